@@ -1,0 +1,1 @@
+"""Yui's control plane: the part that decides, remembers and repairs."""

@@ -1,0 +1,162 @@
+"""What every hypervisor driver offers, and how it says that something went wrong.
+
+A driver object speaks to one host. Every call is idempotent and may be repeated after a crash: to
+define what is defined, start what runs, or destroy what is gone is success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from control_plane.model.ids import Generation, ServerId, StoragePoolId
+from control_plane.model.image import Image
+from control_plane.model.pool import Endpoint, Zone
+from control_plane.model.units import GiB, Resources, Seconds
+
+
+class DriverError(Exception):
+    """A host answered, and could not do what was asked. One sentence, no secrets."""
+
+
+class HostUnreachable(DriverError):
+    """The host did not answer in time: whether the call took effect is unknown."""
+
+
+class DiskLocked(DriverError):
+    """Somebody else may be writing this disk, so the server was not started."""
+
+
+class StorageFull(DriverError):
+    """The storage pool has no room for the volume; nothing was left behind."""
+
+
+class StorageUnavailable(DriverError):
+    """The host cannot read or write the shared storage."""
+
+
+class ImageCorrupt(DriverError):
+    """The image's bytes on arrival do not have the catalogue's sha256; the copy was removed."""
+
+
+class NoSuchServer(DriverError):
+    """The host has no definition of this server."""
+
+
+class RunState(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    """Also an incoming migration that has not finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSpec:
+    """A server's root disk on shared storage: `pool_path` is the pool's directory on the host."""
+
+    pool: StoragePoolId
+    pool_path: str
+    size: GiB
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """Everything a host needs to run a server. `mac` and `address` (IPv4 with prefix length) are
+    given, so that the guest is the same on every host. `user_data` reaches the guest on its NoCloud
+    seed disk and must hold no secret."""
+
+    id: ServerId
+    name: str
+    generation: Generation
+    size: Resources
+    volume: VolumeSpec
+    image: Image
+    zone: Zone
+    mac: str
+    address: str
+    gateway: str | None = None
+    user_data: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedServer:
+    """A server that Yui defined on the host. Machines that others defined are not listed here."""
+
+    id: ServerId
+    generation: Generation
+    state: RunState
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What the hypervisor says of its machine. `foreign` names running machines that Yui did not
+    define. `accelerated` is False where only emulation works."""
+
+    hypervisor: str
+    version: str
+    capacity: Resources
+    accelerated: bool
+    foreign: tuple[str, ...] = ()
+
+
+class HostDriver(Protocol):
+    """One host. Every method raises `HostUnreachable` when the host does not answer in time and
+    `DriverError` for any other failure of the platform."""
+
+    def facts(self) -> HostFacts: ...
+
+    def list_servers(self) -> Sequence[ObservedServer]: ...
+
+    def ensure_image(self, image: Image) -> None:
+        """Have the image in this host's cache, its sha256 checked on arrival.
+
+        Raises ImageCorrupt, StorageFull."""
+        ...
+
+    def ensure_volume(self, spec: ServerSpec) -> None:
+        """Make the root volume from the image where there is none; never touches an existing one.
+
+        Raises StorageFull, StorageUnavailable."""
+        ...
+
+    def remove_volume(self, server: ServerId, volume: VolumeSpec) -> None:
+        """Remove the root volume. Raises DiskLocked when a running server holds it."""
+        ...
+
+    def define(self, spec: ServerSpec) -> None:
+        """Write down the server with its generation; on a running one, the generation and name are
+        updated in place and the rest holds from its next start."""
+        ...
+
+    def start(self, server: ServerId) -> None:
+        """Raises DiskLocked, NoSuchServer, StorageUnavailable."""
+        ...
+
+    def shut_down(self, server: ServerId, grace: Seconds) -> bool:
+        """Ask the guest to stop; True when it has stopped within `grace`."""
+        ...
+
+    def destroy(self, server: ServerId) -> None:
+        """Cut the server's power and wait until it no longer runs. Its definition stays."""
+        ...
+
+    def undefine(self, server: ServerId) -> None:
+        """Forget a stopped server; its volume stays. Raises DriverError while it runs."""
+        ...
+
+    def resize(self, server: ServerId, size: Resources) -> None:
+        """Change vCPU and memory, at once where the guest can take it, else from its next start."""
+        ...
+
+    def migrate(self, server: ServerId, target: Endpoint) -> None:
+        """Live-migrate to `target` and forget it here once it runs there. On an error it still runs
+        here, unless the error is HostUnreachable."""
+        ...
+
+    def console(self, server: ServerId, tail_bytes: int) -> str:
+        """The last bytes of the serial console's log, at most 1 MiB."""
+        ...
+
+    def close(self) -> None: ...

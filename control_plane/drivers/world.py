@@ -1,0 +1,92 @@
+"""The World: the one door through which the control plane touches anything outside its own state.
+
+There is a real World and a simulated one. Reconciler, backup and recovery code is written against
+this Protocol and cannot tell which it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from control_plane.drivers.protocol import HostDriver
+from control_plane.model.fence import FenceEvidence
+from control_plane.model.operation import Event
+from control_plane.model.pool import Host
+from control_plane.model.units import Seconds
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware UTC time, for people and evidence; it may jump."""
+        ...
+
+    def monotonic(self) -> Seconds:
+        """Only moves forward; every time-out is measured with it."""
+        ...
+
+    def sleep(self, duration: Seconds) -> None: ...
+
+
+class Sign(StrEnum):
+    ALIVE = "alive"
+    SILENT = "silent"
+    UNKNOWN = "unknown"
+    """The channel itself can't tell: it is broken or has not watched for long enough. Never taken
+    for silence."""
+
+
+class LivenessChannel(Protocol):
+    """One independent way of hearing from hosts, such as the management network or the heartbeat on
+    shared storage."""
+
+    @property
+    def name(self) -> str: ...
+
+    def listen(self, host: Host) -> Sign: ...
+
+
+class FenceFailed(Exception):
+    """The fence did not hold, or not yet. One sentence that says why, without secrets."""
+
+
+class Fencer(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def fence(self, host: Host) -> FenceEvidence:
+        """Make sure that the host can't write, and prove it. Raises FenceFailed. Repeatable."""
+        ...
+
+
+class Notifier(Protocol):
+    def notify(self, event: Event) -> None:
+        """Tell people at once. Never raises: what can't be delivered is counted."""
+        ...
+
+
+class World(Protocol):
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def notifier(self) -> Notifier: ...
+
+    def driver(self, host: Host) -> HostDriver: ...
+
+    def channels(self) -> Sequence[LivenessChannel]:
+        """At least two, none of which fails because another does."""
+        ...
+
+    def fencers(self, host: Host) -> Sequence[Fencer]:
+        """In the order in which to try them; empty where only an operator's word is left."""
+        ...
+
+    def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:
+        """Run blocking tasks, side by side where the World can; answers in the same order, a task's
+        exception in its place."""
+        ...

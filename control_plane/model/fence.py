@@ -1,0 +1,30 @@
+"""Fence evidence: what proves that a host can no longer write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from control_plane.model.ids import HostId
+
+
+class FenceKind(StrEnum):
+    REDFISH_POWER_OFF = "redfish-power-off"
+    """The BMC was told to cut power and then read back as off."""
+    LEASE_EXPIRED = "storage-lease-expired"
+    """The host's storage lease ran out, so its watchdog has reset it."""
+    OPERATOR_WORD = "operator-word"
+    """A named operator says that the machine is off."""
+
+
+@dataclass(frozen=True, slots=True)
+class FenceEvidence:
+    """`at` is an aware UTC time, `by` names the BMC, the lease or the person, and `detail` tells in
+    one English sentence what was seen."""
+
+    host: HostId
+    kind: FenceKind
+    at: datetime
+    by: str
+    detail: str

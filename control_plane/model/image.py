@@ -1,0 +1,33 @@
+"""A disk image of the catalogue: what it is, where it came from, how to know it arrived whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from control_plane.model.ids import ImageId
+from control_plane.model.units import GiB
+
+
+class ImageFormat(StrEnum):
+    QCOW2 = "qcow2"
+    RAW = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`sha256` is the hex digest of the file at `location` (an absolute path that hosts can read),
+    `size_bytes` its length, `virtual_size` the disk a server sees. `provenance` says in one line
+    who made it from what."""
+
+    id: ImageId
+    name: str
+    version: str
+    format: ImageFormat
+    sha256: str
+    size_bytes: int
+    virtual_size: GiB
+    location: str
+    provenance: str
+    added_at: datetime

@@ -1,0 +1,182 @@
+"""A server of a tenant: what was asked for, where it is placed, and what is seen of it.
+
+Placement is a value with only the transitions that keep one writer per disk: leaving a host that
+died takes that host's fence evidence, and a migration ends by arriving, by being abandoned by a
+target that answers, or by evidence that one of its ends is fenced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from control_plane.model.fence import FenceEvidence
+from control_plane.model.ids import (
+    FlavorId,
+    Generation,
+    GroupId,
+    HostId,
+    ImageId,
+    ServerId,
+    SiteId,
+    StoragePoolId,
+    SystemId,
+)
+from control_plane.model.pool import Zone
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.units import GiB, Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """A named size. `disk` is the virtual size of the root volume."""
+
+    id: FlavorId
+    size: Resources
+    disk: GiB
+
+
+class Power(StrEnum):
+    """What the tenant wants of a server."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class Seen(StrEnum):
+    """What a driver last reported of a server."""
+
+    NOWHERE = "nowhere"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+    """Its host does not answer: it may or may not run."""
+
+
+def _check(evidence: FenceEvidence, host: HostId) -> None:
+    if evidence.host != host:
+        raise ValueError(f"evidence about {evidence.host} does not fence {host}")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    host: HostId
+
+    def move_to(self, target: HostId) -> Moving:
+        return Moving(self.host, target)
+
+    def evacuate(self, evidence: FenceEvidence, refuge: HostId) -> Placed:
+        _check(evidence, self.host)
+        return Placed(refuge)
+
+    def strand(self, evidence: FenceEvidence) -> Stranded:
+        """No host has room: it waits, and the room it needs is not held anywhere."""
+        _check(evidence, self.host)
+        return Stranded(evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Live migration under way: both hosts hold room until it ends."""
+
+    source: HostId
+    target: HostId
+
+    def arrived(self) -> Placed:
+        """The target reported it running, and the source no longer has it."""
+        return Placed(self.target)
+
+    def abandoned(self) -> Placed:
+        """The target answered that it does not have it."""
+        return Placed(self.source)
+
+    def source_fenced(self, evidence: FenceEvidence) -> Placed:
+        _check(evidence, self.source)
+        return Placed(self.target)
+
+    def target_fenced(self, evidence: FenceEvidence) -> Placed:
+        _check(evidence, self.target)
+        return Placed(self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """Its host is fenced and nothing had room for it."""
+
+    evidence: FenceEvidence
+
+    def rehome(self, host: HostId) -> Placed:
+        return Placed(host)
+
+
+Placement = Placed | Moving | Stranded
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A VM of a tenant.
+
+    `generation` grows with every change of placement, power or size; the driver writes it on the
+    hypervisor so that a stale copy is known. `tier` 0 recovers first; within a system, servers
+    start in ascending `start_order`. `sites` is the data-location rule: the sites allowed to hold
+    it. `address` is its IPv4 address with prefix length, such as `10.77.16.5/24`.
+    """
+
+    id: ServerId
+    tenant: MunicipalityCode
+    system: SystemId
+    name: str
+    role: str
+    flavor: FlavorId
+    size: Resources
+    disk: GiB
+    image: ImageId
+    zone: Zone
+    tier: int
+    start_order: int
+    storage: StoragePoolId
+    address: str
+    placement: Placement
+    power: Power = Power.RUNNING
+    seen: Seen = Seen.NOWHERE
+    deleting: bool = False
+    group: GroupId | None = None
+    traits: frozenset[str] = frozenset()
+    sites: frozenset[SiteId] = frozenset()
+    generation: Generation = Generation(1)
+
+
+class ServerStatus(StrEnum):
+    """What a tenant is told, derived from what is wanted and what is seen."""
+
+    BUILDING = "building"
+    ACTIVE = "active"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    MIGRATING = "migrating"
+    STRANDED = "stranded"
+    DELETING = "deleting"
+    UNKNOWN = "unknown"
+
+
+def status_of(server: Server) -> ServerStatus:
+    if server.deleting:
+        return ServerStatus.DELETING
+    match server.placement:
+        case Stranded():
+            return ServerStatus.STRANDED
+        case Moving():
+            return ServerStatus.MIGRATING
+        case Placed():
+            pass
+    match server.seen, server.power:
+        case Seen.UNKNOWN, _:
+            return ServerStatus.UNKNOWN
+        case Seen.RUNNING, Power.RUNNING:
+            return ServerStatus.ACTIVE
+        case Seen.RUNNING, Power.STOPPED:
+            return ServerStatus.STOPPING
+        case _, Power.STOPPED:
+            return ServerStatus.STOPPED
+        case _:
+            return ServerStatus.BUILDING
