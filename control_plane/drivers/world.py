@@ -18,6 +18,7 @@ from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Clock(Protocol):
@@ -69,6 +70,16 @@ class Notifier(Protocol):
         ...
 
 
+class Pending(Protocol[T_co]):
+    """A task under way."""
+
+    def done(self) -> bool: ...
+
+    def result(self) -> T_co:
+        """What it returned, or its exception raised; waits until it is done."""
+        ...
+
+
 class World(Protocol):
     @property
     def clock(self) -> Clock: ...
@@ -89,4 +100,9 @@ class World(Protocol):
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:
         """Run blocking tasks, side by side where the World can; answers in the same order, a task's
         exception in its place."""
+        ...
+
+    def submit(self, task: Callable[[], T]) -> Pending[T]:
+        """Begin one blocking task that may take minutes (an image copy, a migration) and come back
+        at once; a World without threads runs it before it returns."""
         ...
