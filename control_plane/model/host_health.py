@@ -60,6 +60,10 @@ class Confirmed:
         """Back before any fence held, so nothing of it was started elsewhere."""
         return Up(at)
 
+    def doubted(self, at: datetime, channel: str) -> Suspect:
+        """One channel hears it again while `channel` stays silent: no longer agreed upon."""
+        return Suspect(at, channel)
+
     def fence(self, evidence: FenceEvidence) -> Fenced:
         return Fenced(evidence.at, evidence)
 
