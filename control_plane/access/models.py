@@ -1,0 +1,36 @@
+"""Bearer tokens, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from control_plane.http.bounds import CodeText, RequestBody, ResponseBody, ShortText
+
+
+class TokenIn(RequestBody):
+    """`tenant` is the municipality code of a tenant's token and absent from an operator's. `label`
+    names the person or program that holds it; it signs the audit trail."""
+
+    role: Literal["operator", "tenant"]
+    label: ShortText
+    tenant: CodeText | None = None
+    expires_in_days: int | None = Field(default=None, ge=1, le=3650)
+
+
+class TokenIssued(ResponseBody):
+    """`token` is shown this once: only its hash is kept."""
+
+    id: str
+    token: str
+    role: Literal["operator", "tenant"]
+    tenant: str | None
+    label: str
+    expires_at: datetime | None
+
+
+class TokenRevoked(ResponseBody):
+    id: str
+    revoked: Literal[True] = True

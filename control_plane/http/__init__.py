@@ -1,0 +1,1 @@
+"""The HTTP edge that every capability shares: problems, tokens, idempotency, paging, waiting."""

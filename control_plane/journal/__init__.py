@@ -1,0 +1,1 @@
+"""What happened and what is under way: events, operations and the audit trail."""

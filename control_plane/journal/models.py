@@ -1,0 +1,60 @@
+"""Operations, events and audit entries, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from control_plane.http.bounds import ResponseBody
+
+
+class OperationOut(ResponseBody):
+    """A change in progress: `done` of `total` steps are finished. `error` holds a problem's fields
+    once it has failed."""
+
+    id: str
+    kind: str
+    subject: str
+    tenant: str | None
+    state: Literal["running", "done", "failed"]
+    done: int
+    total: int
+    created_at: datetime
+    updated_at: datetime
+    error: dict[str, Any] | None = None
+
+
+class EventOut(ResponseBody):
+    sequence: int
+    kind: str
+    subject: str
+    at: datetime
+    severity: Literal["info", "warning", "critical"]
+    en: str
+    ja: str
+    tenant: str | None
+    fields: dict[str, Any] | None = None
+
+
+class Events(ResponseBody):
+    """`next` is the `after` to ask with the next time; it stays the same while nothing happens."""
+
+    items: list[EventOut]
+    next: int
+
+
+class AuditOut(ResponseBody):
+    """One thing that somebody did: who (`actor` is the token's label), what, to what, when."""
+
+    sequence: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    tenant: str | None
+    fields: dict[str, Any] | None = None
+
+
+class Audit(ResponseBody):
+    items: list[AuditOut]
+    next: int

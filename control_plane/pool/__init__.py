@@ -1,0 +1,1 @@
+"""The pooled hardware as operators see and change it: hosts, certificate, and what would fit."""

@@ -1,0 +1,1 @@
+"""Members of the consortium: their catalogue, how they join, and the servers they run."""

@@ -1,0 +1,141 @@
+"""Members, their systems and servers, and the catalogue, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from control_plane.http.bounds import CodeText, Name, RequestBody, ResponseBody, ShortText
+from control_plane.pool.models import RefugeOut, Size
+
+
+class MemberIn(RequestBody):
+    """A municipality joins with the business systems named by `blueprints`. Name, reading,
+    prefecture and population come from the member register; what is given here goes first."""
+
+    code: CodeText
+    blueprints: Annotated[list[Name], Field(min_length=1, max_length=50)]
+    region: Name | None = None
+    name: ShortText | None = None
+    kana: ShortText | None = None
+    prefecture: ShortText | None = None
+    population: int | None = Field(default=None, ge=0, le=20_000_000)
+
+
+class MemberOut(ResponseBody):
+    """`band` is the size class by population that chooses flavors."""
+
+    code: str
+    name: str
+    kana: str
+    prefecture: str
+    population: int
+    band: str
+
+
+class PlannedServer(ResponseBody):
+    name: str
+    role: str
+    blueprint: str
+    flavor: str
+    host: str
+    storage: str
+    refuges: list[RefugeOut]
+
+
+class JoinPlan(ResponseBody):
+    """What joining would do; nothing of it is written."""
+
+    dry_run: Literal[True] = True
+    member: MemberOut
+    region: str
+    servers: list[PlannedServer]
+
+
+class SystemOut(ResponseBody):
+    """`running` of `servers` run. `state` is running, stopped, degraded (some run) or building."""
+
+    id: str
+    tenant: str
+    region: str
+    blueprint: str
+    blueprint_version: int
+    name_ja: str
+    name_en: str
+    tier: int
+    zone: str
+    servers: int
+    running: int
+    state: Literal["running", "stopped", "degraded", "building"]
+    created_at: datetime
+
+
+class ServerOut(ResponseBody):
+    """`host`, `moving_to` and `storage` are null for members, who never see hardware. `address` is
+    IPv4 with prefix length; `power` is what is wanted, `status` what is."""
+
+    id: str
+    name: str
+    tenant: str
+    system: str
+    role: str
+    status: Literal[
+        "building",
+        "active",
+        "stopping",
+        "stopped",
+        "migrating",
+        "stranded",
+        "deleting",
+        "unknown",
+    ]
+    power: Literal["running", "stopped"]
+    flavor: str
+    size: Size
+    disk_gib: int
+    image: str
+    zone: str
+    tier: int
+    start_order: int
+    address: str
+    mac: str
+    host: str | None
+    moving_to: str | None
+    storage: str | None
+    generation: int
+
+
+class MigrateIn(RequestBody):
+    """Without `target`, placement chooses."""
+
+    target: Name | None = None
+
+
+class ConsoleOut(ResponseBody):
+    """The last bytes of the serial console, as UTF-8 text."""
+
+    server: str
+    text: str
+
+
+class BlueprintServerOut(ResponseBody):
+    """`flavors` by population band."""
+
+    role: str
+    image: str
+    start_order: int
+    flavors: dict[str, str]
+    anti_affinity: str | None
+    traits: list[str]
+
+
+class BlueprintOut(ResponseBody):
+    id: str
+    version: int
+    name_ja: str
+    name_en: str
+    tier: int
+    zone: str
+    servers: list[BlueprintServerOut]
