@@ -28,3 +28,21 @@ class FenceEvidence:
     at: datetime
     by: str
     detail: str
+
+
+class FenceMethod(StrEnum):
+    POWER_OFF = "power-off"
+    """Have the BMC cut the power now, whatever the host's health."""
+    WORD = "word"
+    """The operator has seen that the machine is off."""
+
+
+@dataclass(frozen=True, slots=True)
+class FenceWord:
+    """What a named operator asked for or stated about one host, waiting for the reconciler."""
+
+    host: HostId
+    by: str
+    statement: str
+    method: FenceMethod
+    at: datetime
