@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeVar
@@ -20,6 +21,7 @@ from control_plane.pool_file.tree import Items, Kind, Node, Scalar, Table
 E = TypeVar("E", bound=StrEnum)
 
 MAX_TEXT = 200
+_FLAVOR = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,61}[A-Za-z0-9])?")
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?")
@@ -30,8 +32,12 @@ MAX_MIB = 2**40
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant."""
-    found = difflib.get_close_matches(word[:MAX_TEXT], list(known), n=1, cutoff=0.6)
+    """The known word that was probably meant: the only one that begins so, or the most alike."""
+    known = list(known)
+    begins = [name for name in known if word and name.startswith(word)]
+    if len(begins) == 1:
+        return begins[0]
+    found = difflib.get_close_matches(word[:MAX_TEXT], known, n=1, cutoff=0.6)
     return found[0] if found else None
 
 
@@ -56,6 +62,7 @@ class Fields:
         self.mistakes = mistakes
         self.en, self.ja = en, ja
         self._entries: dict[str, Node] = {}
+        self._misspelt: set[str | None] = set()
         if not isinstance(node, Table):
             mistakes.add(
                 node.place,
@@ -69,6 +76,7 @@ class Fields:
         self._entries = dict(node.entries)
         for key in node.entries:
             if key not in known:
+                self._misspelt.add(nearest(key, known))
                 en_hint, ja_hint = meant(key, known)
                 mistakes.add(
                     node.key_places[key],
@@ -105,7 +113,7 @@ class Fields:
         )
 
     def missing(self, key: str, expected: str, ja: str) -> None:
-        if not self.usable:
+        if not self.usable or key in self._misspelt:
             return
         self.mistakes.add(
             self.place,
@@ -128,7 +136,8 @@ class Fields:
         if node.kind is not Kind.TEXT and node.place.line is None:
             self.wrong(key, node, expected, ja)
             return None
-        value = node.text
+        # One form for each character, so that names typed on different systems are the same name.
+        value = unicodedata.normalize("NFC", node.text)
         if not _one_line(value) or (pattern is not None and pattern.fullmatch(value) is None):
             self.wrong(key, node, expected, ja)
             return None
@@ -146,6 +155,14 @@ class Fields:
             "英数字と . _ - : からなる短い名前",
             pattern=_LABEL,
         )
+
+    def flavor_name(self) -> str:
+        """As an identifier, with inner dots: `m1.small`."""
+        expected = "1 to 63 characters of a-z, 0-9, inner dots and hyphens, such as m1.small"
+        ja = "m1.small のような、英小文字・数字・途中の点とハイフンからなる1〜63文字の名前"
+        if self.node("id") is None:
+            self.missing("id", expected, ja)
+        return self.text("id", expected, ja, pattern=_FLAVOR) or "-"
 
     def identifier(self, key: str = "id") -> str:
         expected = "1 to 63 characters of a-z, 0-9 and inner hyphens"

@@ -56,6 +56,10 @@ class Mistakes:
     def __init__(self) -> None:
         self._found: list[Mistake] = []
 
+    @property
+    def count(self) -> int:
+        return len(self._found)
+
     def add(self, place: Place, *, en: str, ja: str, expected: str) -> None:
         """`en` and `ja` are the sentence without the place; `expected` is a short English phrase."""
         if len(self._found) < _KEPT:

@@ -104,10 +104,7 @@ def _prefectures(fields: Fields) -> frozenset[str]:
         if word.text in PREFECTURES:
             found.add(word.text)
             continue
-        near = next((name for name in PREFECTURES if name[:-1] == word.text), None)
-        en, ja = meant(word.text, [near] if near else PREFECTURES)
-        if near:
-            en, ja = f"; did you mean '{near}'?", f"「{near}」ではありませんか。"
+        en, ja = meant(word.text, PREFECTURES)
         fields.mistakes.add(
             word.place,
             en=f"{fields.en} takes members of '{quoted(word.text)}', which is no prefecture{en}",
@@ -197,7 +194,8 @@ def _host(node: Node, region_of: Mapping[SiteId, RegionId], mistakes: Mistakes) 
     fields = _fields(node, "host", "ホスト", _HOST_KEYS, mistakes)
     site = SiteId(fields.identifier("site"))
     zones = fields.choices("zones", Zone)
-    if zones is not None and not zones:
+    named = fields.node("zones")
+    if isinstance(named, Items) and not named.items:
         _empty(fields, "zones", [zone.value for zone in Zone])
     storage = frozenset(
         StoragePoolId(word.text)
@@ -205,7 +203,7 @@ def _host(node: Node, region_of: Mapping[SiteId, RegionId], mistakes: Mistakes) 
     )
     if fields.node("storage") is None:
         fields.missing("storage", "a list of storage pools", "ストレージプールの一覧")
-    elif isinstance(fields.node("storage"), Items) and not storage:
+    elif isinstance(listed := fields.node("storage"), Items) and not listed.items:
         _empty(fields, "storage", ["a storage pool"])
     return HostDescription(
         id=HostId(fields.identifier()),
@@ -234,10 +232,12 @@ def _empty(fields: Fields, key: str, expected: Sequence[str]) -> None:
 def _capacity(fields: Fields) -> Resources:
     vcpus = fields.whole("vcpus", 1, MAX_VCPUS)
     overcommit = fields.decimal("overcommit", 0.1, 64, 1.0)
+    found = fields.mistakes.count
     memory = fields.memory("memory")
+    memory_known = fields.mistakes.count == found
     reserved = fields.memory("reserved_memory", MiB(0), least=0)
     node = fields.node("reserved_memory")
-    if reserved >= memory and isinstance(node, Scalar) and fields.node("memory") is not None:
+    if reserved >= memory and isinstance(node, Scalar) and memory_known:
         fields.wrong(
             "reserved_memory",
             node,
@@ -256,10 +256,8 @@ def _capacity(fields: Fields) -> Resources:
 
 def _flavor(node: Node, mistakes: Mistakes) -> Flavor:
     fields = _fields(node, "flavor", "フレーバー", _FLAVOR_KEYS, mistakes)
-    if fields.node("id") is None:
-        fields.missing("id", "a short name, such as m1.small", "m1.small のような短い名前")
     return Flavor(
-        id=FlavorId(fields.label("id") or "-"),
+        id=FlavorId(fields.flavor_name()),
         size=Resources(VCpu(fields.whole("vcpus", 1, MAX_VCPUS)), fields.memory("memory")),
         disk=fields.disk("disk"),
     )
