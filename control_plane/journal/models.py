@@ -44,13 +44,15 @@ class Events(ResponseBody):
 
 
 class AuditOut(ResponseBody):
-    """One thing that somebody did: who (`actor` is the token's label), what, to what, when."""
+    """One thing that somebody did or tried: `principal` is the token's label and id."""
 
     sequence: int
     at: datetime
-    actor: str
+    principal: str
+    role: str
     action: str
     subject: str
+    outcome: str
     tenant: str | None
     fields: dict[str, Any] | None = None
 

@@ -1,0 +1,108 @@
+"""Bearer tokens: how they are made, hashed and recognised.
+
+A token is `yui_<id>_<secret>`. The store holds its id and an Argon2id hash; the secret exists only
+at its holder's. Argon2 is slow by design, so a token that has proved right once is remembered for a
+while under a digest keyed with this process's own key; its row is read each time all the same, so
+that a revocation holds from the next request on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from control_plane.model.errors import YuiError
+from control_plane.model.units import Seconds
+
+_TOKEN = re.compile(r"yui_([a-z2-7]{16})_([A-Za-z0-9_-]{43})")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+"""19 MiB, two passes, one lane: the floor that OWASP's Password Storage Cheat Sheet gives for
+Argon2id, which is ample for a secret of 256 random bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """`text` is shown once; `hash` is what is kept."""
+
+    id: str
+    text: str
+    hash: str
+
+
+def new_token() -> NewToken:
+    """A token with 80 random bits of id and 256 of secret."""
+    token_id = "".join(secrets.choice(_ALPHABET) for _ in range(16))
+    text = f"yui_{token_id}_{secrets.token_urlsafe(32)}"
+    return NewToken(token_id, text, _HASHER.hash(text))
+
+
+def token_id_of(text: str) -> str | None:
+    """The id within a token's text; None for what can't be a token."""
+    match = _TOKEN.fullmatch(text)
+    return None if match is None else match.group(1)
+
+
+@dataclass(slots=True)
+class TokenCheck:
+    """Whether a token's text belongs to a stored hash. Safe to use from several threads.
+
+    `monotonic` is a clock that only moves forward. At most two Argon2 computations run at a time,
+    so that a flood of wrong tokens takes neither all memory nor all processors.
+    """
+
+    monotonic: Callable[[], Seconds]
+    remember: Seconds = Seconds(300)
+    most_remembered: int = 4096
+    patience: Seconds = Seconds(5)
+    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    _proved: OrderedDict[bytes, Seconds] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _argon2: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(2)
+    )
+
+    def proves(self, text: str, stored_hash: str) -> bool:
+        """Raises YuiError `busy` when too many others are being checked."""
+        digest = hmac.digest(self._key, f"{stored_hash}\n{text}".encode(), hashlib.sha256)
+        if self._is_proved(digest):
+            return True
+        if not self._argon2.acquire(timeout=self.patience):
+            raise YuiError(
+                "busy",
+                en="Too many tokens are being checked at the moment: try again in a second.",
+                ja="ただいまトークンの確認が混み合っています。少し待って再度お試しください。",
+                status=503,
+            )
+        try:
+            _HASHER.verify(stored_hash, text)
+        except (VerifyMismatchError, VerificationError, InvalidHashError):
+            return False
+        finally:
+            self._argon2.release()
+        with self._lock:
+            self._proved[digest] = Seconds(self.monotonic() + self.remember)
+            while len(self._proved) > self.most_remembered:
+                self._proved.popitem(last=False)
+        return True
+
+    def _is_proved(self, digest: bytes) -> bool:
+        """The look-up is by a digest whose key nobody outside knows, so its timing tells nothing."""
+        with self._lock:
+            until = self._proved.get(digest)
+            if until is None:
+                return False
+            if self.monotonic() >= until:
+                del self._proved[digest]
+                return False
+            return True
