@@ -1,0 +1,273 @@
+"""The hypervisor driver of one simulated host; its words and errors are those of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from control_plane.drivers.protocol import (
+    DiskLocked,
+    DriverError,
+    HostFacts,
+    HostUnreachable,
+    ImageCorrupt,
+    NoSuchServer,
+    ObservedServer,
+    RunState,
+    ServerSpec,
+    StorageFull,
+    StorageUnavailable,
+    VolumeSpec,
+)
+from control_plane.drivers.simulated.machine import Machine
+from control_plane.drivers.simulated.storage import SharedStorage, Volume
+from control_plane.model.ids import ServerId
+from control_plane.model.image import Image
+from control_plane.model.pool import Endpoint
+from control_plane.model.units import Resources, Seconds
+
+if TYPE_CHECKING:
+    from control_plane.drivers.simulated.vantage import Gate
+    from control_plane.drivers.simulated.world import SimulatedWorld
+
+_MOST_CONSOLE = 1024 * 1024
+
+
+class _Call:
+    """One call's way to the host and back, with whatever was arranged to go wrong on it."""
+
+    __slots__ = ("_driver", "_name", "_server")
+
+    def __init__(self, driver: SimulatedDriver, name: str, server: ServerId | None) -> None:
+        self._driver, self._name, self._server = driver, name, server
+
+    def __enter__(self) -> None:
+        self._driver.gate.leave()
+        if not self._reached():
+            self._time_out("did not answer")
+        trouble = self._driver.world.trouble
+        if trouble:
+            error = trouble.before(self._driver.machine.host.id, self._name, self._server)
+            if error is not None:
+                raise error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        driver = self._driver
+        if error is not None and not isinstance(error, DriverError):
+            return
+        lost = driver.world.trouble and driver.world.trouble.loses_answer(
+            driver.machine.host.id, self._name, self._server
+        )
+        if lost or not self._reached():
+            self._time_out("took a call and did not answer it")
+        driver.gate.check()
+
+    def _reached(self) -> bool:
+        return self._driver.gate.uplink and self._driver.machine.answers
+
+    def _time_out(self, how: str) -> None:
+        timeout = self._driver.world.timing.call_timeout
+        self._driver.world.virtual_clock.sleep(timeout)
+        self._driver.gate.check()
+        raise HostUnreachable(f"{self._driver.machine} {how} within {timeout:.0f} s.")
+
+
+class SimulatedDriver:
+    """Speaks to one simulated host on behalf of one process."""
+
+    def __init__(self, world: SimulatedWorld, gate: Gate, machine: Machine) -> None:
+        self.world = world
+        self.gate = gate
+        self.machine = machine
+
+    def facts(self) -> HostFacts:
+        with self._call("facts"):
+            return HostFacts(
+                hypervisor="simulated",
+                version="1",
+                capacity=self.machine.host.capacity,
+                accelerated=True,
+                foreign=tuple(sorted(self.machine.foreign)),
+            )
+
+    def list_servers(self) -> Sequence[ObservedServer]:
+        with self._call("list_servers"):
+            machine = self.machine
+            return [
+                ObservedServer(server, spec.generation, self._state(machine, server))
+                for server, spec in sorted(machine.definitions.items())
+            ]
+
+    def ensure_image(self, image: Image) -> None:
+        with self._call("ensure_image"):
+            machine = self.machine
+            if (image.id, image.sha256) in machine.images:
+                return
+            if machine.cache_full:
+                raise StorageFull(f"{machine} has no room for image {image.id}.")
+            broken = self.world.around.corrupt_arrivals
+            if broken.get(image.id, 0) > 0:
+                broken[image.id] -= 1
+                raise ImageCorrupt(
+                    f"Image {image.id} arrived on {machine} with a different sha256 than the catalogue's."
+                )
+            stored = self.world.image_files.get(image.location, image.sha256)
+            if stored != image.sha256:
+                raise ImageCorrupt(
+                    f"Image {image.id} arrived on {machine} with sha256 {stored[:12]}…, not {image.sha256[:12]}…."
+                )
+            machine.images.add((image.id, image.sha256))
+
+    def ensure_volume(self, spec: ServerSpec) -> None:
+        with self._call("ensure_volume", spec.id):
+            pool = self._pool(spec.volume)
+            if spec.id in pool.volumes:
+                return
+            if (spec.image.id, spec.image.sha256) not in self.machine.images:
+                raise DriverError(f"Image {spec.image.id} is not in the cache of {self.machine}.")
+            if not pool.has_room_for(spec.volume.size):
+                raise StorageFull(
+                    f"Storage pool {pool.id} has no room for {spec.volume.size} GiB of {spec.id}."
+                )
+            pool.add(Volume(spec.id, pool.id, spec.volume.size, spec.image.id))
+            self._tell(f"make disk of {spec.id} on {pool.id}")
+
+    def remove_volume(self, server: ServerId, volume: VolumeSpec) -> None:
+        with self._call("remove_volume", server):
+            pool = self._pool(volume)
+            found = pool.volumes.get(server)
+            if found is None:
+                return
+            if found.lock is not None:
+                raise DiskLocked(f"The disk of {server} is locked by {found.lock}.")
+            pool.remove(server)
+            self._tell(f"remove disk of {server} from {pool.id}")
+
+    def define(self, spec: ServerSpec) -> None:
+        with self._call("define", spec.id):
+            machine = self.machine
+            before = machine.definitions.get(spec.id)
+            if before == spec:
+                return
+            if before is not None and spec.id in machine.guests:
+                machine.definitions[spec.id] = replace(
+                    before, generation=spec.generation, name=spec.name
+                )
+            else:
+                machine.definitions[spec.id] = spec
+            self._tell(f"define {spec.id} on {machine} gen {spec.generation}")
+
+    def start(self, server: ServerId) -> None:
+        with self._call("start", server):
+            machine = self.machine
+            spec = self._defined(server)
+            if server in machine.arriving:
+                raise DriverError(f"{server} is still arriving on {machine}.")
+            guest = machine.guests.get(server)
+            if guest is not None and guest.state is RunState.RUNNING:
+                return
+            if guest is not None:
+                machine.unpause(server)
+                self._tell(f"unpause {server} on {machine} gen {spec.generation}")
+                return
+            try:
+                machine.start_guest(server)
+            except DriverError as error:
+                self._tell(f"start {server} on {machine} gen {spec.generation} refused: {error}")
+                raise
+            self._tell(f"start {server} on {machine} gen {spec.generation}")
+
+    def shut_down(self, server: ServerId, grace: Seconds) -> bool:
+        with self._call("shut_down", server):
+            machine = self.machine
+            guest = machine.guests.get(server)
+            if guest is None:
+                return True
+            self._tell(f"shut down {server} on {machine}")
+            takes = self.world.timing.guest_stop
+            obeys = guest.state is RunState.RUNNING and server not in self.world.deaf_guests
+            if obeys and takes <= grace:
+                deaths = machine.deaths
+                self.world.virtual_clock.sleep(takes)
+                if machine.guests.get(server) is guest and machine.deaths == deaths:
+                    machine.stop_guest(server, flushed=True)
+            else:
+                self.world.virtual_clock.sleep(grace)
+            return server not in machine.guests
+
+    def destroy(self, server: ServerId) -> None:
+        with self._call("destroy", server):
+            machine = self.machine
+            if server in machine.arriving:
+                machine.arriving.pop(server)
+                self._tell(f"destroy arriving {server} on {machine}")
+            elif machine.stop_guest(server, flushed=False) is not None:
+                self._tell(f"destroy {server} on {machine}")
+
+    def undefine(self, server: ServerId) -> None:
+        with self._call("undefine", server):
+            machine = self.machine
+            if server in machine.guests or server in machine.arriving:
+                raise DriverError(f"{server} still runs on {machine}, so it stays defined.")
+            if machine.definitions.pop(server, None) is not None:
+                self._tell(f"undefine {server} on {machine}")
+
+    def resize(self, server: ServerId, size: Resources) -> None:
+        with self._call("resize", server):
+            spec = self._defined(server)
+            if spec.size != size:
+                self.machine.resized(server, replace(spec, size=size))
+                self._tell(f"resize {server} on {self.machine} to {size}")
+
+    def migrate(self, server: ServerId, target: Endpoint) -> None:
+        with self._call("migrate", server):
+            self.world.migrations.migrate(self.machine, server, self.world.machine_at(target))
+
+    def console(self, server: ServerId, tail_bytes: int) -> str:
+        with self._call("console", server):
+            spec = self._defined(server)
+            lines = [f"{spec.name} on {self.machine}"]
+            if self.machine.guest_answers(server):
+                lines.append(f"{spec.name} login:")
+            text = "".join(f"{line}\n" for line in lines).encode()
+            most = max(0, min(tail_bytes, _MOST_CONSOLE))
+            return text[len(text) - min(most, len(text)) :].decode(errors="ignore")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _call(self, name: str, server: ServerId | None = None) -> _Call:
+        return _Call(self, name, server)
+
+    def _defined(self, server: ServerId) -> ServerSpec:
+        spec = self.machine.definitions.get(server)
+        if spec is None:
+            raise NoSuchServer(f"{self.machine} has no definition of {server}.")
+        return spec
+
+    def _pool(self, volume: VolumeSpec) -> SharedStorage:
+        pool = self.world.around.pools.get(volume.pool)
+        if (
+            pool is None
+            or volume.pool not in self.machine.host.storage
+            or not self.machine.reaches(pool)
+        ):
+            raise StorageUnavailable(f"{self.machine} cannot reach storage pool {volume.pool}.")
+        return pool
+
+    @staticmethod
+    def _state(machine: Machine, server: ServerId) -> RunState:
+        if server in machine.arriving:
+            return RunState.PAUSED
+        guest = machine.guests.get(server)
+        return RunState.STOPPED if guest is None else guest.state
+
+    def _tell(self, text: str) -> None:
+        self.world.around.tell(self.machine.host.id, text)

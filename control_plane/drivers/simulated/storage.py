@@ -1,0 +1,49 @@
+"""Shared storage: volumes that several hosts reach, the records on them, and who holds their lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from control_plane.model.ids import HostId, ImageId, ServerId, StoragePoolId
+from control_plane.model.units import GiB
+
+
+@dataclass(slots=True)
+class Volume:
+    """A server's root disk. `records` counts what its guest has written and flushed, `notes` are
+    records with a text, flushed one by one. `lock` is the host whose hypervisor has the disk open;
+    it goes when that guest stops or that host loses power, and not when a network is cut."""
+
+    server: ServerId
+    pool: StoragePoolId
+    size: GiB
+    image: ImageId
+    records: int = 0
+    notes: list[str] = field(default_factory=list)
+    lock: HostId | None = None
+    spoiled: bool = False
+    """Two hosts have written to it at once."""
+
+
+@dataclass(slots=True)
+class SharedStorage:
+    """One storage pool. `available` is False while it answers nobody."""
+
+    id: StoragePoolId
+    capacity: GiB
+    available: bool = True
+    full: bool = False
+    volumes: dict[ServerId, Volume] = field(default_factory=dict)
+    _used: int = 0
+
+    def has_room_for(self, size: GiB) -> bool:
+        return not self.full and self._used + size <= self.capacity
+
+    def add(self, volume: Volume) -> None:
+        self.volumes[volume.server] = volume
+        self._used += volume.size
+
+    def remove(self, server: ServerId) -> None:
+        volume = self.volumes.pop(server, None)
+        if volume is not None:
+            self._used -= volume.size
