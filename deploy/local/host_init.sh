@@ -1,0 +1,40 @@
+#!/bin/sh
+# Process 1 of one host: lays the host's own folders over the machine's, starts its daemons and
+# adopts whatever they leave behind. When it dies, the kernel kills every process of the host.
+#   host_init.sh FOLDER NAME HIDE_KVM(yes|no)
+set -eu
+folder=$1
+name=$2
+hide_kvm=$3
+
+hostname "$name"
+# Volatile, as on a machine: a power cut must leave no trace of what ran.
+mount -t tmpfs -o mode=755,size=64m tmpfs /run
+mkdir -p /run/libvirt
+mount --bind "$folder/etc" /etc/libvirt
+mount --bind "$folder/lib" /var/lib/libvirt
+mount --bind "$folder/cache" /var/cache/libvirt
+mount --bind "$folder/log" /var/log/libvirt
+for file in hosts passwd group; do
+    mount --bind "$folder/$file" "/etc/$file"
+done
+# libvirt offers KVM wherever the device opens; where it can't run guests, it must not see it.
+if [ "$hide_kvm" = yes ] && [ -e /dev/kvm ]; then
+    mount --bind /dev/null /dev/kvm
+fi
+
+virtlockd &
+virtlogd &
+tries=0
+until [ -S /run/libvirt/virtlockd-sock ] && [ -S /run/libvirt/virtlogd-sock ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 200 ] || exit 1
+    sleep 0.05
+done
+libvirtd --listen &
+# A shell that waits reaps its adopted children too; without libvirtd the host is of no use, but it
+# stays on, as a machine would.
+while :; do
+    wait
+    sleep 1
+done
