@@ -74,7 +74,7 @@ def write_boot_disk(disk: BootDisk, target: Path) -> None:
         run(["syslinux", "--install", str(boot)], limit=Seconds(60), env=environment)
         for name, source in sorted(disk.files.items()):
             run(
-                ["mcopy", "-m", "-i", str(boot), str(source), f"::{name}"],
+                ["mcopy", "-i", str(boot), str(source), f"::{name}"],
                 limit=Seconds(60),
                 env=environment,
             )
