@@ -1,0 +1,22 @@
+"""The control plane's state in SQL, on SQLite or PostgreSQL: the only place that speaks SQL."""
+
+from control_plane.store.certificate import RefugeChanges, Refuges
+from control_plane.store.failures import LeaseLost, LostRace
+from control_plane.store.idempotency import IdempotentAnswer
+from control_plane.store.leases import Lease
+from control_plane.store.servers import hosts_of
+from control_plane.store.store import Store
+from control_plane.store.transaction import Snapshot, Transaction
+
+__all__ = [
+    "IdempotentAnswer",
+    "Lease",
+    "LeaseLost",
+    "LostRace",
+    "RefugeChanges",
+    "Refuges",
+    "Snapshot",
+    "Store",
+    "Transaction",
+    "hosts_of",
+]

@@ -1,0 +1,113 @@
+"""What members can choose from: flavors and images."""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.engine import Row
+
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import FlavorId, ImageId
+from control_plane.model.image import Image, ImageFormat
+from control_plane.model.units import GiB, MiB, Resources, VCpu
+from control_plane.model.workload import Flavor
+from control_plane.store import tables
+from control_plane.store.rows import Rows, not_found
+
+
+class CatalogueReads(Rows):
+    def flavors(self) -> tuple[Flavor, ...]:
+        """By size, smallest first."""
+        flavors = tables.flavors
+        query = select(flavors).order_by(
+            flavors.c.vcpu, flavors.c.memory_mib, flavors.c.disk_gib, flavors.c.id
+        )
+        return tuple(_flavor(row) for row in self._connection.execute(query))
+
+    def flavor(self, id: FlavorId) -> Flavor:
+        row = self._first(select(tables.flavors).where(tables.flavors.c.id == id))
+        if row is None:
+            raise not_found("flavor", id)
+        return _flavor(row)
+
+    def images(self) -> tuple[Image, ...]:
+        """By id."""
+        found = self._connection.execute(select(tables.images).order_by(tables.images.c.id))
+        return tuple(_image(row) for row in found)
+
+    def image(self, id: ImageId) -> Image:
+        row = self._first(select(tables.images).where(tables.images.c.id == id))
+        if row is None:
+            raise not_found("image", id)
+        return _image(row)
+
+
+class CatalogueWrites(CatalogueReads):
+    def put_flavor(self, flavor: Flavor) -> None:
+        """Add it, or size it anew; servers that stand keep the size they were given."""
+        values = {
+            "vcpu": flavor.size.vcpu,
+            "memory_mib": flavor.size.memory,
+            "disk_gib": flavor.disk,
+        }
+        if self._exists(tables.flavors, flavor.id):
+            self._connection.execute(
+                update(tables.flavors).where(tables.flavors.c.id == flavor.id).values(values)
+            )
+        else:
+            self._connection.execute(insert(tables.flavors).values(id=flavor.id, **values))
+
+    def put_image(self, image: Image) -> None:
+        """Add it, or describe it anew. Raises `image-in-use` when its bytes would change under
+        servers that were made from it."""
+        values = {
+            "name": image.name,
+            "version": image.version,
+            "format": image.format.value,
+            "sha256": image.sha256,
+            "size_bytes": image.size_bytes,
+            "virtual_size_gib": image.virtual_size,
+            "location": image.location,
+            "provenance": image.provenance,
+            "added_at": image.added_at,
+        }
+        row = self._first(select(tables.images.c.sha256).where(tables.images.c.id == image.id))
+        if row is None:
+            self._connection.execute(insert(tables.images).values(id=image.id, **values))
+            return
+        if row.sha256 != image.sha256:
+            self._refuse_with_servers(image.id)
+        self._connection.execute(
+            update(tables.images).where(tables.images.c.id == image.id).values(values)
+        )
+
+    def _refuse_with_servers(self, id: ImageId) -> None:
+        used = select(tables.servers.c.id).where(tables.servers.c.image_id == id).limit(1)
+        if self._first(used) is not None:
+            raise YuiError(
+                "image-in-use",
+                en=f"Image '{id}' has servers made from it, so its content cannot change: add the new content under another name.",
+                ja=f"イメージ「{id}」から作られたサーバーがあるため、内容を変更できません。新しい内容は別の名前で登録してください。",
+                status=409,
+                fields={"image": id},
+            )
+
+
+def _flavor(row: Row[tuple[object, ...]]) -> Flavor:
+    return Flavor(
+        FlavorId(row.id), Resources(VCpu(row.vcpu), MiB(row.memory_mib)), GiB(row.disk_gib)
+    )
+
+
+def _image(row: Row[tuple[object, ...]]) -> Image:
+    return Image(
+        ImageId(row.id),
+        row.name,
+        row.version,
+        ImageFormat(row.format),
+        row.sha256,
+        row.size_bytes,
+        GiB(row.virtual_size_gib),
+        row.location,
+        row.provenance,
+        row.added_at,
+    )

@@ -1,0 +1,119 @@
+"""What happened, in order: events for everybody, audit entries for those who answer for the pool.
+
+A reader that has seen number n must never miss a smaller one that appears later. PostgreSQL hands
+numbers out before their transactions commit, so writers of the journal take turns: from its first
+entry until its end, a transaction holds the journal's lock. Write to it last. A transaction that is
+undone leaves a hole in the numbers, and nothing ever fills it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.engine import Row
+
+from control_plane.model.access import AuditEntry, Role
+from control_plane.model.operation import Event, Severity
+from control_plane.store import tables
+from control_plane.store.rows import Rows, TenantName
+
+# "yui" and "journal" in figures of ours; advisory locks are told apart by number alone.
+JOURNAL_LOCK = 0x797569_01
+
+
+class JournalReads(Rows):
+    def events(self, after: int, limit: int, tenant: TenantName | None = None) -> tuple[Event, ...]:
+        """At most `limit` events numbered above `after`, oldest first; with `tenant`, that member's
+        alone."""
+        events = tables.events
+        query = select(events).where(events.c.sequence > after).order_by(events.c.sequence)
+        if tenant is not None:
+            query = query.where(events.c.tenant == str(tenant))
+        return tuple(_event(row) for row in self._connection.execute(query.limit(limit)))
+
+    def last_event(self) -> int:
+        """The number of the newest event; 0 before the first."""
+        return self._connection.scalar(select(func.max(tables.events.c.sequence))) or 0
+
+    def audit(
+        self, after: int, limit: int, tenant: TenantName | None = None
+    ) -> tuple[AuditEntry, ...]:
+        """At most `limit` entries numbered above `after`, oldest first."""
+        entries = tables.audit_entries
+        query = select(entries).where(entries.c.sequence > after).order_by(entries.c.sequence)
+        if tenant is not None:
+            query = query.where(entries.c.tenant == str(tenant))
+        return tuple(_audit_entry(row) for row in self._connection.execute(query.limit(limit)))
+
+
+class JournalWrites(JournalReads):
+    def add_event(self, event: Event) -> Event:
+        """Answers the event with its number."""
+        self._hold_journal()
+        sequence = self._connection.execute(
+            insert(tables.events)
+            .values(
+                kind=event.kind,
+                subject=event.subject,
+                at=event.at,
+                severity=event.severity.value,
+                en=event.en,
+                ja=event.ja,
+                tenant=event.tenant,
+                fields=None if event.fields is None else dict(event.fields),
+            )
+            .returning(tables.events.c.sequence)
+        ).scalar_one()
+        return replace(event, sequence=sequence)
+
+    def add_audit(self, entry: AuditEntry) -> AuditEntry:
+        """Answers the entry with its number."""
+        self._hold_journal()
+        sequence = self._connection.execute(
+            insert(tables.audit_entries)
+            .values(
+                at=entry.at,
+                principal=entry.principal,
+                role=entry.role.value,
+                tenant=entry.tenant,
+                action=entry.action,
+                subject=entry.subject,
+                outcome=entry.outcome,
+                fields=None if entry.fields is None else dict(entry.fields),
+            )
+            .returning(tables.audit_entries.c.sequence)
+        ).scalar_one()
+        return replace(entry, sequence=sequence)
+
+    def _hold_journal(self) -> None:
+        if self._on_postgresql:
+            self._connection.execute(select(func.pg_advisory_xact_lock(JOURNAL_LOCK)))
+
+
+def _event(row: Row[tuple[object, ...]]) -> Event:
+    return Event(
+        row.kind,
+        row.subject,
+        row.at,
+        Severity(row.severity),
+        row.en,
+        row.ja,
+        row.tenant,
+        row.fields,
+        row.sequence,
+    )
+
+
+def _audit_entry(row: Row[tuple[object, ...]]) -> AuditEntry:
+    return AuditEntry(
+        row.at,
+        row.principal,
+        Role(row.role),
+        row.tenant,
+        row.action,
+        row.subject,
+        row.outcome,
+        row.fields,
+        row.sequence,
+    )

@@ -1,0 +1,167 @@
+"""The ledger of one region, read in one snapshot with only the columns that placement needs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+
+from control_plane.model.ids import (
+    Generation,
+    GroupId,
+    HostId,
+    RegionId,
+    ServerId,
+    SiteId,
+    StoragePoolId,
+)
+from control_plane.model.ledger import (
+    Certificate,
+    Ledger,
+    LedgerHost,
+    LedgerStoragePool,
+    LedgerWorkload,
+)
+from control_plane.model.pool import DomainKind, Duty, FailureDomain, Zone
+from control_plane.model.units import GiB, MiB, Resources, VCpu
+from control_plane.store import tables
+from control_plane.store.certificate import CertificateReads
+from control_plane.store.regions import RegionReads
+from control_plane.store.values import standing_of
+
+_NO_NAMES: frozenset[str] = frozenset()
+_NO_SITES: frozenset[SiteId] = frozenset()
+
+
+class LedgerReads(RegionReads, CertificateReads):
+    def ledger(self, region: RegionId) -> Ledger:
+        """Every host and every server of the region that is not yet removed, also the stopped and
+        the deleting ones. Raises `region-not-found`."""
+        described = self.region(region)
+        workloads = self._workloads(region)
+        storage = self._storage(region, workloads.values())
+        return Ledger(
+            region=region,
+            policy=described.policy,
+            promised=described.promised,
+            hosts=self._ledger_hosts(region, frozenset(storage)),
+            workloads=workloads,
+            storage=storage,
+            certificate=Certificate(self.refuges(region)),
+        )
+
+    def _ledger_hosts(
+        self, region: RegionId, pools: frozenset[StoragePoolId]
+    ) -> dict[HostId, LedgerHost]:
+        hosts = tables.hosts
+        found = self._connection.execute(
+            select(
+                hosts.c.id,
+                hosts.c.site_id,
+                hosts.c.vcpu,
+                hosts.c.memory_mib,
+                hosts.c.zones,
+                hosts.c.storage,
+                hosts.c.traits,
+                hosts.c.domains,
+                hosts.c.health_kind,
+                hosts.c.duty,
+                hosts.c.generation,
+            )
+            .where(hosts.c.region_id == region)
+            .order_by(hosts.c.id)
+        )
+        return {
+            row.id: LedgerHost(
+                id=HostId(row.id),
+                site=SiteId(row.site_id),
+                capacity=Resources(VCpu(row.vcpu), MiB(row.memory_mib)),
+                zones=frozenset(Zone(zone) for zone in row.zones),
+                storage=pools.intersection(row.storage),
+                traits=frozenset(row.traits),
+                domains=_domains(HostId(row.id), row.domains),
+                standing=standing_of(row.health_kind, Duty(row.duty)),
+                generation=Generation(row.generation),
+            )
+            for row in found
+        }
+
+    def _workloads(self, region: RegionId) -> dict[ServerId, LedgerWorkload]:
+        servers = tables.servers
+        found = self._connection.execute(
+            select(
+                servers.c.id,
+                servers.c.tenant,
+                servers.c.vcpu,
+                servers.c.memory_mib,
+                servers.c.disk_gib,
+                servers.c.zone,
+                servers.c.tier,
+                servers.c.storage_id,
+                servers.c.host_id,
+                servers.c.target_host_id,
+                servers.c.group_id,
+                servers.c.traits,
+                servers.c.sites,
+            )
+            .where(servers.c.region_id == region)
+            .order_by(servers.c.id)
+        )
+        zones = {zone.value: zone for zone in Zone}
+        # Unpacked by position: by name, two thousand rows take twice the time.
+        return {
+            id: LedgerWorkload(
+                id=ServerId(id),
+                owner=tenant,
+                size=Resources(VCpu(vcpu), MiB(memory)),
+                disk=GiB(disk),
+                zone=zones[zone],
+                tier=tier,
+                storage=StoragePoolId(pool),
+                hosts=tuple(HostId(held) for held in (host, target) if held is not None),
+                group=None if group is None else GroupId(group),
+                traits=frozenset(traits) if traits else _NO_NAMES,
+                sites=frozenset(map(SiteId, sites)) if sites else _NO_SITES,
+            )
+            for (
+                id,
+                tenant,
+                vcpu,
+                memory,
+                disk,
+                zone,
+                tier,
+                pool,
+                host,
+                target,
+                group,
+                traits,
+                sites,
+            ) in found
+        }
+
+    def _storage(
+        self, region: RegionId, workloads: Iterable[LedgerWorkload]
+    ) -> dict[StoragePoolId, LedgerStoragePool]:
+        used: dict[StoragePoolId | None, int] = defaultdict(int)
+        for workload in workloads:
+            used[workload.storage] += workload.disk
+        pools = tables.storage_pools
+        found = self._connection.execute(
+            select(pools.c.id, pools.c.capacity_gib)
+            .join(tables.sites, tables.sites.c.id == pools.c.site_id)
+            .where(tables.sites.c.region_id == region)
+            .order_by(pools.c.id)
+        )
+        return {
+            row.id: LedgerStoragePool(
+                StoragePoolId(row.id), GiB(row.capacity_gib), GiB(used[row.id])
+            )
+            for row in found
+        }
+
+
+def _domains(host: HostId, stored: Sequence[Sequence[str]]) -> frozenset[FailureDomain]:
+    named = {FailureDomain(DomainKind(kind), name) for kind, name in stored}
+    return frozenset(named | {FailureDomain(DomainKind.HOST, host)})

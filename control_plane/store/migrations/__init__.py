@@ -1,0 +1,1 @@
+"""How the state's tables came to be, step by step; run by Store.open."""

@@ -1,0 +1,238 @@
+"""Regions, their sites, and the sites' storage pools."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from ipaddress import IPv4Network
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.engine import Row
+
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import RegionId, SiteId, StoragePoolId
+from control_plane.model.pool import DomainKind, Policy, Region, Site, StoragePool
+from control_plane.model.units import GiB
+from control_plane.store import tables
+from control_plane.store.rows import Rows, not_found
+from control_plane.store.values import names_to_json
+
+
+class RegionReads(Rows):
+    def regions(self) -> tuple[Region, ...]:
+        """By id."""
+        found = self._connection.execute(select(tables.regions).order_by(tables.regions.c.id))
+        return tuple(_region(row) for row in found)
+
+    def region(self, id: RegionId) -> Region:
+        row = self._first(select(tables.regions).where(tables.regions.c.id == id))
+        if row is None:
+            raise not_found("region", id)
+        return _region(row)
+
+    def sites(self, region: RegionId | None = None) -> tuple[Site, ...]:
+        """By id; each with its storage pools in the order in which they were described."""
+        query = select(tables.sites).order_by(tables.sites.c.id)
+        if region is not None:
+            query = query.where(tables.sites.c.region_id == region)
+        pools: dict[str, list[StoragePool]] = defaultdict(list)
+        for row in self._connection.execute(
+            select(tables.storage_pools).order_by(tables.storage_pools.c.position)
+        ):
+            pools[row.site_id].append(_storage_pool(row))
+        return tuple(_site(row, pools[row.id]) for row in self._connection.execute(query))
+
+    def site(self, id: SiteId) -> Site:
+        row = self._first(select(tables.sites).where(tables.sites.c.id == id))
+        if row is None:
+            raise not_found("site", id)
+        pools = self._connection.execute(
+            select(tables.storage_pools)
+            .where(tables.storage_pools.c.site_id == id)
+            .order_by(tables.storage_pools.c.position)
+        )
+        return _site(row, [_storage_pool(pool) for pool in pools])
+
+    def site_of_storage(self, pool: StoragePoolId) -> SiteId:
+        row = self._first(
+            select(tables.storage_pools.c.site_id).where(tables.storage_pools.c.id == pool)
+        )
+        if row is None:
+            raise not_found("storage-pool", pool)
+        return SiteId(row.site_id)
+
+
+class RegionWrites(RegionReads):
+    def hold_region(self, id: RegionId) -> None:
+        """Keep the region's description (policy, promised kinds) as it was read until this
+        transaction ends: a change of it under way makes this one lose its race."""
+        # SQLite has one writer at a time; there is nothing to hold.
+        query = select(tables.regions.c.id).where(tables.regions.c.id == id)
+        if self._first(query.with_for_update(read=True)) is None:
+            raise not_found("region", id)
+
+    def put_region(self, region: Region) -> None:
+        """Add it, or describe it anew. Whoever changes `promised` must certify afterwards."""
+        values = {
+            "name": region.name,
+            "prefectures": names_to_json(region.prefectures),
+            "policy": region.policy.value,
+            "promised": names_to_json(region.promised),
+        }
+        held = tables.regions.c.id == region.id
+        if self._exists(tables.regions, region.id):
+            if self.region(region.id) != region:
+                self._connection.execute(update(tables.regions).where(held).values(values))
+        else:
+            self._connection.execute(insert(tables.regions).values(id=region.id, **values))
+
+    def put_site(self, site: Site) -> None:
+        """Add it, or describe it anew, with its storage pools.
+
+        Raises `guest-network-invalid`, `guest-network-in-use` when servers have addresses outside
+        the new network, `site-in-use` when hosts would change region with it, and
+        `storage-pool-in-use` when a pool that holds volumes is left out or belongs elsewhere.
+        """
+        network = guest_network(site)
+        self._need("region", tables.regions, site.region)
+        values = {
+            "region_id": site.region,
+            "name": site.name,
+            "guest_network": str(network),
+            "guest_gateway": site.guest_gateway,
+        }
+        row = self._first(select(tables.sites).where(tables.sites.c.id == site.id))
+        if row is None:
+            self._connection.execute(insert(tables.sites).values(id=site.id, **values))
+        else:
+            if row.region_id != site.region:
+                self._refuse_with_hosts(site)
+            if row.guest_network != str(network):
+                self._refuse_with_addresses(site)
+            self._connection.execute(
+                update(tables.sites).where(tables.sites.c.id == site.id).values(values)
+            )
+        self._put_storage_pools(site)
+
+    def _put_storage_pools(self, site: Site) -> None:
+        pools = tables.storage_pools
+        standing = {
+            row.id: row
+            for row in self._connection.execute(
+                select(pools).where(
+                    (pools.c.site_id == site.id)
+                    | pools.c.id.in_([p.id for p in site.storage_pools])
+                )
+            )
+        }
+        wanted = {pool.id for pool in site.storage_pools}
+        for gone in sorted(set(standing) - wanted):
+            if self._first(
+                select(tables.servers.c.id).where(tables.servers.c.storage_id == gone).limit(1)
+            ):
+                raise _storage_in_use(StoragePoolId(gone), site.id)
+            self._connection.execute(delete(pools).where(pools.c.id == gone))
+        for position, pool in enumerate(site.storage_pools):
+            row = standing.get(pool.id)
+            values = {"position": position, "capacity_gib": pool.capacity, "path": pool.path}
+            if row is None:
+                self._connection.execute(
+                    insert(pools).values(id=pool.id, site_id=site.id, generation=1, **values)
+                )
+            elif row.site_id != site.id:
+                raise _storage_in_use(pool.id, SiteId(row.site_id))
+            elif (row.position, row.capacity_gib, row.path) != tuple(values.values()):
+                self._connection.execute(
+                    update(pools)
+                    .where(pools.c.id == pool.id)
+                    .values(generation=row.generation + 1, **values)
+                )
+
+    def _refuse_with_hosts(self, site: Site) -> None:
+        if self._first(select(tables.hosts.c.id).where(tables.hosts.c.site_id == site.id).limit(1)):
+            raise YuiError(
+                "site-in-use",
+                en=f"Site '{site.id}' has hosts and cannot change to region '{site.region}': remove its hosts first.",
+                ja=f"サイト「{site.id}」にはホストがあるため、リージョン「{site.region}」に変更できません。先にホストを取り除いてください。",
+                status=409,
+                fields={"site": site.id, "region": site.region},
+            )
+
+    def _refuse_with_addresses(self, site: Site) -> None:
+        row = self._first(
+            select(tables.servers.c.id).where(tables.servers.c.site_id == site.id).limit(1)
+        )
+        if row is not None:
+            raise YuiError(
+                "guest-network-in-use",
+                en=f"Site '{site.id}' has servers with addresses of its present guest network, so the network cannot become {site.guest_network}: keep it, or add a new site.",
+                ja=f"サイト「{site.id}」のサーバーが現在のゲストネットワークを使用しているため、{site.guest_network} に変更できません。現在の設定のままにするか、新しいサイトを追加してください。",
+                status=409,
+                fields={"site": site.id, "guest_network": site.guest_network, "server": row.id},
+            )
+
+    def _mark_storage(self, pool: StoragePoolId) -> None:
+        """Raise the pool's generation once, so that no two transactions can both fill its room."""
+        if pool in self._marked_pools:
+            return
+        marked = self._connection.execute(
+            update(tables.storage_pools)
+            .where(tables.storage_pools.c.id == pool)
+            .values(generation=tables.storage_pools.c.generation + 1)
+        )
+        if marked.rowcount == 0:
+            raise not_found("storage-pool", pool)
+        self._marked_pools.add(pool)
+
+    def hold_storage(self, *pools: StoragePoolId) -> None:
+        """No other transaction can change what these pools hold once this one has committed; the
+        one that began beside it raises LostRace."""
+        for pool in sorted(set(pools)):
+            self._mark_storage(pool)
+
+
+def guest_network(site: Site) -> IPv4Network:
+    """The site's guest network as a value; raises `guest-network-invalid`."""
+    try:
+        return IPv4Network(site.guest_network)
+    except ValueError as error:
+        raise YuiError(
+            "guest-network-invalid",
+            en=f"Site '{site.id}' has guest network '{site.guest_network[:64]}', which is no IPv4 network: write it like 10.77.16.0/24.",
+            ja=f"サイト「{site.id}」のゲストネットワーク「{site.guest_network[:64]}」は IPv4 ネットワークではありません。10.77.16.0/24 のように指定してください。",
+            fields={"site": site.id, "guest_network": site.guest_network[:64]},
+        ) from error
+
+
+def _storage_in_use(pool: StoragePoolId, site: SiteId) -> YuiError:
+    return YuiError(
+        "storage-pool-in-use",
+        en=f"Storage pool '{pool}' of site '{site}' is in use: remove its servers, or choose another name for a new pool.",
+        ja=f"ストレージプール「{pool}」(サイト「{site}」)は使用中です。サーバーを取り除くか、新しいプールには別の名前を付けてください。",
+        status=409,
+        fields={"storage-pool": pool, "site": site},
+    )
+
+
+def _region(row: Row[tuple[object, ...]]) -> Region:
+    return Region(
+        RegionId(row.id),
+        row.name,
+        frozenset(row.prefectures),
+        Policy(row.policy),
+        frozenset(DomainKind(kind) for kind in row.promised),
+    )
+
+
+def _storage_pool(row: Row[tuple[object, ...]]) -> StoragePool:
+    return StoragePool(StoragePoolId(row.id), GiB(row.capacity_gib), row.path)
+
+
+def _site(row: Row[tuple[object, ...]], pools: list[StoragePool]) -> Site:
+    return Site(
+        SiteId(row.id),
+        RegionId(row.region_id),
+        row.name,
+        row.guest_network,
+        row.guest_gateway,
+        tuple(pools),
+    )

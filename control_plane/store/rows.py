@@ -1,0 +1,81 @@
+"""What every part of a transaction shares: its connection, and which hosts it has already marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Row, Table, select
+
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import Generation, HostId, SiteId, StoragePoolId
+from control_plane.model.tenant import MunicipalityCode
+
+TenantName = MunicipalityCode | str
+"""A member by its code, checked or as text."""
+
+_THINGS: Mapping[str, tuple[str, str]] = {
+    "region": ("region", "リージョン"),
+    "site": ("site", "サイト"),
+    "storage-pool": ("storage pool", "ストレージプール"),
+    "host": ("host", "ホスト"),
+    "flavor": ("flavor", "フレーバー"),
+    "image": ("image", "イメージ"),
+    "tenant": ("member", "参加団体"),
+    "system": ("system", "システム"),
+    "server": ("server", "サーバー"),
+    "operation": ("operation", "操作"),
+    "token": ("token", "トークン"),
+}
+
+
+def not_found(thing: str, name: object) -> YuiError:
+    """404: nothing is called `name`, or the asker may not see it, which sounds the same."""
+    en, ja = _THINGS[thing]
+    shown = str(name)[:80]
+    return YuiError(
+        f"{thing}-not-found",
+        en=f"There is no {en} '{shown}': list what there is and check the name.",
+        ja=f"{ja}「{shown}」は見つかりません。一覧で名前を確認してください。",
+        status=404,
+        fields={thing: shown},
+    )
+
+
+def already_exists(thing: str, name: object) -> YuiError:
+    """409: the name is taken."""
+    en, ja = _THINGS[thing]
+    shown = str(name)[:80]
+    return YuiError(
+        f"{thing}-exists",
+        en=f"The {en} '{shown}' exists already: nothing was added.",
+        ja=f"{ja}「{shown}」はすでに登録されているため、追加しませんでした。",
+        status=409,
+        fields={thing: shown},
+    )
+
+
+class Rows:
+    """One transaction on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        # Hosts whose generation this transaction has raised: from what, to what.
+        self._marked_hosts: dict[HostId, tuple[Generation, Generation]] = {}
+        self._marked_pools: set[StoragePoolId] = set()
+        self._given_addresses: dict[SiteId, set[int]] = {}
+
+    @property
+    def _on_postgresql(self) -> bool:
+        return self._connection.dialect.name == "postgresql"
+
+    def _first(self, statement: Executable, **values: Any) -> Row[Any] | None:
+        return self._connection.execute(statement, values).first()
+
+    def _exists(self, table: Table, name: object) -> bool:
+        (key,) = table.primary_key.columns
+        return self._first(select(key).where(key == str(name))) is not None
+
+    def _need(self, thing: str, table: Table, name: object) -> None:
+        if not self._exists(table, name):
+            raise not_found(thing, name)

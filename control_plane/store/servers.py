@@ -1,0 +1,295 @@
+"""Servers: what was asked for and where it is placed, guarded by a generation each.
+
+A placement is kept in three columns (its kind and the one or two hosts that hold room) so that the
+ledger and the servers of one host are found by index; a stranded server keeps the evidence instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy.engine import Row
+
+from control_plane.model.ids import (
+    FlavorId,
+    Generation,
+    GroupId,
+    HostId,
+    ImageId,
+    RegionId,
+    ServerId,
+    SiteId,
+    StoragePoolId,
+    SystemId,
+)
+from control_plane.model.pool import Zone
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.units import GiB, MiB, Resources, VCpu
+from control_plane.model.workload import (
+    Moving,
+    Placed,
+    Placement,
+    Power,
+    Seen,
+    Server,
+    Stranded,
+)
+from control_plane.store import tables
+from control_plane.store.failures import LostRace
+from control_plane.store.hosts import HostWrites
+from control_plane.store.regions import RegionWrites
+from control_plane.store.rows import Rows, TenantName, already_exists, not_found
+from control_plane.store.values import evidence_from_json, evidence_to_json, names_to_json
+
+_ALL = select(tables.servers, tables.sightings.c.seen).join(
+    tables.sightings, tables.sightings.c.server_id == tables.servers.c.id
+)
+
+
+class ServerReads(Rows):
+    def servers(
+        self,
+        tenant: TenantName | None = None,
+        system: SystemId | None = None,
+        host: HostId | None = None,
+        region: RegionId | None = None,
+        *,
+        after: ServerId | None = None,
+        limit: int | None = None,
+    ) -> tuple[Server, ...]:
+        """By id, beginning behind `after`. `host` finds every server that holds room there, so a
+        migrating one under its source and its target."""
+        servers = tables.servers
+        query = _ALL.order_by(servers.c.id)
+        if tenant is not None:
+            query = query.where(servers.c.tenant == str(tenant))
+        if system is not None:
+            query = query.where(servers.c.system_id == system)
+        if host is not None:
+            query = query.where(or_(servers.c.host_id == host, servers.c.target_host_id == host))
+        if region is not None:
+            query = query.where(servers.c.region_id == region)
+        if after is not None:
+            query = query.where(servers.c.id > after)
+        if limit is not None:
+            query = query.limit(limit)
+        return self._servers(query)
+
+    def server(self, id: ServerId, tenant: TenantName | None = None) -> Server:
+        """With `tenant`, another member's server is not found."""
+        query = _ALL.where(tables.servers.c.id == id)
+        if tenant is not None:
+            query = query.where(tables.servers.c.tenant == str(tenant))
+        found = self._servers(query)
+        if not found:
+            raise not_found("server", id)
+        return found[0]
+
+    def region_of(self, server: ServerId) -> RegionId:
+        row = self._first(select(tables.servers.c.region_id).where(tables.servers.c.id == server))
+        if row is None:
+            raise not_found("server", server)
+        return RegionId(row.region_id)
+
+    def _servers(self, query: Select[Any]) -> tuple[Server, ...]:
+        codes: dict[str, MunicipalityCode] = {}
+        return tuple(_server(row, codes) for row in self._connection.execute(query))
+
+
+class ServerWrites(RegionWrites, HostWrites, ServerReads):
+    def add_server(self, server: Server) -> Server:
+        """Add it where it is placed; raises the generations of its hosts and its storage pool.
+
+        Raises `server-exists`, `system-not-found`, `flavor-not-found`, `image-not-found`,
+        `host-not-found`, `storage-pool-not-found`; LostRace when another server of its site has
+        its address.
+        """
+        if self._exists(tables.servers, server.id):
+            raise already_exists("server", server.id)
+        system = self._first(
+            select(tables.systems.c.region_id, tables.systems.c.tenant).where(
+                tables.systems.c.id == server.system
+            )
+        )
+        if system is None or system.tenant != server.tenant.text:
+            raise not_found("system", server.system)
+        self._need("flavor", tables.flavors, server.flavor)
+        self._need("image", tables.images, server.image)
+        self._mark_storage(server.storage)
+        self._mark_hosts(hosts_of(server.placement))
+        self._connection.execute(
+            insert(tables.servers).values(
+                id=server.id,
+                region_id=system.region_id,
+                site_id=self.site_of_storage(server.storage),
+                tenant=server.tenant.text,
+                system_id=server.system,
+                **_values(server),
+            )
+        )
+        self._connection.execute(
+            insert(tables.sightings).values(server_id=server.id, seen=server.seen.value)
+        )
+        return server
+
+    def save_server(self, server: Server) -> Server:
+        """Write all of `server` and answer it with the next generation. Hosts that come to hold
+        more of it have theirs raised. Raises LostRace when it has moved on since it was read."""
+        servers = tables.servers
+        standing = self._first(_ALL.where(servers.c.id == server.id))
+        if standing is None:
+            raise not_found("server", server.id)
+        if standing.generation != server.generation:
+            raise LostRace(f"server {server.id}")
+        self._mark_growth(_server(standing, {}), server)
+        saved = replace(server, generation=Generation(server.generation + 1))
+        written = self._connection.execute(
+            update(servers)
+            .where(servers.c.id == server.id, servers.c.generation == server.generation)
+            .values(_values(saved))
+        )
+        if written.rowcount == 0:
+            raise LostRace(f"server {server.id}")
+        if standing.seen != server.seen.value:
+            self.set_seen(server.id, server.seen)
+        return saved
+
+    def set_seen(self, id: ServerId, seen: Seen) -> None:
+        """What a driver last reported; changes no generation."""
+        written = self._connection.execute(
+            update(tables.sightings)
+            .where(tables.sightings.c.server_id == id)
+            .values(seen=seen.value)
+        )
+        if written.rowcount == 0:
+            raise not_found("server", id)
+
+    def set_seen_of(self, seen: Mapping[ServerId, Seen]) -> None:
+        """`set_seen` for many at once; servers that are gone are passed over."""
+        if seen:
+            self._connection.execute(
+                update(tables.sightings)
+                .where(tables.sightings.c.server_id == bindparam("seen_of"))
+                .values(seen=bindparam("now_seen")),
+                [{"seen_of": id, "now_seen": sight.value} for id, sight in sorted(seen.items())],
+            )
+
+    def remove_server(self, id: ServerId) -> None:
+        """Forget it together with its refuges; its address and its room are free."""
+        self._need("server", tables.servers, id)
+        for table in (tables.refuges, tables.sightings):
+            self._connection.execute(delete(table).where(table.c.server_id == id))
+        self._connection.execute(delete(tables.servers).where(tables.servers.c.id == id))
+
+    def _mark_growth(self, before: Server, after: Server) -> None:
+        held_before = set(hosts_of(before.placement))
+        held = set(hosts_of(after.placement))
+        self._mark_hosts(held - held_before)
+        if not after.size.fits_in(before.size):
+            refuges = self._connection.scalars(
+                select(tables.refuges.c.host_id).where(tables.refuges.c.server_id == after.id)
+            )
+            self._mark_hosts(held | {HostId(host) for host in refuges})
+        if after.storage != before.storage or after.disk > before.disk:
+            self._mark_storage(after.storage)
+
+
+def hosts_of(placement: Placement) -> tuple[HostId, ...]:
+    """The hosts that hold room for it."""
+    match placement:
+        case Placed(host=host):
+            return (host,)
+        case Moving(source=source, target=target):
+            return (source, target)
+        case Stranded():
+            return ()
+
+
+def _values(server: Server) -> dict[str, Any]:
+    return {
+        "name": server.name,
+        "role": server.role,
+        "flavor_id": server.flavor,
+        "vcpu": server.size.vcpu,
+        "memory_mib": server.size.memory,
+        "disk_gib": server.disk,
+        "image_id": server.image,
+        "zone": server.zone.value,
+        "tier": server.tier,
+        "start_order": server.start_order,
+        "storage_id": server.storage,
+        "address": server.address,
+        **_placement_values(server.placement),
+        "power": server.power.value,
+        "deleting": server.deleting,
+        "group_id": server.group,
+        "traits": names_to_json(server.traits) or None,
+        "sites": names_to_json(server.sites) or None,
+        "generation": server.generation,
+    }
+
+
+def _placement_values(placement: Placement) -> dict[str, Any]:
+    match placement:
+        case Placed(host=host):
+            return _placement("placed", host, None, None)
+        case Moving(source=source, target=target):
+            return _placement("moving", source, target, None)
+        case Stranded(evidence=evidence):
+            return _placement("stranded", None, None, evidence_to_json(evidence))
+
+
+def _placement(
+    kind: str, host: HostId | None, target: HostId | None, evidence: dict[str, Any] | None
+) -> dict[str, Any]:
+    return {
+        "placement_kind": kind,
+        "host_id": host,
+        "target_host_id": target,
+        "stranded_by": evidence,
+    }
+
+
+def _placement_of(row: Row[Any]) -> Placement:
+    match row.placement_kind:
+        case "placed":
+            return Placed(HostId(row.host_id))
+        case "moving":
+            return Moving(HostId(row.host_id), HostId(row.target_host_id))
+        case "stranded":
+            return Stranded(evidence_from_json(row.stranded_by))
+        case other:
+            raise ValueError(f"no placement is called {other!r}")
+
+
+def _server(row: Row[Any], codes: dict[str, MunicipalityCode]) -> Server:
+    tenant = codes.get(row.tenant)
+    if tenant is None:
+        tenant = codes[row.tenant] = MunicipalityCode(row.tenant)
+    return Server(
+        id=ServerId(row.id),
+        tenant=tenant,
+        system=SystemId(row.system_id),
+        name=row.name,
+        role=row.role,
+        flavor=FlavorId(row.flavor_id),
+        size=Resources(VCpu(row.vcpu), MiB(row.memory_mib)),
+        disk=GiB(row.disk_gib),
+        image=ImageId(row.image_id),
+        zone=Zone(row.zone),
+        tier=row.tier,
+        start_order=row.start_order,
+        storage=StoragePoolId(row.storage_id),
+        address=row.address,
+        placement=_placement_of(row),
+        power=Power(row.power),
+        seen=Seen(row.seen),
+        deleting=row.deleting,
+        group=None if row.group_id is None else GroupId(row.group_id),
+        traits=frozenset(row.traits or ()),
+        sites=frozenset(SiteId(site) for site in row.sites or ()),
+        generation=Generation(row.generation),
+    )

@@ -1,0 +1,128 @@
+"""Members and the business systems that they run."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.engine import Row
+
+from control_plane.model.blueprint import System
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import BlueprintId, RegionId, SystemId
+from control_plane.model.pool import Zone
+from control_plane.model.tenant import MunicipalityCode, Tenant
+from control_plane.store import tables
+from control_plane.store.rows import Rows, TenantName, already_exists, not_found
+
+
+class TenancyReads(Rows):
+    def tenants(self) -> tuple[Tenant, ...]:
+        """By code, which is by prefecture."""
+        found = self._connection.execute(select(tables.tenants).order_by(tables.tenants.c.code))
+        return tuple(_tenant(row) for row in found)
+
+    def tenant(self, code: TenantName) -> Tenant:
+        row = self._first(select(tables.tenants).where(tables.tenants.c.code == str(code)))
+        if row is None:
+            raise not_found("tenant", code)
+        return _tenant(row)
+
+    def systems(
+        self, tenant: TenantName | None = None, region: RegionId | None = None
+    ) -> tuple[System, ...]:
+        """By id."""
+        query = select(tables.systems).order_by(tables.systems.c.id)
+        if tenant is not None:
+            query = query.where(tables.systems.c.tenant == str(tenant))
+        if region is not None:
+            query = query.where(tables.systems.c.region_id == region)
+        return tuple(_system(row) for row in self._connection.execute(query))
+
+    def system(self, id: SystemId, tenant: TenantName | None = None) -> System:
+        """With `tenant`, another member's system is not found."""
+        query = select(tables.systems).where(tables.systems.c.id == id)
+        if tenant is not None:
+            query = query.where(tables.systems.c.tenant == str(tenant))
+        row = self._first(query)
+        if row is None:
+            raise not_found("system", id)
+        return _system(row)
+
+
+class TenancyWrites(TenancyReads):
+    def add_tenant(self, tenant: Tenant) -> None:
+        """Raises `tenant-exists`."""
+        if self._exists(tables.tenants, tenant.code):
+            raise already_exists("tenant", tenant.code)
+        self._connection.execute(
+            insert(tables.tenants).values(
+                code=tenant.code.text,
+                name=tenant.name,
+                kana=tenant.kana,
+                prefecture=tenant.prefecture,
+                population=tenant.population,
+            )
+        )
+
+    def remove_tenant(self, code: TenantName) -> None:
+        """Raises `tenant-in-use` while it has systems."""
+        self._need("tenant", tables.tenants, code)
+        held = select(tables.systems.c.id).where(tables.systems.c.tenant == str(code)).limit(1)
+        if self._first(held) is not None:
+            raise YuiError(
+                "tenant-in-use",
+                en=f"Member {code} still has systems: remove them first.",
+                ja=f"参加団体 {code} にはまだシステムがあります。先にシステムを取り除いてください。",
+                status=409,
+                fields={"tenant": str(code)},
+            )
+        self._connection.execute(delete(tables.tenants).where(tables.tenants.c.code == str(code)))
+
+    def add_system(self, system: System) -> None:
+        """Raises `system-exists`, `tenant-not-found`, `region-not-found`."""
+        if self._exists(tables.systems, system.id):
+            raise already_exists("system", system.id)
+        self._need("tenant", tables.tenants, system.tenant)
+        self._need("region", tables.regions, system.region)
+        self._connection.execute(
+            insert(tables.systems).values(
+                id=system.id,
+                tenant=system.tenant.text,
+                region_id=system.region,
+                blueprint_id=system.blueprint,
+                blueprint_version=system.blueprint_version,
+                tier=system.tier,
+                zone=system.zone.value,
+                created_at=system.created_at,
+            )
+        )
+
+    def remove_system(self, id: SystemId) -> None:
+        """Raises `system-in-use` while it has servers."""
+        self._need("system", tables.systems, id)
+        held = select(tables.servers.c.id).where(tables.servers.c.system_id == id).limit(1)
+        if self._first(held) is not None:
+            raise YuiError(
+                "system-in-use",
+                en=f"System '{id}' still has servers: remove them first.",
+                ja=f"システム「{id}」にはまだサーバーがあります。先にサーバーを取り除いてください。",
+                status=409,
+                fields={"system": id},
+            )
+        self._connection.execute(delete(tables.systems).where(tables.systems.c.id == id))
+
+
+def _tenant(row: Row[tuple[object, ...]]) -> Tenant:
+    return Tenant(MunicipalityCode(row.code), row.name, row.kana, row.prefecture, row.population)
+
+
+def _system(row: Row[tuple[object, ...]]) -> System:
+    return System(
+        SystemId(row.id),
+        MunicipalityCode(row.tenant),
+        RegionId(row.region_id),
+        BlueprintId(row.blueprint_id),
+        row.blueprint_version,
+        row.tier,
+        Zone(row.zone),
+        row.created_at,
+    )

@@ -1,0 +1,49 @@
+"""One transaction as its user sees it: what can be read in a snapshot, and what can be written."""
+
+from __future__ import annotations
+
+from control_plane.store.addresses import AddressWrites
+from control_plane.store.catalogue import CatalogueReads, CatalogueWrites
+from control_plane.store.certificate import CertificateReads, CertificateWrites
+from control_plane.store.hosts import HostReads
+from control_plane.store.idempotency import IdempotencyReads, IdempotencyWrites
+from control_plane.store.journal import JournalReads, JournalWrites
+from control_plane.store.leases import LeaseReads
+from control_plane.store.ledger import LedgerReads
+from control_plane.store.operations import OperationReads, OperationWrites
+from control_plane.store.regions import RegionReads
+from control_plane.store.servers import ServerReads, ServerWrites
+from control_plane.store.tenancy import TenancyReads, TenancyWrites
+from control_plane.store.tokens import TokenReads, TokenWrites
+
+
+class Snapshot(
+    LedgerReads,
+    RegionReads,
+    HostReads,
+    CertificateReads,
+    ServerReads,
+    TenancyReads,
+    CatalogueReads,
+    OperationReads,
+    JournalReads,
+    TokenReads,
+    IdempotencyReads,
+    LeaseReads,
+):
+    """Everything as it was at one moment. Unknown names raise `<thing>-not-found`, status 404."""
+
+
+class Transaction(
+    ServerWrites,
+    CertificateWrites,
+    AddressWrites,
+    TenancyWrites,
+    CatalogueWrites,
+    OperationWrites,
+    JournalWrites,
+    TokenWrites,
+    IdempotencyWrites,
+    Snapshot,
+):
+    """Reads and writes that take effect together, or not at all."""
