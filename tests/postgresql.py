@@ -1,0 +1,151 @@
+"""A PostgreSQL cluster of the tests' own, which vanishes with them.
+
+It listens on a unix socket in a temporary folder and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+_UNPRIVILEGED = ("postgres", "nobody")
+
+
+class NoPostgreSQL(Exception):
+    """Says in a sentence why no cluster can be had here."""
+
+
+@dataclass
+class PostgreSQL:
+    """A running cluster. `url` makes an empty database and names it for Store.open."""
+
+    folder: Path
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def url(self) -> str:
+        name = f"yui_{next(self._numbers)}"
+        self.execute(f'CREATE DATABASE "{name}"')
+        return f"postgresql+psycopg://yui@/{name}?host={self.folder}"
+
+    def execute(self, statement: str) -> None:
+        """As the cluster's superuser, outside any transaction."""
+        with psycopg.connect(self._conninfo, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    @property
+    def _conninfo(self) -> str:
+        return f"host={self.folder} user=yui dbname=postgres"
+
+
+@contextmanager
+def running_postgresql() -> Iterator[PostgreSQL]:
+    """Raises NoPostgreSQL where the programs or the rights are missing."""
+    programs = _programs()
+    become = _unprivileged()
+    folder = Path(tempfile.mkdtemp(prefix="yui-postgresql-"))
+    try:
+        if become is not None:
+            os.chown(folder, become.pw_uid, become.pw_gid)
+        data = folder / "data"
+        subprocess.run(
+            [
+                *_as(become),
+                str(programs / "initdb"),
+                *("-D", str(data), "-U", "yui", "-A", "trust", "-E", "UTF8"),
+                *("--no-locale", "--no-sync"),
+            ],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(folder),
+            "fsync": "off",
+            "max_connections": "60",
+            "shared_buffers": "32MB",
+            "log_min_messages": "fatal",
+        }
+        server = subprocess.Popen(
+            [
+                # It dies with the tests, also when they are killed.
+                *_as(become, "--pdeathsig", "QUIT"),
+                str(programs / "postgres"),
+                *("-D", str(data)),
+                *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+            ],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=(folder / "log").open("wb"),
+        )
+        try:
+            cluster = PostgreSQL(folder)
+            _wait_until_it_answers(cluster, server)
+            yield cluster
+        finally:
+            # SIGQUIT is PostgreSQL's immediate shutdown.
+            server.send_signal(signal.SIGQUIT)
+            server.wait(30)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs() -> Path:
+    on_path = shutil.which("initdb")
+    if on_path is not None:
+        return Path(on_path).parent
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4])
+    )
+    if not found:
+        raise NoPostgreSQL("PostgreSQL's server programs are not installed (apt: postgresql)")
+    return found[-1].parent
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """Whom to become, since PostgreSQL refuses to run as root; None where one is not root."""
+    if os.geteuid() != 0:
+        return None
+    for name in _UNPRIVILEGED:
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise NoPostgreSQL("PostgreSQL does not run as root, and there is no user postgres or nobody")
+
+
+def _as(user: pwd.struct_passwd | None, *options: str) -> list[str]:
+    if shutil.which("setpriv") is None:
+        raise NoPostgreSQL("the program setpriv is missing (apt: util-linux)")
+    identity = (
+        []
+        if user is None
+        else [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    )
+    return ["setpriv", *identity, *options]
+
+
+def _wait_until_it_answers(cluster: PostgreSQL, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            cluster.execute("SELECT 1")
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                log = (cluster.folder / "log").read_text(errors="replace")
+                raise NoPostgreSQL(f"PostgreSQL did not start: {log[-500:]}") from None
+            time.sleep(0.05)
+        else:
+            return
