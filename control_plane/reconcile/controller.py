@@ -1,0 +1,128 @@
+"""The loop that holds the parts together: listen, judge, fence, evacuate, look, repair, prove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from control_plane.drivers.world import World
+from control_plane.model.host_health import Fenced
+from control_plane.model.pool import Host
+from control_plane.model.workload import Server
+from control_plane.reconcile.announcements import Announcements
+from control_plane.reconcile.certification import Certification
+from control_plane.reconcile.drain import Draining
+from control_plane.reconcile.evacuation import evacuate
+from control_plane.reconcile.host_care import HostCare
+from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.repair import Repair
+from control_plane.reconcile.timings import Timings
+from control_plane.store import Lease, LeaseLost, LostRace, Store
+
+
+class StopSignal(Protocol):
+    """A `threading.Event`, or anything that can say whether to stop."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """`changes` counts what this tick decided or began; `busy` errands are still under way."""
+
+    leading: bool
+    changes: int
+    busy: int
+
+
+class Controller:
+    """One control-plane process's reconciler. `tick` is synchronous and may be killed anywhere.
+
+    `holder` names this process among others, such as `host.example:1234`.
+    """
+
+    def __init__(
+        self, store: Store, world: World, holder: str, timings: Timings | None = None
+    ) -> None:
+        self.timings = timings or Timings()
+        self._store = store
+        self._world = world
+        self._leadership = Leadership(store, world.clock, holder, self.timings)
+        self._care = HostCare(store, world, self._leadership, self.timings)
+        self._repair = Repair(store, world, self._leadership, self.timings)
+        self._draining = Draining(store, self.timings)
+        self._certification = Certification(store)
+        self._announcements = Announcements(store, world.notifier)
+
+    def run(self, stopping: StopSignal) -> None:
+        """Tick until told to stop, then let another control plane lead. What goes wrong in one tick
+        is logged, and the next one begins from the records."""
+        log = structlog.get_logger("yui.reconcile")
+        while not stopping.is_set():
+            pause = self.timings.tick
+            try:
+                report = self.tick()
+                if report.busy or report.changes:
+                    pause = self.timings.tick_when_busy
+            except Exception:
+                log.exception("tick failed")
+            self._world.clock.sleep(pause)
+        self._leadership.give_up()
+
+    def tick(self) -> TickReport:
+        """Look once and act once. What another process overtook is left to the next tick."""
+        lease = self._leadership.hold()
+        if lease is None:
+            return TickReport(leading=False, changes=0, busy=0)
+        try:
+            changes = self._act(lease)
+            self._announcements.tell()
+        except LeaseLost:
+            return TickReport(leading=False, changes=0, busy=self._repair.busy)
+        except LostRace:
+            changes = 1
+        return TickReport(leading=True, changes=changes, busy=self._repair.busy)
+
+    def _act(self, lease: Lease) -> int:
+        hosts = self._hosts()
+        hearing = self._care.listen(hosts)
+        changes = self._care.judge(hosts, hearing, lease)
+        changes += self._care.fence(self._hosts(), hearing, lease)
+        changes += self._evacuate(lease)
+        changes += self._care.receive_returned(self._hosts(), hearing, lease)
+        changes += self._care.clean(self._hosts(), hearing, lease)
+        answering = [host for host in self._hosts() if hearing.answers(host.id)]
+        changes += self._repair.advance(self._hosts(), answering, lease)
+        hosts, servers = self._hosts(), self._servers()
+        at = self._world.clock.now()
+        changes += self._draining.advance(hosts, self._repair.movable(servers), lease, at)
+        changes += self._repair.rehome_stranded(servers, lease)
+        if self._repair.take_disturbed():
+            self._certification.disturb_all()
+        changes += len(self._certification.renew(hosts, lease, at))
+        return changes
+
+    def _hosts(self) -> list[Host]:
+        with self._store.read() as tx:
+            return list(tx.hosts())
+
+    def _servers(self) -> list[Server]:
+        with self._store.read() as tx:
+            return list(tx.servers())
+
+    def _evacuate(self, lease: Lease) -> int:
+        changes = 0
+        for host in self._hosts():
+            if not isinstance(host.health, Fenced):
+                continue
+            try:
+                with self._store.write(lease) as tx:
+                    moved = evacuate(tx, tx.host(host.id), self._world.clock.now())
+            except LostRace:
+                continue
+            if moved:
+                changes += moved
+                self._certification.disturb(host.region)
+        return changes

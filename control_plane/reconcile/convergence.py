@@ -1,0 +1,172 @@
+"""Compares what is wanted with what is seen, and says what to do about each server. Pure.
+
+At most one action per server comes out, the one that must happen first; when it has been done, the
+next comparison finds the next. So a crash between two actions needs no memory of either.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from control_plane.drivers.protocol import ObservedServer, RunState
+from control_plane.model.ids import HostId, ServerId
+from control_plane.model.workload import Moving, Placed, Power, Seen, Server
+
+
+@dataclass(frozen=True, slots=True)
+class BringUp:
+    """Image, volume, definition, start."""
+
+    server: Server
+    host: HostId
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """It runs as wanted, under an older generation."""
+
+    server: Server
+    host: HostId
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    server: Server
+    host: HostId
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveStale:
+    """A copy on a host where it doesn't belong. `running` says that its power must be cut first."""
+
+    server: Server
+    host: HostId
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Migrate:
+    """`at_target` is True while the target shows a copy that is still arriving."""
+
+    server: Server
+    source: HostId
+    target: HostId
+    at_target: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The source no longer has it: it belongs to the target, and is started there if need be."""
+
+    server: Server
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove definition and volume; `host` is where that can be done."""
+
+    server: Server
+    host: HostId
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A machine that carries Yui's mark and that the store has no record of: told, never touched."""
+
+    server: ServerId
+    host: HostId
+
+
+Action = BringUp | Relabel | Stop | RemoveStale | Migrate | Arrived | Delete | Unknown
+
+Observed = Mapping[HostId, Sequence[ObservedServer]]
+"""What each host that answered reports; a host that is missing here is not known about."""
+
+
+def compare(servers: Iterable[Server], observed: Observed) -> list[Action]:
+    """One action at most per server, in the order of the servers given."""
+    found: dict[ServerId, dict[HostId, ObservedServer]] = defaultdict(dict)
+    for host, listing in observed.items():
+        for machine in listing:
+            found[machine.id][host] = machine
+    actions: list[Action] = []
+    known: set[ServerId] = set()
+    for server in servers:
+        known.add(server.id)
+        action = _next_action(server, found.get(server.id, {}), observed)
+        if action is not None:
+            actions.append(action)
+    for server_id, places in found.items():
+        if server_id not in known:
+            actions.extend(Unknown(server_id, host) for host in places)
+    return actions
+
+
+def _next_action(
+    server: Server, places: Mapping[HostId, ObservedServer], observed: Observed
+) -> Action | None:
+    home = _homes(server)
+    for host, machine in places.items():
+        if host not in home:
+            return RemoveStale(server, host, running=machine.state is not RunState.STOPPED)
+    match server.placement:
+        case Placed(host=host) if host in observed:
+            return _at_home(server, host, places.get(host))
+        case Moving() as move if move.source in observed and move.target in observed:
+            return _on_the_way(server, move, places.get(move.source), places.get(move.target))
+        case _:
+            return None
+
+
+def _homes(server: Server) -> tuple[HostId, ...]:
+    match server.placement:
+        case Placed(host=host):
+            return (host,)
+        case Moving(source=source, target=target):
+            return (source, target)
+        case _:
+            return ()
+
+
+def _at_home(server: Server, host: HostId, machine: ObservedServer | None) -> Action | None:
+    if server.deleting:
+        return Delete(server, host)
+    if machine is None or machine.state is RunState.STOPPED:
+        return BringUp(server, host) if server.power is Power.RUNNING else None
+    if server.power is Power.STOPPED:
+        return Stop(server, host)
+    if machine.generation == server.generation:
+        # Starting a paused machine lets it go on, as after a full disk has got room again.
+        return BringUp(server, host) if machine.state is RunState.PAUSED else None
+    if machine.state is RunState.PAUSED:
+        # Left over from a move that broke off: what it holds in memory is worth nothing.
+        return RemoveStale(server, host, running=True)
+    return Relabel(server, host)
+
+
+def _on_the_way(
+    server: Server,
+    move: Moving,
+    at_source: ObservedServer | None,
+    at_target: ObservedServer | None,
+) -> Action:
+    if at_source is None:
+        return Arrived(server)
+    if at_source.state is RunState.STOPPED:
+        return RemoveStale(server, move.source, running=False)
+    return Migrate(server, move.source, move.target, at_target is not None)
+
+
+def seen_now(server: Server, observed: Observed) -> Seen | None:
+    """What the listings say of a server; None where its hosts did not answer."""
+    homes = _homes(server)
+    if not homes:
+        return Seen.NOWHERE
+    states = [m.state for h in homes if h in observed for m in observed[h] if m.id == server.id]
+    if RunState.RUNNING in states:
+        return Seen.RUNNING
+    if not all(host in observed for host in homes):
+        return None
+    return Seen.STOPPED if states else Seen.NOWHERE

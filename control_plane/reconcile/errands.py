@@ -1,0 +1,168 @@
+"""Carries out actions on hosts without holding up the tick, and remembers how that went.
+
+At most one errand per server is under way. What is remembered here (what is under way, when a failed
+one may be tried again) only saves work: a new control plane that knows none of it repeats calls
+which the drivers promise may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from control_plane.drivers.protocol import DriverError, HostDriver, ServerSpec
+from control_plane.drivers.world import Pending, World
+from control_plane.model.ids import HostId, ServerId
+from control_plane.model.pool import Host
+from control_plane.model.units import Seconds
+from control_plane.model.workload import Server
+from control_plane.reconcile.convergence import (
+    BringUp,
+    Delete,
+    Migrate,
+    Relabel,
+    RemoveStale,
+    Stop,
+)
+from control_plane.reconcile.timings import Timings
+
+HostAction = BringUp | Relabel | Stop | RemoveStale | Migrate | Delete
+
+
+class NoLongerWanted(Exception):
+    """The decision behind an errand was overtaken while it ran; it stopped before doing harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`error` is None when the errand did what it was for, else a sentence; `first` is False when the
+    same error was reported for this server before."""
+
+    action: HostAction
+    error: str | None
+    first: bool
+
+
+@dataclass(slots=True)
+class _Setback:
+    times: int
+    text: str
+    not_before: Seconds
+
+
+@dataclass(slots=True)
+class Errands:
+    """`still_wanted` asks the store, just before a server is started, whether this control plane
+    still leads and the server's generation is still the one that was decided on."""
+
+    world: World
+    timings: Timings
+    still_wanted: Callable[[Server], bool]
+    _under_way: dict[ServerId, tuple[HostAction, Pending[None]]] = field(default_factory=dict)
+    _setbacks: dict[ServerId, _Setback] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> Mapping[ServerId, HostAction]:
+        return {server: action for server, (action, _) in self._under_way.items()}
+
+    def may_try(self, server: ServerId) -> bool:
+        setback = self._setbacks.get(server)
+        return server not in self._under_way and (
+            setback is None or self.world.clock.monotonic() >= setback.not_before
+        )
+
+    def failures(self, server: ServerId) -> int:
+        setback = self._setbacks.get(server)
+        return 0 if setback is None else setback.times
+
+    def forget_failures(self, server: ServerId) -> None:
+        self._setbacks.pop(server, None)
+
+    def begin(
+        self, action: HostAction, hosts: Mapping[HostId, Host], spec: ServerSpec | None
+    ) -> None:
+        """`spec` is needed by the actions that define a server."""
+        if action.server.id in self._under_way:
+            raise ValueError(f"server {action.server.id} already has an errand under way")
+
+        def task() -> None:
+            self._carry_out(action, hosts, spec)
+
+        self._under_way[action.server.id] = (action, self.world.submit(task))
+
+    def settle(self) -> list[Outcome]:
+        """Collect what has finished since the last call."""
+        outcomes = []
+        for server, (action, pending) in list(self._under_way.items()):
+            if not pending.done():
+                continue
+            del self._under_way[server]
+            try:
+                pending.result()
+            except NoLongerWanted:
+                continue
+            except (DriverError, TimeoutError) as error:
+                outcomes.append(self._set_back(action, str(error) or "it took too long"))
+            except Exception as error:  # one server's trouble must not stop the care for the others
+                outcomes.append(self._set_back(action, f"{type(error).__name__}: {error}"))
+            else:
+                self._setbacks.pop(server, None)
+                outcomes.append(Outcome(action, None, first=True))
+        return outcomes
+
+    def _set_back(self, action: HostAction, error: str) -> Outcome:
+        server = action.server.id
+        before = self._setbacks.get(server)
+        times = 1 if before is None else before.times + 1
+        wait = min(self.timings.retry_first * 2 ** (times - 1), self.timings.retry_most)
+        not_before = Seconds(self.world.clock.monotonic() + wait)
+        self._setbacks[server] = _Setback(times, error, not_before)
+        return Outcome(action, error, first=before is None or before.text != error)
+
+    def _carry_out(
+        self, action: HostAction, hosts: Mapping[HostId, Host], spec: ServerSpec | None
+    ) -> None:
+        server = action.server
+        match action:
+            case BringUp(host=host) if spec is not None:
+                self._bring_up(self.world.driver(hosts[host]), server, spec)
+            case Relabel(host=host) if spec is not None:
+                driver = self.world.driver(hosts[host])
+                driver.resize(server.id, spec.size)
+                driver.define(spec)
+            case Stop(host=host):
+                driver = self.world.driver(hosts[host])
+                if not driver.shut_down(server.id, self.timings.stop_grace):
+                    self._insist(server)
+                    driver.destroy(server.id)
+            case RemoveStale(host=host, running=running):
+                driver = self.world.driver(hosts[host])
+                self._insist(server)
+                if running:
+                    driver.destroy(server.id)
+                driver.undefine(server.id)
+            case Migrate(source=source, target=target) if spec is not None:
+                self.world.driver(hosts[target]).ensure_image(spec.image)
+                self._insist(server)
+                self.world.driver(hosts[source]).migrate(server.id, hosts[target].endpoint)
+            case Delete(host=host) if spec is not None:
+                driver = self.world.driver(hosts[host])
+                self._insist(server)
+                if any(machine.id == server.id for machine in driver.list_servers()):
+                    if not driver.shut_down(server.id, self.timings.stop_grace):
+                        driver.destroy(server.id)
+                    driver.undefine(server.id)
+                driver.remove_volume(server.id, spec.volume)
+            case _:
+                raise ValueError(f"{action} needs a server spec")
+
+    def _bring_up(self, driver: HostDriver, server: Server, spec: ServerSpec) -> None:
+        driver.ensure_image(spec.image)
+        driver.ensure_volume(spec)
+        driver.define(spec)
+        self._insist(server)
+        driver.start(server.id)
+
+    def _insist(self, server: Server) -> None:
+        if not self.still_wanted(server):
+            raise NoLongerWanted(server.id)

@@ -1,0 +1,208 @@
+"""Walks each host through its health: well, suspect, confirmed, fenced, cleaned, well again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+
+from control_plane.drivers.protocol import DriverError
+from control_plane.drivers.world import Sign, World
+from control_plane.model.fence import FenceEvidence, FenceMethod, FenceWord
+from control_plane.model.host_health import Cleaning, Confirmed, Fenced, HostHealth, Suspect, Up
+from control_plane.model.ids import HostId
+from control_plane.model.pool import Host
+from control_plane.reconcile import narration
+from control_plane.reconcile.cleaning import clean
+from control_plane.reconcile.detection import Silences, judge
+from control_plane.reconcile.fencing import Attempt, Fencing
+from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.timings import Timings
+from control_plane.store import Lease, LostRace, Store
+
+OPERATOR = "operator"
+"""The channel by which a person, or a power cut that a person asked for, confirms a death."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What every channel heard of every host, and when listening began. `reached` names the channel
+    over which drivers talk to hosts."""
+
+    began: datetime
+    reached: str
+    signs: Mapping[HostId, Mapping[str, Sign]]
+
+    def of(self, host: HostId) -> Mapping[str, Sign]:
+        return self.signs.get(host, {})
+
+    def answers(self, host: HostId) -> bool:
+        return self.of(host).get(self.reached) is Sign.ALIVE
+
+
+@dataclass(slots=True)
+class HostCare:
+    store: Store
+    world: World
+    leadership: Leadership
+    timings: Timings
+    _silences: Silences = field(default_factory=Silences)
+    _fencing: Fencing = field(init=False)
+    _strangers_told: dict[HostId, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._fencing = Fencing(self.world, self.timings)
+
+    def listen(self, hosts: Sequence[Host]) -> Hearing:
+        began = self.world.clock.now()
+        channels = self.world.channels()
+        pairs = [(host, channel) for host in hosts for channel in channels]
+        heard = self.world.run_all([partial(channel.listen, host) for host, channel in pairs])
+        signs: dict[HostId, dict[str, Sign]] = {host.id: {} for host in hosts}
+        for (host, channel), sign in zip(pairs, heard, strict=True):
+            # A channel that fails to listen knows nothing; that is not the host's silence.
+            signs[host.id][channel.name] = sign if isinstance(sign, Sign) else Sign.UNKNOWN
+        return Hearing(began, channels[0].name, signs)
+
+    def judge(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
+        at, now = self.world.clock.now(), self.world.clock.monotonic()
+        changes = 0
+        for host in hosts:
+            silent_for = self._silences.hear(host.id, hearing.of(host.id), now)
+            health = judge(host.health, hearing.of(host.id), silent_for, self.timings, at)
+            if health != host.health:
+                changes += self._save_health(host, health, lease, at)
+        return changes
+
+    def fence(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
+        """Act on operators' words, and pursue the hosts whose death is confirmed."""
+        with self.store.read() as tx:
+            words = {word.host: word for word in tx.fence_words()}
+        by_id = {host.id: host for host in hosts}
+        changes = 0
+        for word in words.values():
+            if word.method is FenceMethod.WORD and word.host in by_id:
+                changes += self._take_word(word, by_id[word.host], hearing, lease)
+        asked = {w.host for w in words.values() if w.method is FenceMethod.POWER_OFF}
+        pursued = [
+            host
+            for host in hosts
+            if host.id in asked or (isinstance(host.health, Confirmed) and host.id not in words)
+        ]
+        for attempt in self._fencing.pursue(pursued):
+            changes += self._end_attempt(by_id[attempt.host], attempt, attempt.host in asked, lease)
+        return changes
+
+    def receive_returned(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
+        """A fenced host that answers is let in for cleaning, once nothing is recorded on it."""
+        at = self.world.clock.now()
+        changes = 0
+        for host in hosts:
+            if (
+                not isinstance(host.health, Fenced)
+                or not hearing.answers(host.id)
+                or host.health.since >= hearing.began  # what was heard may be older than the fence
+            ):
+                continue
+            with self.store.read() as tx:
+                if tx.servers(host=host.id):
+                    continue
+            changes += self._save_health(host, host.health.returned(at), lease, at)
+        return changes
+
+    def clean(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
+        changes = 0
+        for host in hosts:
+            quiet = Sign.SILENT in hearing.of(host.id).values()
+            if isinstance(host.health, Cleaning) and hearing.answers(host.id) and not quiet:
+                changes += self._clean_one(host, host.health, lease)
+        return changes
+
+    def _save_health(self, host: Host, health: HostHealth, lease: Lease, at: datetime) -> int:
+        try:
+            with self.store.write(lease) as tx:
+                tx.save_host(replace(host, health=health))
+                tx.add_event(narration.health_changed(host.id, host.health, health, at))
+        except LostRace:
+            return 0
+        return 1
+
+    def _take_word(self, word: FenceWord, host: Host, hearing: Hearing, lease: Lease) -> int:
+        """A person's word is believed about a host that nothing hears, never against one that is
+        heard."""
+        heard = [name for name, sign in hearing.of(host.id).items() if sign is Sign.ALIVE]
+        if not heard:
+            return self._record_fence(host, word.evidence(), True, lease)
+        with self.store.write(lease) as tx:
+            tx.remove_fence_word(host.id)
+            at = self.world.clock.now()
+            tx.add_event(narration.word_not_believed(host.id, word.by, heard[0], at))
+        return 1
+
+    def _end_attempt(self, host: Host, attempt: Attempt, asked: bool, lease: Lease) -> int:
+        if attempt.evidence is not None:
+            return self._record_fence(host, attempt.evidence, asked, lease)
+        if attempt.first or asked:
+            with self.store.write(lease) as tx:
+                if asked:
+                    tx.remove_fence_word(host.id)
+                at = self.world.clock.now()
+                tx.add_event(narration.fence_failed(host.id, attempt.failures, at))
+        return 1 if asked else 0
+
+    def _record_fence(
+        self, host: Host, evidence: FenceEvidence, by_operator: bool, lease: Lease
+    ) -> int:
+        at = self.world.clock.now()
+        health = _confirmed_by_operator(host.health, at) if by_operator else host.health
+        try:
+            with self.store.write(lease) as tx:
+                tx.add_fence(evidence)
+                tx.remove_fence_word(host.id)
+                if isinstance(health, Confirmed):
+                    fenced = health.fence(evidence)
+                    tx.save_host(replace(host, health=fenced))
+                    tx.add_event(narration.health_changed(host.id, host.health, fenced, at))
+                elif not isinstance(health, Fenced | Cleaning):
+                    tx.add_event(narration.evidence_unused(evidence, at))
+        except LostRace:
+            return 0
+        return 1
+
+    def _clean_one(self, host: Host, health: Cleaning, lease: Lease) -> int:
+        with self.store.read() as tx:
+            servers = {server.id: server for server in tx.servers()}
+
+        def still_leading() -> bool:
+            with self.store.read() as tx:
+                return self.leadership.still_held(tx)
+
+        (found,) = self.world.run_all(
+            [lambda: clean(self.world.driver(host), host.id, servers, still_leading)]
+        )
+        if isinstance(found, DriverError | TimeoutError):
+            return 0
+        if isinstance(found, BaseException):
+            raise found
+        at = self.world.clock.now()
+        if found.stale or found.strangers != self._strangers_told.get(host.id, ()):
+            self._strangers_told[host.id] = found.strangers
+            with self.store.write(lease) as tx:
+                for server in found.stale:
+                    tx.add_event(narration.stale_copy(server, host.id, at))
+                if found.strangers:
+                    tx.add_event(narration.not_clean(host.id, found.strangers, at))
+        if found.strangers:
+            return 0
+        return self._save_health(host, health.cleaned(at), lease, at)
+
+
+def _confirmed_by_operator(health: HostHealth, at: datetime) -> HostHealth:
+    match health:
+        case Up():
+            return health.suspect(at, OPERATOR).confirm(at, "fence")
+        case Suspect(channel=channel):
+            return health.confirm(at, OPERATOR if channel != OPERATOR else "fence")
+        case _:
+            return health

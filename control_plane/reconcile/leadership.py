@@ -1,0 +1,47 @@
+"""One control plane acts at a time; which one is a row with a fencing token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from control_plane.drivers.world import Clock
+from control_plane.reconcile.timings import Timings
+from control_plane.store import Lease, LeaseLost, Snapshot, Store
+
+LEASE_NAME = "leader"
+
+
+@dataclass(slots=True)
+class Leadership:
+    store: Store
+    clock: Clock
+    holder: str
+    timings: Timings
+    lease: Lease | None = None
+
+    def hold(self) -> Lease | None:
+        """Renew or take the lease; None while another control plane leads."""
+        now = self.clock.now()
+        if self.lease is not None:
+            try:
+                self.lease = self.store.renew_lease(self.lease, self.timings.lease_ttl, now)
+            except LeaseLost:
+                self.lease = None
+        if self.lease is None:
+            self.lease = self.store.acquire_lease(
+                LEASE_NAME, self.holder, self.timings.lease_ttl, now
+            )
+        return self.lease
+
+    def still_held(self, tx: Snapshot) -> bool:
+        """Whether nobody else has taken the lease, asked just before something irreversible."""
+        if self.lease is None:
+            return False
+        held = tx.lease(self.lease.name)
+        return held is not None and held.token == self.lease.token
+
+    def give_up(self) -> None:
+        """Let another control plane lead at once, as on an orderly stop."""
+        if self.lease is not None:
+            self.store.release_lease(self.lease)
+            self.lease = None

@@ -1,0 +1,277 @@
+"""The events of reconciliation as sentences, English and Japanese side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from control_plane.model.fence import FenceEvidence, FenceKind
+from control_plane.model.host_health import Cleaning, Confirmed, Fenced, HostHealth, Suspect, Up
+from control_plane.model.ids import HostId, RegionId
+from control_plane.model.operation import Event, Severity
+from control_plane.model.workload import Server
+
+_FENCE_JA = {
+    FenceKind.REDFISH_POWER_OFF: "BMC による電源断を確認",
+    FenceKind.LEASE_EXPIRED: "ストレージリースの失効とウォッチドッグによる停止",
+    FenceKind.OPERATOR_WORD: "担当者の確認",
+}
+
+
+def health_changed(host: HostId, before: HostHealth, after: HostHealth, at: datetime) -> Event:
+    match after:
+        case Up() if isinstance(before, Cleaning):
+            kind, severity = "host.up", Severity.INFO
+            en = f"Host {host} is clean and in use."
+            ja = f"ホスト {host} の清掃が終わり、使用を始めました。"
+        case Up():
+            kind, severity = "host.answered", Severity.INFO
+            en = f"Host {host} answers again; nothing of it was started elsewhere."
+            ja = f"ホスト {host} が再び応答しました。他のホストで起動したサーバはありません。"
+        case Suspect(channel=channel):
+            kind, severity = "host.suspect", Severity.WARNING
+            en = f"Host {host} is suspect: nothing is heard of it on {channel}."
+            ja = f"ホスト {host} に異常の疑いがあります({channel} で応答がありません)。"
+        case Confirmed(channels=channels):
+            kind, severity = "host.confirmed", Severity.CRITICAL
+            en = f"Host {host} is down: {channels[0]} and {channels[1]} agree. It will now be fenced."
+            ja = f"ホスト {host} の停止を確認しました({channels[0]} と {channels[1]} が一致)。これから隔離します。"
+        case Fenced(evidence=evidence):
+            kind, severity = "host.fenced", Severity.CRITICAL
+            en = f"Host {host} is fenced ({evidence.kind} by {evidence.by}): {evidence.detail}"
+            ja = f"ホスト {host} を隔離しました({_FENCE_JA[evidence.kind]}、{evidence.by})。"
+        case Cleaning():
+            kind, severity = "host.cleaning", Severity.INFO
+            en = f"Host {host} is back and is being cleaned before it carries anything."
+            ja = f"ホスト {host} が復帰しました。使用する前に清掃しています。"
+    return Event(kind, f"host:{host}", at, severity, en, ja)
+
+
+def fence_failed(host: HostId, failures: Sequence[str], at: datetime) -> Event:
+    tried = "; ".join(failures) if failures else "no fence is configured for it"
+    return Event(
+        "host.fence-failed",
+        f"host:{host}",
+        at,
+        Severity.CRITICAL,
+        f"Host {host} is not fenced, so its servers are not started elsewhere: {tried}. If you have "
+        f"seen that it is off, say so with 'yui host fence {host}'.",
+        f"ホスト {host} を隔離できないため、サーバは他のホストで起動していません。電源が切れていることを目で"
+        f"確認した場合は「yui host fence {host}」で申告してください。",
+        fields={"failures": list(failures)},
+    )
+
+
+def evacuated(server: Server, dead: HostId, refuge: HostId, at: datetime, *, kept: bool) -> Event:
+    """`kept` is False when the certificate had no usable refuge and another host was looked for."""
+    how = "its refuge" if kept else "the nearest host with room"
+    how_ja = "退避先" if kept else "空きのあるホスト"
+    return Event(
+        "server.evacuated",
+        f"server:{server.id}",
+        at,
+        Severity.WARNING,
+        f"Server {server.name} restarts on {refuge}, {how}, because {dead} died.",
+        f"ホスト {dead} が停止したため、サーバ {server.name} を{how_ja} {refuge} で再起動します。",
+        tenant=server.tenant.text,
+        fields={"from": dead, "to": refuge, "tier": server.tier, "by_certificate": kept},
+    )
+
+
+def stranded(server: Server, why_en: str, why_ja: str, at: datetime) -> Event:
+    return Event(
+        "server.stranded",
+        f"server:{server.id}",
+        at,
+        Severity.CRITICAL,
+        f"Server {server.name} waits, because no host has room for it: {why_en}",
+        f"サーバ {server.name} は空きのあるホストがないため待機しています。{why_ja}",
+        tenant=server.tenant.text,
+    )
+
+
+def rehomed(server: Server, host: HostId, at: datetime) -> Event:
+    return Event(
+        "server.rehomed",
+        f"server:{server.id}",
+        at,
+        Severity.INFO,
+        f"Server {server.name} has found room on {host} and starts there.",
+        f"サーバ {server.name} の空きが {host} に見つかったため、そこで起動します。",
+        tenant=server.tenant.text,
+        fields={"to": host},
+    )
+
+
+def running(server: Server, host: HostId, at: datetime) -> Event:
+    return Event(
+        "server.running",
+        f"server:{server.id}",
+        at,
+        Severity.INFO,
+        f"Server {server.name} runs on {host}.",
+        f"サーバ {server.name} が {host} で稼働しています。",
+        tenant=server.tenant.text,
+        fields={"host": host, "generation": server.generation},
+    )
+
+
+def moved(server: Server, source: HostId, target: HostId, at: datetime) -> Event:
+    return Event(
+        "server.moved",
+        f"server:{server.id}",
+        at,
+        Severity.INFO,
+        f"Server {server.name} moved from {source} to {target}.",
+        f"サーバ {server.name} を {source} から {target} へ移動しました。",
+        tenant=server.tenant.text,
+        fields={"from": source, "to": target},
+    )
+
+
+def move_given_up(server: Server, source: HostId, target: HostId, at: datetime) -> Event:
+    return Event(
+        "server.move-given-up",
+        f"server:{server.id}",
+        at,
+        Severity.WARNING,
+        f"Server {server.name} stays on {source}: it could not be moved to {target}.",
+        f"サーバ {server.name} は {target} へ移動できなかったため、{source} に残ります。",
+        tenant=server.tenant.text,
+        fields={"from": source, "to": target},
+    )
+
+
+def errand_failed(server: Server, doing: str, doing_ja: str, error: str, at: datetime) -> Event:
+    return Event(
+        "server.errand-failed",
+        f"server:{server.id}",
+        at,
+        Severity.WARNING,
+        f"Server {server.name} could not be {doing}, and it will be tried again: {error}",
+        f"サーバ {server.name} の{doing_ja}に失敗しました。再試行します: {error}",
+        fields={"error": error},
+    )
+
+
+def stopped_by_itself(server: Server, host: HostId, at: datetime) -> Event:
+    return Event(
+        "server.found-stopped",
+        f"server:{server.id}",
+        at,
+        Severity.WARNING,
+        f"Server {server.name} was found not running on {host} and is started again.",
+        f"サーバ {server.name} が {host} で停止していたため、再び起動します。",
+        tenant=server.tenant.text,
+        fields={"host": host},
+    )
+
+
+def stale_copy(server: Server, host: HostId, at: datetime) -> Event:
+    return Event(
+        "server.stale-copy",
+        f"server:{server.id}",
+        at,
+        Severity.WARNING,
+        f"A copy of server {server.name} on {host} does not belong there and is removed.",
+        f"サーバ {server.name} の不要な複製が {host} にあるため、取り除きます。",
+        fields={"host": host},
+    )
+
+
+def not_clean(host: HostId, strangers: Sequence[str], at: datetime) -> Event:
+    names = ", ".join(strangers)
+    return Event(
+        "host.not-clean",
+        f"host:{host}",
+        at,
+        Severity.WARNING,
+        f"Host {host} is not used yet, because it carries machines that Yui does not know: {names}. "
+        "Move or remove them.",
+        f"ホスト {host} には結の管理外の仮想マシンがあるため、まだ使用しません: {names}。移動または削除してください。",
+        fields={"machines": list(strangers)},
+    )
+
+
+def unknown_machine(server: str, host: HostId, at: datetime) -> Event:
+    return Event(
+        "host.unknown-machine",
+        f"host:{host}",
+        at,
+        Severity.CRITICAL,
+        f"Host {host} carries server {server}, which bears Yui's mark but is not in its records; it was "
+        "left alone.",
+        f"ホスト {host} に、結の印があるのに記録にないサーバ {server} があります。手を加えていません。",
+        fields={"server": server},
+    )
+
+
+def drained(host: HostId, at: datetime) -> Event:
+    return Event(
+        "host.drained",
+        f"host:{host}",
+        at,
+        Severity.INFO,
+        f"Host {host} is empty and in maintenance.",
+        f"ホスト {host} は空になり、保守中です。",
+    )
+
+
+def drain_stuck(host: HostId, why_en: str, why_ja: str, at: datetime) -> Event:
+    return Event(
+        "host.drain-stuck",
+        f"host:{host}",
+        at,
+        Severity.WARNING,
+        f"Host {host} cannot be drained further: {why_en}",
+        f"ホスト {host} の退避をこれ以上進められません。{why_ja}",
+    )
+
+
+def certified(region: RegionId, at: datetime) -> Event:
+    return Event(
+        "certificate.valid",
+        f"region:{region}",
+        at,
+        Severity.INFO,
+        f"Region {region} survives its next failure: its certificate is complete.",
+        f"リージョン {region} は次の障害に耐えられます。証明書は完全です。",
+    )
+
+
+def uncovered(region: RegionId, count: int, first_en: str, first_ja: str, at: datetime) -> Event:
+    return Event(
+        "certificate.incomplete",
+        f"region:{region}",
+        at,
+        Severity.CRITICAL,
+        f"Region {region} would not survive every failure: {count} refuge(s) are missing, first: "
+        f"{first_en}",
+        f"リージョン {region} は一部の障害に耐えられません。退避先が {count} 件不足しています。{first_ja}",
+        fields={"missing": count},
+    )
+
+
+def word_not_believed(host: HostId, by: str, channel: str, at: datetime) -> Event:
+    return Event(
+        "host.word-not-believed",
+        f"host:{host}",
+        at,
+        Severity.WARNING,
+        f"{by} says that host {host} is off, yet it answers on {channel}, so it is not taken as fenced. "
+        f"Cut its power with 'yui host fence {host} --power-off'.",
+        f"{by} さんからホスト {host} 停止の申告がありましたが、{channel} で応答があるため隔離済みとは扱いません。"
+        f"「yui host fence {host} --power-off」で電源を切ってください。",
+        fields={"by": by},
+    )
+
+
+def evidence_unused(evidence: FenceEvidence, at: datetime) -> Event:
+    return Event(
+        "host.fence-unused",
+        f"host:{evidence.host}",
+        at,
+        Severity.WARNING,
+        f"Host {evidence.host} answered while it was being fenced, so the evidence is not acted on.",
+        f"隔離の途中でホスト {evidence.host} が応答したため、この隔離の証拠は使いません。",
+    )

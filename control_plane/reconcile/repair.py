@@ -1,0 +1,263 @@
+"""One tick's worth of convergence: look at the hosts that answer, and repair what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from control_plane.drivers.protocol import ObservedServer
+from control_plane.drivers.world import World
+from control_plane.model.host_health import Up
+from control_plane.model.ids import HostId, ServerId
+from control_plane.model.pool import Host
+from control_plane.model.units import Seconds
+from control_plane.model.workload import Moving, Placed, Power, Seen, Server, Stranded
+from control_plane.reconcile import narration
+from control_plane.reconcile.convergence import (
+    Action,
+    Arrived,
+    BringUp,
+    Delete,
+    Migrate,
+    Relabel,
+    RemoveStale,
+    Stop,
+    Unknown,
+    compare,
+    seen_now,
+)
+from control_plane.reconcile.errands import Errands, HostAction, Outcome
+from control_plane.reconcile.evacuation import rehome
+from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.order import may_begin
+from control_plane.reconcile.spec import Surroundings
+from control_plane.reconcile.timings import Timings
+from control_plane.store import Lease, LostRace, Store
+
+_DOING: Mapping[type, tuple[str, str]] = {
+    BringUp: ("started", "起動"),
+    Relabel: ("updated", "更新"),
+    Stop: ("stopped", "停止"),
+    RemoveStale: ("removed from a host where it doesn't belong", "不要な複製の削除"),
+    Migrate: ("moved", "移動"),
+    Delete: ("deleted", "削除"),
+}
+
+
+@dataclass(slots=True)
+class Repair:
+    store: Store
+    world: World
+    leadership: Leadership
+    timings: Timings
+    _errands: Errands = field(init=False)
+    _moves_put_off: dict[ServerId, Seconds] = field(default_factory=dict)
+    _told_unknown: set[tuple[HostId, ServerId]] = field(default_factory=set)
+    _disturbed: bool = False
+
+    def __post_init__(self) -> None:
+        self._errands = Errands(self.world, self.timings, self._still_wanted)
+
+    @property
+    def busy(self) -> int:
+        return len(self._errands.busy)
+
+    def movable(self, servers: Sequence[Server]) -> list[Server]:
+        """All but the servers whose last move was given up a short while ago."""
+        now = self.world.clock.monotonic()
+        return [s for s in servers if now >= self._moves_put_off.get(s.id, now)]
+
+    def take_disturbed(self) -> bool:
+        """True once after something moved, so that the pool has to be proved again."""
+        disturbed, self._disturbed = self._disturbed, False
+        return disturbed
+
+    def advance(self, hosts: Sequence[Host], answering: Sequence[Host], lease: Lease) -> int:
+        by_id = {host.id: host for host in hosts}
+        changes = self._record(self._errands.settle(), lease)
+        busy_before = set(self._errands.busy)
+        observed = self._look(answering)
+        with self.store.read() as tx:
+            servers = [s for s in tx.servers() if s.id not in busy_before]
+            surroundings = Surroundings(
+                {image.id: image for image in tx.images()},
+                {pool.id: site for site in tx.sites() for pool in site.storage_pools},
+            )
+        usable = {h.id for h in hosts if isinstance(h.health, Up)}
+        changes += self._note_seen(servers, observed, by_id, lease)
+        actions = compare(servers, {h: seen for h, seen in observed.items() if h in usable})
+        changes += self._decide(actions, lease)
+        changes += self._work(actions, by_id, surroundings, lease)
+        return changes
+
+    def _look(self, hosts: Sequence[Host]) -> dict[HostId, Sequence[ObservedServer]]:
+        listings = self.world.run_all([partial(self._list, host) for host in hosts])
+        return {
+            host.id: listing
+            for host, listing in zip(hosts, listings, strict=True)
+            if not isinstance(listing, BaseException)
+        }
+
+    def _list(self, host: Host) -> Sequence[ObservedServer]:
+        return self.world.driver(host).list_servers()
+
+    def _note_seen(
+        self,
+        servers: Sequence[Server],
+        observed: Mapping[HostId, Sequence[ObservedServer]],
+        hosts: Mapping[HostId, Host],
+        lease: Lease,
+    ) -> int:
+        at = self.world.clock.now()
+        noted = []
+        for server in servers:
+            seen = seen_now(server, observed)
+            if seen is None and self._in_doubt(server, hosts):
+                seen = Seen.UNKNOWN
+            if seen is not None and seen is not server.seen:
+                noted.append((server, seen))
+        if not noted:
+            return 0
+        with self.store.write(lease) as tx:
+            for server, seen in noted:
+                tx.set_seen(server.id, seen)
+                if not isinstance(server.placement, Placed):
+                    continue
+                if seen is Seen.RUNNING and server.seen is not Seen.UNKNOWN:
+                    tx.add_event(narration.running(server, server.placement.host, at))
+                elif (
+                    server.seen is Seen.RUNNING
+                    and seen in (Seen.STOPPED, Seen.NOWHERE)
+                    and server.power is Power.RUNNING
+                    and not server.deleting
+                ):
+                    tx.add_event(narration.stopped_by_itself(server, server.placement.host, at))
+        return len(noted)
+
+    def _in_doubt(self, server: Server, hosts: Mapping[HostId, Host]) -> bool:
+        match server.placement:
+            case Placed(host=host):
+                return not isinstance(hosts[host].health, Up)
+            case Moving(source=source, target=target):
+                return not all(isinstance(hosts[h].health, Up) for h in (source, target))
+            case _:
+                return False
+
+    def _decide(self, actions: Sequence[Action], lease: Lease) -> int:
+        """What needs no host, only a change of the records."""
+        at = self.world.clock.now()
+        changes = 0
+        for action in actions:
+            try:
+                match action:
+                    case Arrived(server=server):
+                        changes += self._finish_move(server, lease, arrived=True)
+                    case Migrate(server=server) if self._given_up(action):
+                        changes += self._finish_move(server, lease, arrived=False)
+                    case Unknown(server=stranger, host=host):
+                        if (host, stranger) not in self._told_unknown:
+                            self._told_unknown.add((host, stranger))
+                            with self.store.write(lease) as tx:
+                                tx.add_event(narration.unknown_machine(stranger, host, at))
+                    case _:
+                        pass
+            except LostRace:
+                continue
+        return changes
+
+    def _finish_move(self, server: Server, lease: Lease, *, arrived: bool) -> int:
+        move = server.placement
+        if not isinstance(move, Moving):
+            return 0
+        at = self.world.clock.now()
+        event = narration.moved if arrived else narration.move_given_up
+        with self.store.write(lease) as tx:
+            placement = move.arrived() if arrived else move.abandoned()
+            tx.save_server(replace(server, placement=placement))
+            tx.add_event(event(server, move.source, move.target, at))
+        if not arrived:
+            self._errands.forget_failures(server.id)
+            until = self.world.clock.monotonic() + self.timings.retry_most
+            self._moves_put_off[server.id] = Seconds(until)
+        self._disturbed = True
+        return 1
+
+    def _work(
+        self,
+        actions: Sequence[Action],
+        hosts: Mapping[HostId, Host],
+        surroundings: Surroundings,
+        lease: Lease,
+    ) -> int:
+        """Begin what may begin now. Where errands end at once, the next in order follow at once."""
+        waiting = [
+            a
+            for a in actions
+            if isinstance(a, HostAction)
+            and self._errands.may_try(a.server.id)
+            and not self._given_up(a)
+        ]
+        changes = 0
+        while waiting:
+            bring_ups = [a for a in waiting if isinstance(a, BringUp)]
+            turn: list[HostAction] = [a for a in waiting if not isinstance(a, BringUp)]
+            turn += may_begin(bring_ups, self._errands.busy.values(), hosts)
+            if not turn:
+                break
+            for action in turn:
+                self._errands.begin(action, hosts, surroundings.spec_of(action.server))
+            changes += len(turn)
+            begun = {action.server.id for action in turn}
+            waiting = [a for a in waiting if a.server.id not in begun]
+            changes += self._record(self._errands.settle(), lease)
+        return changes
+
+    def _given_up(self, action: Action) -> bool:
+        return (
+            isinstance(action, Migrate)
+            and not action.at_target
+            and self._errands.failures(action.server.id) >= self.timings.migration_attempts
+        )
+
+    def _record(self, outcomes: Sequence[Outcome], lease: Lease) -> int:
+        at = self.world.clock.now()
+        for outcome in outcomes:
+            server = outcome.action.server
+            if outcome.error is not None:
+                if outcome.first:
+                    en, ja = _DOING[type(outcome.action)]
+                    event = narration.errand_failed(server, en, ja, outcome.error, at)
+                    with self.store.write(lease) as tx:
+                        tx.add_event(event)
+            elif isinstance(outcome.action, Delete):
+                with self.store.write(lease) as tx:
+                    tx.remove_server(server.id)
+                self._disturbed = True
+            elif isinstance(outcome.action, RemoveStale):
+                with self.store.write(lease) as tx:
+                    tx.add_event(narration.stale_copy(server, outcome.action.host, at))
+        return len(outcomes)
+
+    def rehome_stranded(self, servers: Sequence[Server], lease: Lease) -> int:
+        stranded = [s for s in servers if isinstance(s.placement, Stranded)]
+        changes = 0
+        for server in sorted(stranded, key=lambda s: (s.tier, s.start_order, s.id)):
+            try:
+                with self.store.write(lease) as tx:
+                    found = rehome(tx, tx.server(server.id), self.world.clock.now())
+            except LostRace:
+                continue
+            if found is not None:
+                changes += 1
+                self._disturbed = True
+        return changes
+
+    def _still_wanted(self, server: Server) -> bool:
+        with self.store.read() as tx:
+            current = next((s for s in tx.servers(system=server.system) if s.id == server.id), None)
+            return (
+                current is not None
+                and current.generation == server.generation
+                and self.leadership.still_held(tx)
+            )

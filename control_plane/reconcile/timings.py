@@ -1,0 +1,28 @@
+"""How long the control plane waits before it believes something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from control_plane.model.units import Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """`suspect_after`: silence on one channel before a host is suspect; `confirm_after`: silence on a
+    second one before its death is confirmed. `lease_ttl` is how long a control plane that stopped
+    renewing still counts as the leader. `stop_grace` is what a guest gets to shut down. A failed
+    errand is tried again after `retry_first`, then twice as long each time up to `retry_most`."""
+
+    tick: Seconds = Seconds(1.0)
+    tick_when_busy: Seconds = Seconds(0.2)
+    suspect_after: Seconds = Seconds(3.0)
+    confirm_after: Seconds = Seconds(5.0)
+    lease_ttl: Seconds = Seconds(15.0)
+    stop_grace: Seconds = Seconds(60.0)
+    retry_first: Seconds = Seconds(2.0)
+    retry_most: Seconds = Seconds(60.0)
+    migrations_at_once: int = 2
+    """Per draining host."""
+    migration_attempts: int = 3
+    """After so many failures the move is given up where the target answers that it lacks the server."""

@@ -1,0 +1,215 @@
+"""What is done about a difference between what is wanted and what is seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control_plane.drivers.protocol import ObservedServer, RunState
+from control_plane.model.fence import FenceEvidence, FenceKind
+from control_plane.model.ids import (
+    FlavorId,
+    Generation,
+    HostId,
+    ImageId,
+    ServerId,
+    StoragePoolId,
+    SystemId,
+)
+from control_plane.model.pool import Zone
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.units import GiB, MiB, Resources, VCpu
+from control_plane.model.workload import Moving, Placed, Power, Server, Stranded
+from control_plane.reconcile.convergence import (
+    Arrived,
+    BringUp,
+    Delete,
+    Migrate,
+    Relabel,
+    RemoveStale,
+    Stop,
+    Unknown,
+    compare,
+)
+from control_plane.reconcile.order import may_begin
+
+A, B, C = HostId("a"), HostId("b"), HostId("c")
+HOSTS = (A, B, C)
+
+
+def server(name="s1", **changes) -> Server:
+    return replace(
+        Server(
+            id=ServerId(name),
+            tenant=MunicipalityCode("012220"),
+            system=SystemId("records"),
+            name=name,
+            role="database",
+            flavor=FlavorId("small"),
+            size=Resources(VCpu(1), MiB(128)),
+            disk=GiB(1),
+            image=ImageId("tiny"),
+            zone=Zone.MYNUMBER,
+            tier=0,
+            start_order=0,
+            storage=StoragePoolId("pool"),
+            address="10.77.1.5/24",
+            placement=Placed(A),
+            generation=Generation(3),
+        ),
+        **changes,
+    )
+
+
+def machine(state=RunState.RUNNING, generation=3, name="s1") -> ObservedServer:
+    return ObservedServer(ServerId(name), Generation(generation), state)
+
+
+def seen(**hosts) -> dict[HostId, list[ObservedServer]]:
+    """Listings of hosts a, b and c; a host that is not named answers with an empty list."""
+    return {HostId(h): hosts.get(h, []) for h in "abc"}
+
+
+MOVING = Moving(A, B)
+FENCED = FenceEvidence(A, FenceKind.OPERATOR_WORD, datetime(2026, 4, 1, tzinfo=UTC), "Sato", "off")
+
+CASES = {
+    "a server that runs as wanted is left alone": (server(), seen(a=[machine()]), []),
+    "a server that runs nowhere is brought up": (server(), seen(), [BringUp(server(), A)]),
+    "a stopped one is brought up": (
+        server(),
+        seen(a=[machine(RunState.STOPPED)]),
+        [BringUp(server(), A)],
+    ),
+    "a paused one goes on": (server(), seen(a=[machine(RunState.PAUSED)]), [BringUp(server(), A)]),
+    "an older label is renewed": (
+        server(),
+        seen(a=[machine(generation=2)]),
+        [Relabel(server(), A)],
+    ),
+    "a remnant of a broken move is removed first": (
+        server(),
+        seen(a=[machine(RunState.PAUSED, 2)]),
+        [RemoveStale(server(), A, running=True)],
+    ),
+    "one that its owner stopped stays stopped": (server(power=Power.STOPPED), seen(), []),
+    "one that its owner wants stopped is stopped": (
+        server(power=Power.STOPPED),
+        seen(a=[machine()]),
+        [Stop(server(power=Power.STOPPED), A)],
+    ),
+    "a copy elsewhere is removed before anything is started": (
+        server(),
+        seen(b=[machine(generation=1)]),
+        [RemoveStale(server(), B, running=True)],
+    ),
+    "a moving server is moved": (
+        server(placement=MOVING),
+        seen(a=[machine(generation=2)]),
+        [Migrate(server(placement=MOVING), A, B, at_target=False)],
+    ),
+    "a move whose source lets go has arrived": (
+        server(placement=MOVING),
+        seen(b=[machine(generation=2)]),
+        [Arrived(server(placement=MOVING))],
+    ),
+    "a move's stopped source is forgotten": (
+        server(placement=MOVING),
+        seen(a=[machine(RunState.STOPPED)]),
+        [RemoveStale(server(placement=MOVING), A, running=False)],
+    ),
+    "a server being deleted is removed from its host": (
+        server(deleting=True),
+        seen(a=[machine()]),
+        [Delete(server(deleting=True), A)],
+    ),
+    "a stranded server is not started anywhere": (
+        server(placement=Stranded(FENCED)),
+        seen(),
+        [],
+    ),
+    "a machine without a record is told and left alone": (
+        server(),
+        seen(a=[machine(), machine(name="stranger")]),
+        [Unknown(ServerId("stranger"), A)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_next_action(case):
+    wanted, observed, expected = case
+    assert compare([wanted], observed) == expected
+
+
+def test_nothing_is_done_to_a_server_whose_host_does_not_answer():
+    assert compare([server()], {B: [], C: []}) == []
+    assert compare([server(placement=MOVING)], {A: [machine()], C: []}) == []
+
+
+states = st.sampled_from(RunState)
+placements = st.one_of(
+    st.sampled_from(HOSTS).map(Placed),
+    st.permutations(HOSTS).map(lambda p: Moving(p[0], p[1])),
+    st.just(Stranded(FENCED)),
+)
+listings = st.dictionaries(
+    st.sampled_from(HOSTS),
+    st.lists(st.builds(machine, states, st.integers(1, 3)), max_size=1),
+)
+
+
+@given(placements, st.sampled_from(Power), listings)
+def test_a_server_is_never_started_while_another_host_shows_a_copy(placement, power, observed):
+    wanted = server(placement=placement, power=power)
+    for action in compare([wanted], observed):
+        if isinstance(action, BringUp):
+            assert wanted.placement == Placed(action.host)
+            assert power is Power.RUNNING
+            assert not any(observed[host] for host in observed if host != action.host)
+
+
+@given(placements, listings)
+def test_at_most_one_action_concerns_a_server_at_a_time(placement, observed):
+    assert len(compare([server(placement=placement)], observed)) <= 1
+
+
+class Region:
+    """The one fact of a host that the order looks at."""
+
+    region = "kyoto"
+
+
+WHERE = dict.fromkeys(HOSTS, Region())
+
+
+def _names(actions):
+    return [action.server.name for action in actions]
+
+
+def test_lower_tiers_restart_before_higher_ones_and_databases_before_applications():
+    database = BringUp(server("db"), A)
+    application = BringUp(server("app", start_order=1), B)
+    booking = BringUp(server("booking", tier=2, system=SystemId("booking")), C)
+    waiting = [booking, application, database]
+    order = []
+    while waiting:
+        turn = may_begin(waiting, [], WHERE)
+        order.append(_names(turn))
+        waiting = [a for a in waiting if a not in turn]
+    assert order == [["db"], ["app"], ["booking"]]
+
+
+def test_a_higher_tier_waits_while_a_lower_one_is_still_starting():
+    booking = BringUp(server("booking", tier=2, system=SystemId("booking")), C)
+    assert may_begin([booking], [BringUp(server("db"), A)], WHERE) == []
+
+
+def test_a_first_build_neither_waits_for_other_systems_nor_delays_them():
+    new = BringUp(server("new", system=SystemId("n"), generation=Generation(1), tier=0), A)
+    booking = BringUp(server("booking", tier=2, system=SystemId("booking")), C)
+    assert _names(may_begin([booking, new], [], WHERE)) == ["new", "booking"]
