@@ -16,13 +16,13 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.errors import YuiError
-from control_plane.model.fence import FenceEvidence, FenceKind
 from control_plane.model.host_health import Cleaning, Fenced
 from control_plane.model.ids import Generation, HostId, RegionId, SiteId, StoragePoolId
 from control_plane.model.pool import DomainKind, Duty, FailureDomain, Host, Zone
 from control_plane.model.units import MiB, Resources, VCpu
 from control_plane.store import tables
 from control_plane.store.failures import LostRace
+from control_plane.store.fences import FenceWrites
 from control_plane.store.rows import Rows, not_found
 from control_plane.store.values import (
     domains_to_json,
@@ -49,18 +49,8 @@ class HostReads(Rows):
             raise not_found("host", id)
         return _host(row)
 
-    def fences(self, host: HostId | None = None) -> tuple[FenceEvidence, ...]:
-        """All evidence that ever was, oldest first."""
-        query = select(tables.fences).order_by(tables.fences.c.sequence)
-        if host is not None:
-            query = query.where(tables.fences.c.host_id == host)
-        return tuple(
-            FenceEvidence(HostId(row.host_id), FenceKind(row.kind), row.at, row.by, row.detail)
-            for row in self._connection.execute(query)
-        )
 
-
-class HostWrites(HostReads):
+class HostWrites(HostReads, FenceWrites):
     def put_host_description(self, host: Host) -> Host:
         """Add a host, which enters Cleaning at generation 1, or describe a standing one anew: its
         health and duty stay, its generation rises when something changed. Answers what is stored.
@@ -138,27 +128,8 @@ class HostWrites(HostReads):
         )
         if refuge is not None or self._carries_something(id):
             raise _in_use(id)
+        self.remove_fence_word(id)
         self._connection.execute(delete(tables.hosts).where(tables.hosts.c.id == id))
-
-    def add_fence(self, evidence: FenceEvidence) -> None:
-        """Keep the evidence for good; the same evidence twice is kept once."""
-        fences = tables.fences
-        same = (
-            (fences.c.host_id == evidence.host)
-            & (fences.c.kind == evidence.kind.value)
-            & (fences.c.at == evidence.at)
-            & (fences.c.by == evidence.by)
-        )
-        if self._first(select(fences.c.sequence).where(same)) is None:
-            self._connection.execute(
-                insert(fences).values(
-                    host_id=evidence.host,
-                    kind=evidence.kind.value,
-                    at=evidence.at,
-                    by=evidence.by,
-                    detail=evidence.detail,
-                )
-            )
 
     def _mark_hosts(self, hosts: Iterable[HostId]) -> None:
         """Raise the generation of hosts that come to carry or promise more, once a transaction."""

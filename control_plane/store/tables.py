@@ -95,6 +95,16 @@ fences = Table(
     UniqueConstraint("host_id", "kind", "at", "by"),
 )
 
+fence_words = Table(
+    "fence_words",
+    metadata,
+    Column("host_id", ForeignKey("hosts.id"), primary_key=True),
+    Column("by", Text, nullable=False),
+    Column("statement", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
 flavors = Table(
     "flavors",
     metadata,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from control_plane.store.addresses import AddressWrites
 from control_plane.store.catalogue import CatalogueReads, CatalogueWrites
 from control_plane.store.certificate import CertificateReads, CertificateWrites
+from control_plane.store.fences import FenceReads
 from control_plane.store.hosts import HostReads
 from control_plane.store.idempotency import IdempotencyReads, IdempotencyWrites
 from control_plane.store.journal import JournalReads, JournalWrites
@@ -21,6 +22,7 @@ class Snapshot(
     LedgerReads,
     RegionReads,
     HostReads,
+    FenceReads,
     CertificateReads,
     ServerReads,
     TenancyReads,

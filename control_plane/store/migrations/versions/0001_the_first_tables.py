@@ -275,3 +275,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["server_id"], ["servers.id"], name=op.f("fk_sightings_server_id")),
         sa.PrimaryKeyConstraint("server_id", name=op.f("pk_sightings")),
     )
+    op.create_table(
+        "fence_words",
+        sa.Column("host_id", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("statement", sa.Text(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name=op.f("fk_fence_words_host_id")),
+        sa.PrimaryKeyConstraint("host_id", name=op.f("pk_fence_words")),
+    )
