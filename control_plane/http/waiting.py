@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 import anyio.to_thread
 
 from control_plane.model.units import Seconds
-from control_plane.store import Store, Transaction
+from control_plane.store import Snapshot, Store
 
 T = TypeVar("T")
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    condition: Callable[[Transaction], Any]
+    condition: Callable[[Snapshot], Any]
     answer: asyncio.Future[Any]
 
 
@@ -36,12 +36,15 @@ class Watch:
     _looking: asyncio.Task[None] | None = None
     _stopped: bool = False
 
-    async def until(
-        self, condition: Callable[[Transaction], T | None], timeout: Seconds
-    ) -> T | None:
+    async def until(self, condition: Callable[[Snapshot], T | None], timeout: Seconds) -> T | None:
         """What `condition` first gives that is not None; None after `timeout`, when the server
         stops, or when too many wait. What `condition` raises is raised here."""
-        now = await anyio.to_thread.run_sync(self._look_once, condition)
+
+        def look_once() -> T | None:
+            with self.store.read() as tx:
+                return condition(tx)
+
+        now: T | None = await anyio.to_thread.run_sync(look_once)
         if now is not None or timeout <= 0 or self._stopped:
             return now
         if len(self._waiters) >= self.most_waiting:
@@ -64,10 +67,6 @@ class Watch:
         self._stopped = True
         for waiter in self._waiters:
             _settle(waiter, None)
-
-    def _look_once(self, condition: Callable[[Transaction], T | None]) -> T | None:
-        with self.store.read() as tx:
-            return condition(tx)
 
     async def _look(self) -> None:
         while self._waiters and not self._stopped:

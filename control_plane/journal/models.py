@@ -44,7 +44,8 @@ class Events(ResponseBody):
 
 
 class AuditOut(ResponseBody):
-    """One thing that somebody did or tried: `principal` is the token's label and id."""
+    """One thing that somebody did or tried: `principal` is the token's id, `fields.label`
+    the name on it."""
 
     sequence: int
     at: datetime

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from control_plane.http.bounds import FlavorName, Name, RequestBody, ResponseBody, Statement
 
+HealthName = Literal["cleaning", "up", "suspect", "confirmed", "fenced"]
+
 
 class Size(ResponseBody):
     vcpus: int
@@ -32,7 +34,7 @@ class HostOut(ResponseBody):
     id: str
     region: str
     site: str
-    health: Literal["cleaning", "up", "suspect", "confirmed", "fenced"]
+    health: HealthName
     health_since: datetime
     duty: Literal["in-service", "draining", "maintenance"]
     standing: Literal["open", "closed", "gone"]

@@ -1,0 +1,36 @@
+"""What every route has at hand: the state, the clock, and those who wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request
+
+from control_plane.drivers.world import Clock, World
+from control_plane.http.in_flight import InFlight
+from control_plane.http.waiting import Watch
+from control_plane.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One per app, held in `app.state.edge`."""
+
+    store: Store
+    world: World
+    watch: Watch
+    in_flight: InFlight
+
+    @property
+    def clock(self) -> Clock:
+        return self.world.clock
+
+
+def edge_of(request: Request) -> Edge:
+    return cast(Edge, request.app.state.edge)
+
+
+AtHand = Annotated[Edge, Depends(edge_of)]
+
+DryRun = Annotated[bool, Query(description="Say what would happen, and change nothing.")]

@@ -1,0 +1,54 @@
+"""Who asks, as services know them: a role, the member it may act for, and a name for the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from control_plane.model.access import AuditEntry, Role, Token
+from control_plane.model.tenant import MunicipalityCode
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """`token` is the id of the token it came with, `label` the name on it. `tenant` is None for
+    operators, so it is also the filter that keeps a member to its own things."""
+
+    token: str
+    label: str
+    role: Role
+    tenant: MunicipalityCode | None
+
+    @staticmethod
+    def of(token: Token) -> Principal:
+        tenant = None if token.tenant is None else MunicipalityCode(token.tenant)
+        if (token.role is Role.TENANT) != (tenant is not None):
+            raise ValueError(f"token {token.id} has role {token.role} and tenant {tenant}")
+        return Principal(token.id, token.label, token.role, tenant)
+
+    @property
+    def operates(self) -> bool:
+        return self.role is Role.OPERATOR
+
+    def did(
+        self,
+        action: str,
+        subject: str,
+        at: datetime,
+        *,
+        tenant: MunicipalityCode | None = None,
+        fields: Mapping[str, object] | None = None,
+    ) -> AuditEntry:
+        """The entry of the audit trail for something done: `tenant` is the member whose thing it
+        was done to."""
+        return AuditEntry(
+            at=at,
+            principal=self.token,
+            role=self.role,
+            tenant=None if tenant is None else tenant.text,
+            action=action,
+            subject=subject,
+            outcome="done",
+            fields={"label": self.label, **(fields or {})},
+        )

@@ -1,0 +1,193 @@
+"""How far an operation has come, read off the things that it changes.
+
+Nobody has to survive a crash to advance an operation: its progress is what the state says at the
+moment. Once it is seen to have ended, that is written down, so that what happens to the same things
+later doesn't reopen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import cast
+
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import HostId, OperationId, ServerId
+from control_plane.model.operation import Event, Operation, OperationState, Severity
+from control_plane.model.pool import Duty
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.workload import (
+    Moving,
+    Placed,
+    Power,
+    Seen,
+    Server,
+    ServerStatus,
+    status_of,
+)
+from control_plane.store import LostRace, Snapshot, Store
+
+MEMBER_JOIN = "member.join"
+SERVER_START = "server.start"
+SERVER_STOP = "server.stop"
+SERVER_MIGRATE = "server.migrate"
+HOST_DRAIN = "host.drain"
+
+
+def progress(tx: Snapshot, operation: Operation) -> Operation:
+    """The operation as it stands now. One that has ended stays as it ended."""
+    derive = _DERIVATIONS.get(operation.kind)
+    if operation.state is not OperationState.RUNNING or derive is None:
+        return operation
+    return derive(tx, operation)
+
+
+def settle(store: Store, operation_id: OperationId, at: datetime) -> None:
+    """Write down that the operation has ended, if it has; somebody else may do so first."""
+    try:
+        with store.write() as tx:
+            operation = tx.operation(operation_id)
+            ended = progress(tx, operation)
+            if operation.state is OperationState.RUNNING is not ended.state:
+                tx.put_operation(replace(ended, updated_at=at))
+                tx.add_event(_ended(ended, at))
+    except LostRace:
+        pass
+
+
+def settle_all(store: Store, at: datetime) -> int:
+    """Write down every operation that has ended; says how many. For a loop that runs all the time."""
+    with store.read() as tx:
+        running = tx.operations(limit=1000, state=OperationState.RUNNING)
+        ended = [o.id for o in running if progress(tx, o).state is not OperationState.RUNNING]
+    for operation_id in ended:
+        settle(store, operation_id, at)
+    return len(ended)
+
+
+def _ended(operation: Operation, at: datetime) -> Event:
+    failed = operation.state is OperationState.FAILED
+    error = operation.error or {}
+    return Event(
+        f"operation.{operation.state.value}",
+        f"operation:{operation.id}",
+        at,
+        Severity.WARNING if failed else Severity.INFO,
+        f"Operation {operation.kind} on {operation.subject} did not succeed: {error['en']}"
+        if failed
+        else f"Operation {operation.kind} on {operation.subject} is done.",
+        f"操作 {operation.kind}({operation.subject})は完了しませんでした。{error['ja']}"
+        if failed
+        else f"操作 {operation.kind}({operation.subject})が完了しました。",
+        tenant=operation.tenant,
+    )
+
+
+def _done(operation: Operation, done: int) -> Operation:
+    ended = done >= operation.total
+    state = OperationState.DONE if ended else OperationState.RUNNING
+    return replace(operation, done=min(done, operation.total), state=state)
+
+
+def _failed(operation: Operation, type: str, en: str, ja: str) -> Operation:
+    return replace(
+        operation, state=OperationState.FAILED, error={"type": type, "en": en, "ja": ja}
+    )
+
+
+def _superseded(operation: Operation) -> Operation:
+    return _failed(
+        operation,
+        "superseded",
+        "Something else was asked for before it had ended.",
+        "完了前に別の指示が行われました。",
+    )
+
+
+def _join(tx: Snapshot, operation: Operation) -> Operation:
+    """A server counts once it runs, or once somebody has asked for it to be stopped."""
+    wanted = cast(Sequence[str], _fields(operation)["servers"])
+    servers = {server.id: server for server in tx.servers(tenant=_tenant(operation))}
+    found = [servers[ServerId(id)] for id in wanted if ServerId(id) in servers]
+    if len(found) < len(wanted) or any(server.deleting for server in found):
+        return _superseded(operation)
+    return _done(
+        operation,
+        sum(
+            status_of(server) is ServerStatus.ACTIVE or server.power is Power.STOPPED
+            for server in found
+        ),
+    )
+
+
+def _server(tx: Snapshot, operation: Operation) -> Server | None:
+    try:
+        server = tx.server(ServerId(str(_fields(operation)["server"])))
+    except YuiError:
+        return None
+    return None if server.deleting else server
+
+
+def _start(tx: Snapshot, operation: Operation) -> Operation:
+    server = _server(tx, operation)
+    if server is None or server.power is Power.STOPPED:
+        return _superseded(operation)
+    return _done(operation, int(status_of(server) is ServerStatus.ACTIVE))
+
+
+def _stop(tx: Snapshot, operation: Operation) -> Operation:
+    server = _server(tx, operation)
+    if server is None or server.power is Power.RUNNING:
+        return _superseded(operation)
+    return _done(operation, int(server.seen in (Seen.STOPPED, Seen.NOWHERE)))
+
+
+def _migrate(tx: Snapshot, operation: Operation) -> Operation:
+    server = _server(tx, operation)
+    target = HostId(str(_fields(operation)["target"]))
+    match None if server is None else server.placement:
+        case Moving(target=heading) if heading == target:
+            return operation
+        case Placed(host=host) if host == target:
+            return _done(operation, 1)
+        case Placed(host=host):
+            return _failed(
+                operation,
+                "move-given-up",
+                f"The move to {target} was given up; the server is on {host}.",
+                f"{target} への移動は取りやめになりました。サーバーは {host} にあります。",
+            )
+        case _:
+            return _superseded(operation)
+
+
+def _drain(tx: Snapshot, operation: Operation) -> Operation:
+    host_id = HostId(str(_fields(operation)["host"]))
+    try:
+        host = tx.host(host_id)
+    except YuiError:
+        return _superseded(operation)
+    if host.duty is Duty.IN_SERVICE:
+        return _superseded(operation)
+    left = len(tx.servers(host=host_id))
+    # Servers that were on their way to the host when the drain began leave it as well.
+    done = operation.total if host.duty is Duty.MAINTENANCE else operation.total - 1 - left
+    return _done(operation, max(0, done))
+
+
+_DERIVATIONS: Mapping[str, Callable[[Snapshot, Operation], Operation]] = {
+    MEMBER_JOIN: _join,
+    SERVER_START: _start,
+    SERVER_STOP: _stop,
+    SERVER_MIGRATE: _migrate,
+    HOST_DRAIN: _drain,
+}
+
+
+def _fields(operation: Operation) -> Mapping[str, object]:
+    return operation.fields or {}
+
+
+def _tenant(operation: Operation) -> MunicipalityCode | None:
+    return None if operation.tenant is None else MunicipalityCode(operation.tenant)
