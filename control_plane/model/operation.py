@@ -20,7 +20,8 @@ class OperationState(StrEnum):
 class Operation:
     """The tenant-visible record of a change in progress. `subject` is what it changes, such as
     `member:012220` or `host:kyoto-1`; `done` of `total` steps are finished; `tenant` is None for
-    operations on the pool itself. `error` is a problem's fields once it has failed."""
+    operations on the pool itself. `error` is a problem's fields once it has failed; `fields` names
+    what its progress is read off, such as the ids of its servers."""
 
     id: OperationId
     kind: str
@@ -32,6 +33,7 @@ class Operation:
     created_at: datetime
     updated_at: datetime
     error: Mapping[str, object] | None = None
+    fields: Mapping[str, object] | None = None
 
 
 class Severity(StrEnum):

@@ -64,6 +64,7 @@ class OperationWrites(OperationReads):
             "created_at": operation.created_at,
             "updated_at": operation.updated_at,
             "error": None if operation.error is None else dict(operation.error),
+            "fields": None if operation.fields is None else dict(operation.fields),
         }
         written = self._connection.execute(
             update(tables.operations).where(tables.operations.c.id == operation.id).values(values)
@@ -84,4 +85,5 @@ def _operation(row: Row[tuple[object, ...]]) -> Operation:
         row.created_at,
         row.updated_at,
         row.error,
+        row.fields,
     )

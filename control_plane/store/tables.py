@@ -224,6 +224,7 @@ operations = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("error", JSON(none_as_null=True)),
+    Column("fields", JSON(none_as_null=True)),
     Index("ix_operations_created_at_id", "created_at", "id"),
 )
 
