@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.errors import YuiError
@@ -55,6 +55,20 @@ class CatalogueWrites(CatalogueReads):
             )
         else:
             self._connection.execute(insert(tables.flavors).values(id=flavor.id, **values))
+
+    def remove_flavor(self, id: FlavorId) -> None:
+        """Raises `flavor-in-use` while servers have it."""
+        self._need("flavor", tables.flavors, id)
+        used = select(tables.servers.c.id).where(tables.servers.c.flavor_id == id).limit(1)
+        if self._first(used) is not None:
+            raise YuiError(
+                "flavor-in-use",
+                en=f"Flavor '{id}' has servers: resize or remove them first.",
+                ja=f"フレーバー「{id}」のサーバーがあります。先にサイズを変更するか、取り除いてください。",
+                status=409,
+                fields={"flavor": id},
+            )
+        self._connection.execute(delete(tables.flavors).where(tables.flavors.c.id == id))
 
     def put_image(self, image: Image) -> None:
         """Add it, or describe it anew. Raises `image-in-use` when its bytes would change under

@@ -113,6 +113,39 @@ class RegionWrites(RegionReads):
             )
         self._put_storage_pools(site)
 
+    def remove_region(self, id: RegionId) -> None:
+        """Raises `region-in-use` while it has sites or members' systems."""
+        self._need("region", tables.regions, id)
+        held = select(tables.sites.c.id).where(tables.sites.c.region_id == id)
+        systems = select(tables.systems.c.id).where(tables.systems.c.region_id == id)
+        if self._first(held.limit(1)) or self._first(systems.limit(1)):
+            raise YuiError(
+                "region-in-use",
+                en=f"Region '{id}' still has sites or systems: remove them first.",
+                ja=f"リージョン「{id}」にはまだサイトまたはシステムがあります。先に取り除いてください。",
+                status=409,
+                fields={"region": id},
+            )
+        self._connection.execute(delete(tables.regions).where(tables.regions.c.id == id))
+
+    def remove_site(self, id: SiteId) -> None:
+        """Forget a site and its storage pools. Raises `site-in-use` while it has hosts or holds
+        servers' disks."""
+        self._need("site", tables.sites, id)
+        hosts = select(tables.hosts.c.id).where(tables.hosts.c.site_id == id)
+        servers = select(tables.servers.c.id).where(tables.servers.c.site_id == id)
+        if self._first(hosts.limit(1)) or self._first(servers.limit(1)):
+            raise YuiError(
+                "site-in-use",
+                en=f"Site '{id}' still has hosts or servers' disks: remove them first.",
+                ja=f"サイト「{id}」にはまだホストまたはサーバーのディスクがあります。先に取り除いてください。",
+                status=409,
+                fields={"site": id},
+            )
+        pools = tables.storage_pools
+        self._connection.execute(delete(pools).where(pools.c.site_id == id))
+        self._connection.execute(delete(tables.sites).where(tables.sites.c.id == id))
+
     def _put_storage_pools(self, site: Site) -> None:
         pools = tables.storage_pools
         standing = {
