@@ -1,0 +1,204 @@
+"""`yui server`: the machines of the members' systems."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from typing import Annotated, Any
+
+import typer
+
+from control_plane.cli import messages as m
+from control_plane.cli.client import segment
+from control_plane.cli.operations import patiently
+from control_plane.cli.options import DryRun, TenantFilter, Wait
+from control_plane.cli.output import Column, State, gib
+from control_plane.cli.session import Session, read, read_all, session_of
+from tenants.models import ConsoleOut, ServerOut
+
+app = typer.Typer(no_args_is_help=True, help="Servers: look, console, start, stop, migrate.")
+
+ServerArgument = Annotated[str, typer.Argument(help="The server's id.", metavar="SERVER")]
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    tenant: TenantFilter = None,
+    system: Annotated[str | None, typer.Option(help="Only this system.")] = None,
+    host: Annotated[str | None, typer.Option(help="Only this host.")] = None,
+) -> None:
+    """List the servers with their state."""
+    session = session_of(context)
+    documents = [
+        server
+        for server in session.api.every("/v1/servers", tenant=tenant, system=system, host=host)
+        if tenant in (None, server.get("tenant"))
+        and system in (None, server.get("system"))
+        and (host is None or host in (server.get("host"), server.get("moving_to")))
+    ]
+    if session.screen.json:
+        session.screen.data(documents)
+        return
+    servers = read_all(ServerOut, documents)
+    if not servers:
+        session.screen.note(m.NO_SERVERS)
+        return
+    session.screen.table(
+        [
+            Column(m.ID),
+            Column(m.NAME),
+            Column(m.MEMBER),
+            Column(m.ROLE),
+            Column(m.STATE),
+            Column(m.HOST),
+            Column(m.FLAVOR),
+            Column(m.ADDRESS),
+        ],
+        [
+            (
+                server.id,
+                server.name,
+                server.tenant,
+                server.role,
+                State(server.status),
+                _where(server),
+                server.flavor,
+                server.address,
+            )
+            for server in servers
+        ],
+    )
+
+
+@app.command()
+def show(context: typer.Context, server: ServerArgument) -> None:
+    """Show one server."""
+    session = session_of(context)
+    document = session.api.get(f"/v1/servers/{segment(server)}")
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    found = read(ServerOut, document)
+    session.screen.pairs(
+        [
+            (m.ID, found.id),
+            (m.NAME, found.name),
+            (m.MEMBER, found.tenant),
+            (m.SYSTEM, found.system),
+            (m.ROLE, found.role),
+            (m.STATE, State(found.status)),
+            (m.POWER, State(found.power)),
+            (m.HOST, found.host or "-"),
+            (m.MOVING_TO, found.moving_to or "-"),
+            (m.FLAVOR, found.flavor),
+            (m.SIZE, f"{found.size.vcpus} vCPU, {gib(found.size.memory_mib)} GiB"),
+            (m.DISK, f"{found.disk_gib} GiB"),
+            (m.STORAGE, found.storage or "-"),
+            (m.IMAGE, found.image),
+            (m.ZONE, found.zone),
+            (m.TIER, str(found.tier)),
+            (m.ADDRESS, found.address),
+            (m.MAC, found.mac),
+            (m.GENERATION, str(found.generation)),
+        ]
+    )
+
+
+@app.command()
+def console(context: typer.Context, server: ServerArgument) -> None:
+    """Print the end of a server's serial console, without its control characters."""
+    session = session_of(context)
+    document = session.api.get(f"/v1/servers/{segment(server)}/console")
+    if session.screen.json:
+        session.screen.data(document)
+    else:
+        session.screen.line(read(ConsoleOut, document).text.rstrip("\n"))
+
+
+@app.command()
+def stop(
+    context: typer.Context, server: ServerArgument, wait: Wait = False, dry_run: DryRun = False
+) -> None:
+    """Ask a server to shut down; its place stays reserved."""
+    _change(session_of(context), server, "stop", {"stopped"}, wait=wait, dry_run=dry_run)
+
+
+@app.command()
+def start(
+    context: typer.Context, server: ServerArgument, wait: Wait = False, dry_run: DryRun = False
+) -> None:
+    """Start a stopped server."""
+    _change(session_of(context), server, "start", {"active"}, wait=wait, dry_run=dry_run)
+
+
+@app.command()
+def migrate(
+    context: typer.Context,
+    server: ServerArgument,
+    target: Annotated[
+        str | None, typer.Option(help="The host to go to. Without it: placement chooses.")
+    ] = None,
+    wait: Wait = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Move a running server to another host, keeping every promise."""
+    body: dict[str, object] = {} if target is None else {"target": target}
+    _change(
+        session_of(context),
+        server,
+        "migrate",
+        {"active", "stopped", "stranded"},
+        body=body,
+        wait=wait,
+        dry_run=dry_run,
+    )
+
+
+def _change(
+    session: Session,
+    server: str,
+    verb: str,
+    ends: Collection[str],
+    *,
+    wait: bool,
+    dry_run: bool,
+    body: dict[str, object] | None = None,
+) -> None:
+    path = f"/v1/servers/{segment(server)}"
+    document = session.api.post(f"{path}/{verb}", body, dry_run=dry_run)
+    if dry_run:
+        if session.screen.json:
+            session.screen.data(document)
+        else:
+            session.screen.say(m.WOULD)
+        return
+    if wait:
+        document = _until(session, server, ends)
+    elif not session.screen.json:
+        document = session.api.get(path)
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    found = read(ServerOut, document)
+    session.screen.say(m.SERVER_IS, server=server, status=session.screen.state(found.status))
+
+
+def _until(session: Session, server: str, ends: Collection[str]) -> dict[str, Any]:
+    session.underway = session.screen.text(m.SERVER_GOES_ON, server=server)
+    path = f"/v1/servers/{segment(server)}"
+    with session.screen.progress(server, 1) as bar:
+        while True:
+            document: dict[str, Any] = patiently(session, path)
+            if read(ServerOut, document).status in ends:
+                bar.at(1, 1)
+                break
+            time.sleep(1)
+    session.underway = None
+    return document
+
+
+def _where(server: ServerOut) -> str:
+    if server.moving_to:
+        return f"{server.host} → {server.moving_to}"
+    return server.host or "-"
