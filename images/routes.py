@@ -1,0 +1,87 @@
+"""Images over HTTP: everyone with a token reads the catalogue, operators add to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Response
+
+from control_plane.http.auth import Anyone, Operator
+from control_plane.http.bounds import Name
+from control_plane.http.edge import AtHand, DryRun
+from control_plane.http.idempotency import Once, Remember
+from control_plane.http.paging import Cursor, Limit, Page, page_of
+from control_plane.model.access import AuditEntry, Role
+from control_plane.model.ids import ImageId
+from images.catalogue import NewImage, add_image, describe, list_images, standing, verify_image
+from images.directory import file_below
+from images.inspection import Limits
+from images.models import ImageIn, ImageOut
+
+
+def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRouter:
+    """The routes under /v1/images. Files are taken from below `directory` alone; None takes none."""
+    router = APIRouter(prefix="/v1/images", tags=["images"])
+
+    @router.get("")
+    def images(
+        principal: Anyone, edge: AtHand, limit: Limit = 100, cursor: Cursor = None
+    ) -> Page[ImageOut]:
+        operator = principal.role is Role.OPERATOR
+        return page_of(
+            list_images(edge.store),
+            key=lambda image: image.id,
+            show=lambda image: ImageOut.of(image, show_location=operator),
+            limit=limit,
+            cursor=cursor,
+        )
+
+    @router.get("/{id}")
+    def image(id: Name, principal: Anyone, edge: AtHand) -> ImageOut:
+        with edge.store.read() as tx:
+            found = tx.image(ImageId(id))
+        return ImageOut.of(found, show_location=principal.role is Role.OPERATOR)
+
+    @router.post("", status_code=201, response_model=ImageOut)
+    def add(
+        body: ImageIn, principal: Operator, edge: AtHand, once: Once, dry_run: DryRun = False
+    ) -> Response:
+        def work(remember: Remember) -> ImageOut:
+            now = edge.clock.now()
+            new = NewImage(
+                id=ImageId(body.id or body.name),
+                name=body.name,
+                version=body.version,
+                path=file_below(directory, body.path),
+                provenance=body.provenance,
+                expected_sha256=body.sha256,
+            )
+            described = describe(new, now, limits or Limits())
+            if dry_run:
+                known = standing(list_images(edge.store), described)
+                return ImageOut.of(known or described, show_location=True)
+            with edge.store.write() as tx:
+                answer = ImageOut.of(add_image(tx, described), show_location=True)
+                tx.add_audit(
+                    AuditEntry(
+                        at=now,
+                        principal=principal.token,
+                        role=principal.role,
+                        tenant=None,
+                        action="image.add",
+                        subject=f"image:{described.id}",
+                        outcome="done",
+                        fields={"sha256": described.sha256, "version": described.version},
+                    )
+                )
+                remember(tx, answer)
+            return answer
+
+        return once.run(work, status=200 if dry_run else 201)
+
+    @router.post("/{id}/verify")
+    def verify(id: Name, _: Operator, edge: AtHand) -> ImageOut:
+        """Read the file again and compare its sha256 with the catalogue's."""
+        return ImageOut.of(verify_image(edge.store, ImageId(id)), show_location=True)
+
+    return router
