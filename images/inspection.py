@@ -26,7 +26,7 @@ from images.programs import require, run
 
 _GIB = 1024**3
 _QCOW2_MAGIC = b"QFI\xfb"
-_QCOW2_HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
+_QCOW2_HEADER = struct.Struct(">4sIQIIQIIQQIIQQ")
 _DIRTY, _CORRUPT, _EXTERNAL_DATA = 1, 2, 4
 _KNOWN_FEATURES = _DIRTY | _CORRUPT | _EXTERNAL_DATA | 8 | 16
 """8 is the compression type, 16 extended L2 entries; a higher bit may mean anything."""
@@ -121,7 +121,7 @@ def _check_qcow2(path: Path, head: bytes) -> None:
         raise _not_an_image(
             path, f"qcow2 version {version} is unknown", f"qcow2 の版 {version} は不明です"
         )
-    features = fields[12] if version == 3 else 0
+    features = fields[13] if version == 3 else 0
     if backing_offset or features & _EXTERNAL_DATA:
         raise YuiError(
             "image-refers-elsewhere",
