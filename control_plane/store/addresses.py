@@ -9,7 +9,7 @@ from sqlalchemy import select
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import SiteId
 from control_plane.store import tables
-from control_plane.store.regions import RegionReads, guest_network
+from control_plane.store.regions import RegionReads, guest_gateway, guest_network
 
 
 class AddressWrites(RegionReads):
@@ -25,6 +25,7 @@ class AddressWrites(RegionReads):
         network = guest_network(description)
         used = self._given_addresses.get(site)
         if used is None:
+            self._hold("site", tables.sites, site)
             used = self._given_addresses[site] = {
                 int(IPv4Interface(address).ip)
                 for address in self._connection.scalars(
@@ -32,8 +33,9 @@ class AddressWrites(RegionReads):
                 )
             }
         kept = {int(network.network_address), int(network.broadcast_address)}
-        if description.guest_gateway is not None:
-            kept.add(int(IPv4Address(description.guest_gateway)))
+        gateway = guest_gateway(description)
+        if gateway is not None:
+            kept.add(int(gateway))
         for number in range(int(network.network_address), int(network.broadcast_address) + 1):
             if number not in used and number not in kept:
                 used.add(number)

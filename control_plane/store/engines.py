@@ -20,12 +20,13 @@ _CONNECT_TIMEOUT = Seconds(10)
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """The same connections in three manners. `place` names the database in errors, without
-    secrets; `file` is where SQLite keeps it."""
+    """The same connections in three manners: `readers` and `writers` stay on the snapshot that they
+    began with, `latest` sees what others commit while it waits for a lock. `place` names the
+    database in errors, without secrets; `file` is where SQLite keeps it."""
 
     readers: Engine
     writers: Engine
-    migrators: Engine
+    latest: Engine
     place: str
     file: Path | None
 
@@ -91,7 +92,7 @@ def _postgresql(url: URL, patience: Seconds) -> Engines:
     return Engines(
         readers=engine.execution_options(postgresql_readonly=True),
         writers=engine,
-        migrators=engine.execution_options(isolation_level="READ COMMITTED"),
+        latest=engine.execution_options(isolation_level="READ COMMITTED"),
         place=place,
         file=None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Row
@@ -65,10 +65,7 @@ class RegionWrites(RegionReads):
     def hold_region(self, id: RegionId) -> None:
         """Keep the region's description (policy, promised kinds) as it was read until this
         transaction ends: a change of it under way makes this one lose its race."""
-        # SQLite has one writer at a time; there is nothing to hold.
-        query = select(tables.regions.c.id).where(tables.regions.c.id == id)
-        if self._first(query.with_for_update(read=True)) is None:
-            raise not_found("region", id)
+        self._hold("region", tables.regions, id)
 
     def put_region(self, region: Region) -> None:
         """Add it, or describe it anew. Whoever changes `promised` must certify afterwards."""
@@ -88,11 +85,12 @@ class RegionWrites(RegionReads):
     def put_site(self, site: Site) -> None:
         """Add it, or describe it anew, with its storage pools.
 
-        Raises `guest-network-invalid`, `guest-network-in-use` when servers have addresses outside
+        Raises `guest-network-invalid`, `guest-gateway-invalid`, `guest-network-in-use` when servers have addresses outside
         the new network, `site-in-use` when hosts would change region with it, and
         `storage-pool-in-use` when a pool that holds volumes is left out or belongs elsewhere.
         """
         network = guest_network(site)
+        guest_gateway(site)
         self._need("region", tables.regions, site.region)
         values = {
             "region_id": site.region,
@@ -103,7 +101,7 @@ class RegionWrites(RegionReads):
         row = self._first(select(tables.sites).where(tables.sites.c.id == site.id))
         if row is None:
             self._connection.execute(insert(tables.sites).values(id=site.id, **values))
-        else:
+        elif any(getattr(row, name) != value for name, value in values.items()):
             if row.region_id != site.region:
                 self._refuse_with_hosts(site)
             if row.guest_network != str(network):
@@ -234,6 +232,25 @@ def guest_network(site: Site) -> IPv4Network:
             ja=f"サイト「{site.id}」のゲストネットワーク「{site.guest_network[:64]}」は IPv4 ネットワークではありません。10.77.16.0/24 のように指定してください。",
             fields={"site": site.id, "guest_network": site.guest_network[:64]},
         ) from error
+
+
+def guest_gateway(site: Site) -> IPv4Address | None:
+    """The router within the guest network, where there is one; raises `guest-gateway-invalid`."""
+    if site.guest_gateway is None:
+        return None
+    network = guest_network(site)
+    try:
+        gateway = IPv4Address(site.guest_gateway)
+    except ValueError:
+        gateway = None
+    if gateway is None or gateway not in network:
+        raise YuiError(
+            "guest-gateway-invalid",
+            en=f"Site '{site.id}' has guest gateway '{site.guest_gateway[:64]}', which is no address of {network}: name one of its addresses, or none.",
+            ja=f"サイト「{site.id}」のゲストゲートウェイ「{site.guest_gateway[:64]}」は {network} のアドレスではありません。このネットワークのアドレスを指定するか、指定を外してください。",
+            fields={"site": site.id, "guest_gateway": site.guest_gateway[:64]},
+        )
+    return gateway
 
 
 def _storage_in_use(pool: StoragePoolId, site: SiteId) -> YuiError:

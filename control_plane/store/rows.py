@@ -76,6 +76,14 @@ class Rows:
         (key,) = table.primary_key.columns
         return self._first(select(key).where(key == str(name))) is not None
 
+    def _hold(self, thing: str, table: Table, name: object) -> None:
+        """Keep that row as it was read until this transaction ends; a change of it under way makes
+        one of the two lose its race. SQLite has one writer at a time and nothing to hold."""
+        (key,) = table.primary_key.columns
+        query = select(key).where(key == str(name))
+        if self._first(query.with_for_update(read=True)) is None:
+            raise not_found(thing, name)
+
     def _need(self, thing: str, table: Table, name: object) -> None:
         if not self._exists(table, name):
             raise not_found(thing, name)

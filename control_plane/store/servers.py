@@ -117,7 +117,7 @@ class ServerWrites(RegionWrites, HostWrites, ServerReads):
         if system is None or system.tenant != server.tenant.text:
             raise not_found("system", server.system)
         self._need("flavor", tables.flavors, server.flavor)
-        self._need("image", tables.images, server.image)
+        self._hold("image", tables.images, server.image)
         self._mark_storage(server.storage)
         self._mark_hosts(hosts_of(server.placement))
         self._connection.execute(

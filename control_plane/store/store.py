@@ -53,7 +53,7 @@ class Store:
         only_one = None if engines.file is None else OnlyOne(engines.file)
         store = cls(engines, only_one, patience)
         try:
-            with store._refusals(), engines.migrators.begin() as connection:
+            with store._refusals(), engines.latest.begin() as connection:
                 migrate(connection, engines.place)
         except BaseException:
             store.close()
@@ -119,7 +119,9 @@ class Store:
         with (
             self._refusals(),
             self._only_writer(),
-            self._engines.writers.begin() as connection,
+            # One row decides, and it is read again once its lock is had: a renewal that meets a
+            # takeover learns who won instead of failing.
+            self._engines.latest.begin() as connection,
         ):
             yield LeaseRows(connection)
 
