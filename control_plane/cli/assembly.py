@@ -14,6 +14,7 @@ from control_plane.cli import (
     events,
     explain,
     hosts,
+    images,
     members,
     operations,
     pool,
@@ -95,6 +96,7 @@ def _application() -> typer.Typer:
     app.command("events")(events.events)
     app.command("explain")(explain.explain)
     app.add_typer(blueprints.app, name="blueprint")
+    app.add_typer(images.app, name="image")
     app.add_typer(operations.app, name="operation")
     app.add_typer(tokens.app, name="token")
     app.command("completion")(completion_command.completion)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from control_plane.cli import messages as m
-from control_plane.cli.language import Language
 from control_plane.cli.output import Column
 from control_plane.cli.session import read_all, session_of
 from tenants.models import BlueprintOut
@@ -25,7 +24,6 @@ def list_(context: typer.Context) -> None:
     if not found:
         session.screen.note(m.NO_BLUEPRINTS)
         return
-    japanese = session.language is Language.JA
     session.screen.table(
         [
             Column(m.BLUEPRINT),
@@ -39,7 +37,7 @@ def list_(context: typer.Context) -> None:
             (
                 one.id,
                 str(one.version),
-                one.name_ja if japanese else one.name_en,
+                session.sentence(one.name_en, one.name_ja),
                 str(one.tier),
                 one.zone,
                 ", ".join(server.role for server in one.servers),

@@ -9,7 +9,6 @@ import typer
 from control_plane.cli import messages as m
 from control_plane.cli.client import segment
 from control_plane.cli.exit_codes import ExitCode
-from control_plane.cli.language import Language
 from control_plane.cli.output import Column, State, gib, local_time
 from control_plane.cli.session import Session, read, session_of
 from control_plane.pool.models import CertificateOut
@@ -100,10 +99,9 @@ def check(context: typer.Context, region: RegionArgument = None) -> None:
 
 
 def _tell(session: Session, one: CertificateOut) -> None:
-    japanese = session.language is Language.JA
     screen = session.screen
     if one.valid and not one.uncovered:
-        joint = "・" if japanese else " or "
+        joint = session.sentence(" or ", "・")
         screen.say(
             m.CERTIFICATE_HOLDS,
             region=one.region,
@@ -113,11 +111,11 @@ def _tell(session: Session, one: CertificateOut) -> None:
     if one.violations or not one.valid:
         screen.say(m.CERTIFICATE_WRONG, region=one.region, count=len(one.violations))
         for violation in one.violations:
-            screen.line("  " + (violation.ja if japanese else violation.en))
+            screen.line("  " + session.sentence(violation.en, violation.ja))
     if one.uncovered:
         screen.say(m.CERTIFICATE_UNCOVERED, region=one.region, count=len(one.uncovered))
         for refusal in one.uncovered:
-            screen.line("  " + (refusal.ja if japanese else refusal.en))
+            screen.line("  " + session.sentence(refusal.en, refusal.ja))
 
 
 def _regions(session: Session, region: str | None) -> list[str]:

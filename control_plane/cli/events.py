@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from control_plane.cli import messages as m
-from control_plane.cli.language import Language
 from control_plane.cli.operations import patiently
 from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.session import Session, read, session_of
@@ -78,4 +77,4 @@ def _show_line(session: Session, document: dict[str, Any]) -> None:
 
 
 def _sentence(session: Session, event: EventOut) -> str:
-    return event.ja if session.language is Language.JA else event.en
+    return session.sentence(event.en, event.ja)

@@ -8,7 +8,6 @@ import typer
 
 from control_plane.cli import messages as m
 from control_plane.cli.exit_codes import ExitCode
-from control_plane.cli.language import Language
 from control_plane.cli.output import Column
 from control_plane.cli.session import read, session_of
 from control_plane.model.pool import Zone
@@ -49,7 +48,6 @@ def explain(
     else:
         session.screen.say(m.EXPLAIN_REFUSED, count=count, flavor=flavor, region=region)
         if found.refusal is not None:
-            japanese = session.language is Language.JA
-            session.screen.line(found.refusal.ja if japanese else found.refusal.en)
+            session.screen.line(session.sentence(found.refusal.en, found.refusal.ja))
     if not found.fits:
         raise typer.Exit(ExitCode.FAILED)

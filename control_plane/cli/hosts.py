@@ -16,7 +16,7 @@ from control_plane.cli.options import DryRun, RegionFilter, Yes, require_person
 from control_plane.cli.output import Column, State, gib, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.model.errors import YuiError
-from control_plane.pool.models import FenceAccepted, HostOut
+from control_plane.pool.models import DrainPlan, FenceAccepted, HostOut
 
 app = typer.Typer(no_args_is_help=True, help="Hosts: look, drain, return, fence.")
 
@@ -125,7 +125,7 @@ def drain(
     path = f"/v1/hosts/{segment(host)}"
     document = session.api.post(f"{path}/drain", dry_run=dry_run)
     if dry_run:
-        _accepted(session, document)
+        _show_plan(session, document)
         return
     before = read(HostOut, session.api.get(path))
     session.screen.note(m.DRAIN_BEGUN, host=host, servers=before.servers)
@@ -147,6 +147,22 @@ def drain(
             status=409,
         )
     session.screen.say(m.DRAIN_DONE, host=host)
+
+
+def _show_plan(session: Session, document: object) -> None:
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    plan = read(DrainPlan, document)
+    session.screen.say(m.DRAIN_PLAN, host=plan.host, count=len(plan.moves))
+    if plan.moves:
+        session.screen.table(
+            [Column(m.ID), Column(m.MOVING_TO)], [(move.server, move.target) for move in plan.moves]
+        )
+    if plan.stuck:
+        session.screen.say(m.DRAIN_STUCK, count=len(plan.stuck))
+        for refusal in plan.stuck:
+            session.screen.line("  " + session.sentence(refusal.en, refusal.ja))
 
 
 def _follow_drain(session: Session, host: str, before: HostOut) -> dict[str, Any]:

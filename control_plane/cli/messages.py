@@ -112,6 +112,14 @@ DRAIN_GOES_ON = _M(
     "The drain of {host} goes on by itself: look with `yui host show {host}`, stop it with `yui host return {host}`.",
     "{host} の退避はこのまま続きます。確認は `yui host show {host}`、中止は `yui host return {host}` です。",
 )
+DRAIN_PLAN = _M(
+    "Draining {host} would move {count} servers; nothing was changed.",
+    "{host} を退避すると {count} 台のサーバーが移ります。何も変更していません。",
+)
+DRAIN_STUCK = _M(
+    "{count} servers could not leave, and this is why:",
+    "移せないサーバーが {count} 台あります。理由は次のとおりです。",
+)
 DRAINING_TITLE = _M("Draining {host}", "{host} を退避中")
 WOULD = _M(
     "Nothing was changed: this would be accepted.",

@@ -34,6 +34,10 @@ class Session:
             self._api = Api(load(self.asked, os.environ), self.language)
         return self._api
 
+    def sentence(self, en: str, ja: str) -> str:
+        """The one of two that this run's reader reads."""
+        return ja if self.language is Language.JA else en
+
     def close(self) -> None:
         if self._api is not None:
             self._api.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from control_plane.cli import messages as m
-from control_plane.cli.language import Language
 from control_plane.cli.options import RegionFilter, TenantFilter
 from control_plane.cli.output import Column, State
 from control_plane.cli.session import read_all, session_of
@@ -30,7 +29,6 @@ def list_(context: typer.Context, tenant: TenantFilter = None, region: RegionFil
     if not systems:
         session.screen.note(m.NO_SYSTEMS)
         return
-    japanese = session.language is Language.JA
     session.screen.table(
         [
             Column(m.SYSTEM),
@@ -46,7 +44,7 @@ def list_(context: typer.Context, tenant: TenantFilter = None, region: RegionFil
             (
                 system.id,
                 system.tenant,
-                system.name_ja if japanese else system.name_en,
+                session.sentence(system.name_en, system.name_ja),
                 system.region,
                 str(system.tier),
                 system.zone,
