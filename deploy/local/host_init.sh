@@ -18,9 +18,12 @@ mount --bind "$folder/log" /var/log/libvirt
 for file in hosts passwd group; do
     mount --bind "$folder/$file" "/etc/$file"
 done
-# libvirt offers KVM wherever the device opens; where it can't run guests, it must not see it.
+# libvirt offers KVM wherever it may write to the device; where that can't run guests, it gets a file
+# that even root may not write to.
 if [ "$hide_kvm" = yes ] && [ -e /dev/kvm ]; then
-    mount --bind /dev/null /dev/kvm
+    : > /run/no-kvm
+    mount --bind /run/no-kvm /dev/kvm
+    mount -o remount,bind,ro /dev/kvm
 fi
 
 virtlockd &

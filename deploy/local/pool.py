@@ -39,9 +39,8 @@ _NAMESPACE_UUID = uuid.UUID("8f1e8a51-3a0c-4c6e-9d2b-6f5d1c0a7e44")
 _VCPUS = VCpu(16)
 _MEMORY = MiB(2048)
 _STORAGE = GiB(20)
-STORAGE_MARK = "yui-pool"
-"""The file that a storage pool's directory must hold, so that an empty mount point, where the
-storage is not mounted, is never taken for the pool."""
+_STORAGE_MARK = "yui-pool"
+"""The directory by which the driver knows that storage is mounted and not an empty mount point."""
 
 
 class LocalPool:
@@ -191,7 +190,7 @@ class LocalPool:
         for site in self.sites:
             storage = self.storage(site.id)
             (storage / "leases").mkdir(parents=True)
-            (storage / STORAGE_MARK).write_text(f"Storage pool of {site.id}.\n")
+            (storage / _STORAGE_MARK).mkdir()
         network.make_fabric(self._state.fabric, self._range, len(self.sites))
         for host in self.hosts:
             self._furnish(host)

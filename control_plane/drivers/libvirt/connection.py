@@ -1,0 +1,168 @@
+"""One host's libvirt connection, which never waits without end for a host that is gone.
+
+A host can vanish in three ways: it refuses or swallows the connection (a probe with a time-out comes
+first), it falls silent on an open one (keepalive closes that), or its daemon answers keepalive while
+a call hangs, for instance in dead storage (calls run in a thread that is given up after a while).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import libvirt
+
+from control_plane.drivers.libvirt import event_loop
+from control_plane.drivers.libvirt.errors import sentence, translate
+from control_plane.drivers.protocol import DriverError, HostUnreachable
+from control_plane.model.units import Seconds
+
+T = TypeVar("T")
+
+_DEFAULT_PORTS = {"qemu+tls": 16514, "qemu": 16514, "qemu+tcp": 16509, "qemu+ssh": 22}
+_PROBE = Seconds(3.0)
+_KEEPALIVE_INTERVAL = 2
+_KEEPALIVE_COUNT = 2
+"""A silent host is given up after interval x (count + 1) seconds."""
+QUICK = Seconds(10.0)
+"""For calls that only look or write a little."""
+SLOW = Seconds(60.0)
+"""For calls that start or stop a machine."""
+UNBOUNDED = None
+"""For copies and migrations, which take as long as they take while the host answers keepalive."""
+_MOST_ABANDONED = 8
+
+
+class Connection:
+    """Connects on first use and again after every loss. Safe to use from several threads."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.host = urlsplit(uri).hostname or "localhost"
+        self._lock = threading.Lock()
+        self._connection: libvirt.virConnect | None = None
+        self._abandoned = 0
+
+    def call(self, work: Callable[[libvirt.virConnect], T], patience: Seconds | None = QUICK) -> T:
+        """Run `work` on the connection. Raises HostUnreachable where the host does not answer within
+        `patience`, and the protocol's error for anything that it refuses."""
+        connection = self._open()
+        try:
+            if patience is None:
+                return work(connection)
+            return self._bounded(lambda: work(connection), patience)
+        except libvirt.libvirtError as error:
+            if not self._alive(connection):
+                self._drop(connection)
+                raise HostUnreachable(
+                    f"Host {self.host} stopped answering: {sentence(error)}"
+                ) from error
+            raise translate(self.host, error) from error
+        except TimeoutError as error:
+            self._drop(connection)
+            raise HostUnreachable(
+                f"Host {self.host} did not answer within {patience} seconds"
+            ) from error
+
+    def close(self) -> None:
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            _close_apart(connection)
+
+    def _open(self) -> libvirt.virConnect:
+        with self._lock:
+            connection = self._connection
+            if connection is not None and self._alive(connection):
+                return connection
+            self._connection = None
+            if connection is not None:
+                _close_apart(connection)
+            event_loop.ensure_running()
+            self._probe()
+            try:
+                connection = self._bounded(self._connect, QUICK)
+            except libvirt.libvirtError as error:
+                raise HostUnreachable(f"Host {self.host}: {sentence(error)}") from error
+            except TimeoutError as error:
+                raise HostUnreachable(
+                    f"Host {self.host} took the connection and then said nothing for {QUICK} seconds"
+                ) from error
+            self._connection = connection
+            return connection
+
+    def _probe(self) -> None:
+        """Raises HostUnreachable at once for an address that swallows packets, on which libvirt
+        itself would wait for minutes."""
+        parts = urlsplit(self.uri)
+        if not parts.hostname:
+            return
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        if port is None:
+            raise DriverError(f"The connection {parts.scheme}://{parts.hostname} has no known port")
+        try:
+            socket.create_connection((parts.hostname, port), timeout=_PROBE).close()
+        except OSError as error:
+            raise HostUnreachable(
+                f"Host {self.host} does not take connections on port {port}: {error.strerror or error}"
+            ) from error
+
+    def _connect(self) -> libvirt.virConnect:
+        connection = libvirt.open(self.uri)
+        connection.setKeepAlive(_KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT)
+        return connection
+
+    @staticmethod
+    def _alive(connection: libvirt.virConnect) -> bool:
+        try:
+            return bool(connection.isAlive())
+        except libvirt.libvirtError:
+            return False
+
+    def _drop(self, connection: libvirt.virConnect) -> None:
+        with self._lock:
+            if self._connection is connection:
+                self._connection = None
+        _close_apart(connection)
+
+    def _bounded(self, work: Callable[[], T], patience: Seconds) -> T:
+        """Run `work` in a thread of its own and raise TimeoutError when it takes longer. The thread
+        is left behind then, since libvirt has no way to interrupt a call; so that these can't pile
+        up, a connection with many of them takes no more calls until some have ended."""
+        if self._abandoned >= _MOST_ABANDONED:
+            raise HostUnreachable(f"Host {self.host} has {self._abandoned} unanswered calls")
+        outcome: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                outcome.set_result(work())
+            except BaseException as error:
+                outcome.set_exception(error)
+            finally:
+                done.set()
+
+        done = threading.Event()
+        threading.Thread(target=run, name=f"libvirt-{self.host}", daemon=True).start()
+        if not done.wait(patience):
+            self._abandoned += 1
+            outcome.add_done_callback(self._forget_abandoned)
+            raise TimeoutError
+        return outcome.result()
+
+    def _forget_abandoned(self, _: object) -> None:
+        self._abandoned -= 1
+
+
+def _close_apart(connection: libvirt.virConnect) -> None:
+    """Close without waiting: the goodbye to a dead host may itself hang."""
+
+    def close() -> None:
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.close()
+
+    threading.Thread(target=close, name="libvirt-close", daemon=True).start()

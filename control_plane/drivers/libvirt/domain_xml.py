@@ -1,0 +1,170 @@
+"""A server as libvirt's domain XML, and what Yui writes down in it about the server."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import uuid
+from dataclasses import dataclass, replace
+from xml.etree.ElementTree import Element, SubElement, fromstring, register_namespace, tostring
+
+from control_plane.drivers.libvirt.storage import CONSOLE, SEED, root_path, server_folder
+from control_plane.drivers.protocol import ServerSpec, VolumeSpec
+from control_plane.model.ids import Generation, ServerId, StoragePoolId
+from control_plane.model.units import GiB, Resources
+
+METADATA_URI = "urn:yui:server:1"
+METADATA_KEY = "yui"
+_TAG = f"{{{METADATA_URI}}}server"
+_UUIDS = uuid.UUID("5d0e2e3a-7b53-4c39-8f0a-0f6a7c0d9a11")
+_VCPU_CEILING = 8
+"""A running server can be given up to this many vCPUs, or its own number where that is larger."""
+_TRANSLATION_CACHE = "32"
+"""MiB of translated code that an emulated guest keeps; QEMU's own default is a quarter GiB or more,
+which a host of many small guests can't spare."""
+
+register_namespace(METADATA_KEY, METADATA_URI)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What a host offers: `accelerated` by KVM, the guest `machine` type, the bridge to plug into."""
+
+    accelerated: bool
+    machine: str
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What Yui keeps in the definition. `digest` covers everything but generation and name."""
+
+    server: ServerId
+    generation: Generation
+    digest: str
+    volume: VolumeSpec
+
+    def to_element(self, tag: str = _TAG) -> Element:
+        element = Element(tag)
+        element.set("id", self.server)
+        element.set("generation", str(self.generation))
+        element.set("digest", self.digest)
+        element.set("pool", self.volume.pool)
+        element.set("pool-path", self.volume.pool_path)
+        element.set("disk-gib", str(self.volume.size))
+        return element
+
+    def to_bare_xml(self) -> str:
+        """Without its namespace, which libvirt adds by itself where it takes a single element."""
+        return tostring(self.to_element("server"), encoding="unicode")
+
+    @staticmethod
+    def from_xml(text: str) -> Label:
+        """Raises ValueError where the element does not hold what Yui writes."""
+        element = fromstring(text)  # noqa: S314 — from our own host's libvirt
+        try:
+            volume = VolumeSpec(
+                StoragePoolId(element.attrib["pool"]),
+                element.attrib["pool-path"],
+                GiB(int(element.attrib["disk-gib"])),
+            )
+            return Label(
+                ServerId(element.attrib["id"]),
+                Generation(int(element.attrib["generation"])),
+                element.attrib["digest"],
+                volume,
+            )
+        except KeyError as error:
+            raise ValueError(f"the label lacks {error}") from error
+
+
+def label_of(spec: ServerSpec) -> Label:
+    rest = replace(spec, generation=Generation(0), name="")
+    digest = hashlib.sha256(repr(rest).encode()).hexdigest()[:16]
+    return Label(spec.id, spec.generation, digest, spec.volume)
+
+
+def server_uuid(server: ServerId) -> str:
+    """The same on every host, so that a server is one machine wherever it runs."""
+    return str(uuid.uuid5(_UUIDS, server))
+
+
+def bridge_for(template: str, spec: ServerSpec) -> str:
+    """The host's bridge for the server's zone: an endpoint names one bridge, or one per zone with
+    `{zone}` in its place, such as `br-{zone}`."""
+    return template.replace("{zone}", spec.zone.value)
+
+
+def domain_xml(spec: ServerSpec, platform: Platform) -> str:
+    """The persistent definition of a server."""
+    domain = Element("domain", type="kvm" if platform.accelerated else "qemu")
+    SubElement(domain, "name").text = spec.id
+    SubElement(domain, "uuid").text = server_uuid(spec.id)
+    SubElement(domain, "title").text = " ".join(spec.name.split())
+    SubElement(domain, "metadata").append(label_of(spec).to_element())
+    _set_size(domain, spec.size)
+    system = SubElement(domain, "os")
+    SubElement(system, "type", arch="x86_64", machine=platform.machine).text = "hvm"
+    SubElement(system, "boot", dev="hd")
+    features = SubElement(domain, "features")
+    SubElement(features, "acpi")
+    SubElement(features, "apic")
+    if platform.accelerated:
+        SubElement(domain, "cpu", mode="host-model")
+    else:
+        cache = SubElement(SubElement(features, "tcg"), "tb-cache", unit="MiB")
+        cache.text = _TRANSLATION_CACHE
+    SubElement(domain, "clock", offset="utc")
+    SubElement(domain, "on_poweroff").text = "destroy"
+    SubElement(domain, "on_reboot").text = "restart"
+    SubElement(domain, "on_crash").text = "destroy"
+    _add_devices(SubElement(domain, "devices"), spec, platform)
+    return tostring(domain, encoding="unicode")
+
+
+def resized(domain_xml: str, size: Resources) -> str:
+    """A definition with another size, all else as it was."""
+    domain = fromstring(domain_xml)  # noqa: S314 — from our own host's libvirt
+    for name in ("memory", "currentMemory", "vcpu", "vcpus"):
+        for element in domain.findall(name):
+            domain.remove(element)
+    _set_size(domain, size)
+    return tostring(domain, encoding="unicode")
+
+
+def _set_size(domain: Element, size: Resources) -> None:
+    SubElement(domain, "memory", unit="MiB").text = str(size.memory)
+    SubElement(domain, "currentMemory", unit="MiB").text = str(size.memory)
+    ceiling = max(size.vcpu, _VCPU_CEILING)
+    SubElement(domain, "vcpu", placement="static", current=str(size.vcpu)).text = str(ceiling)
+
+
+def _add_devices(devices: Element, spec: ServerSpec, platform: Platform) -> None:
+    folder = server_folder(spec.id, spec.volume)
+    root = SubElement(devices, "disk", type="file", device="disk")
+    # No host keeps a cache of what the guest wrote: the next host must read it from the storage.
+    SubElement(root, "driver", name="qemu", type="qcow2", cache="none", discard="unmap")
+    SubElement(root, "source", file=root_path(spec.id, spec.volume))
+    SubElement(root, "target", dev="vda", bus="virtio")
+    # A read-only virtio disk rather than a CD-ROM: NoCloud goes by the label, and a guest need not
+    # wait for an IDE bus to be probed.
+    seed = SubElement(devices, "disk", type="file", device="disk")
+    SubElement(seed, "driver", name="qemu", type="raw", cache="none")
+    SubElement(seed, "source", file=posixpath.join(folder, SEED))
+    SubElement(seed, "target", dev="vdb", bus="virtio")
+    SubElement(seed, "readonly")
+    SubElement(devices, "controller", type="usb", model="none")
+    card = SubElement(devices, "interface", type="bridge")
+    SubElement(card, "mac", address=spec.mac)
+    SubElement(card, "source", bridge=bridge_for(platform.bridge, spec))
+    SubElement(card, "model", type="virtio")
+    # Servers boot from their disk, so the card needs no boot program.
+    SubElement(card, "rom", enabled="no")
+    serial = SubElement(devices, "serial", type="file")
+    SubElement(serial, "source", path=posixpath.join(folder, CONSOLE), append="on")
+    SubElement(serial, "target", port="0")
+    agent = SubElement(devices, "channel", type="unix")
+    SubElement(agent, "target", type="virtio", name="org.qemu.guest_agent.0")
+    SubElement(devices, "memballoon", model="virtio")
+    random = SubElement(devices, "rng", model="virtio")
+    SubElement(random, "backend", model="random").text = "/dev/urandom"

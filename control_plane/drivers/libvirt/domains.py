@@ -1,0 +1,75 @@
+"""Looks at the machines that a host's libvirt knows, and tells Yui's from others'."""
+
+from __future__ import annotations
+
+import libvirt
+
+from control_plane.drivers.libvirt.domain_xml import METADATA_URI, Label
+from control_plane.drivers.libvirt.errors import is_code
+from control_plane.drivers.protocol import NoSuchServer, ObservedServer, RunState
+from control_plane.model.ids import ServerId
+
+_STATES = {
+    libvirt.VIR_DOMAIN_SHUTOFF: RunState.STOPPED,
+    libvirt.VIR_DOMAIN_CRASHED: RunState.STOPPED,
+    libvirt.VIR_DOMAIN_PAUSED: RunState.PAUSED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: RunState.PAUSED,
+}
+
+
+def run_state(domain: libvirt.virDomain) -> RunState:
+    """A machine that is shutting down still runs: it holds its disk."""
+    return _STATES.get(domain.state()[0], RunState.RUNNING)
+
+
+def label(domain: libvirt.virDomain) -> Label | None:
+    """What Yui wrote down in the definition; None for a machine that Yui did not define."""
+    try:
+        text = domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, METADATA_URI, 0)
+        return Label.from_xml(text)
+    except libvirt.libvirtError as error:
+        if is_code(error, libvirt.VIR_ERR_NO_DOMAIN_METADATA):
+            return None
+        raise
+    except ValueError:
+        return None
+
+
+def find(connection: libvirt.virConnect, server: ServerId) -> libvirt.virDomain | None:
+    """The server's machine on this host; None where there is none, or it is not Yui's."""
+    try:
+        domain = connection.lookupByName(server)
+        found = label(domain)
+    except libvirt.libvirtError as error:
+        if is_code(error, libvirt.VIR_ERR_NO_DOMAIN):
+            return None
+        raise
+    return domain if found is not None and found.server == server else None
+
+
+def get(connection: libvirt.virConnect, host: str, server: ServerId) -> libvirt.virDomain:
+    """Raises NoSuchServer where the host has no definition of it."""
+    domain = find(connection, server)
+    if domain is None:
+        raise NoSuchServer(f"Host {host} has no definition of server {server}")
+    return domain
+
+
+def observe(connection: libvirt.virConnect) -> tuple[list[ObservedServer], list[str]]:
+    """Yui's servers on the host, and the names of others' running machines."""
+    servers: list[ObservedServer] = []
+    foreign: list[str] = []
+    for domain in connection.listAllDomains(0):
+        try:
+            found = label(domain)
+            state = run_state(domain)
+        except libvirt.libvirtError as error:
+            # It went away while we looked.
+            if is_code(error, libvirt.VIR_ERR_NO_DOMAIN):
+                continue
+            raise
+        if found is not None:
+            servers.append(ObservedServer(found.server, found.generation, state))
+        elif state is not RunState.STOPPED:
+            foreign.append(domain.name())
+    return servers, foreign

@@ -1,0 +1,62 @@
+"""Turns libvirt's errors into the driver protocol's.
+
+libvirt's own refusals have codes, and failed system calls their errno. What QEMU said arrives only as
+text inside an "internal error"; libvirt runs QEMU in the C locale, so these few texts are the same on
+every host, whatever its language.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import libvirt
+
+from control_plane.drivers.protocol import (
+    DiskLocked,
+    DriverError,
+    NoSuchServer,
+    StorageFull,
+    StorageUnavailable,
+)
+
+_LOCKED = ('Failed to get "write" lock', 'Failed to get shared "write" lock', "Failed to lock byte")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_STORAGE_GONE = frozenset(
+    {errno.ENOENT, errno.EIO, errno.ESTALE, errno.EROFS, errno.ENOTCONN, errno.ENOTDIR}
+)
+_STORAGE_CODES = frozenset({libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_NO_STORAGE_VOL})
+_LONGEST = 400
+
+
+def sentence(error: libvirt.libvirtError) -> str:
+    """What libvirt said, on one line and cut to a readable length."""
+    return " ".join(str(error.get_error_message() or error).split())[:_LONGEST]
+
+
+def translate(host: str, error: libvirt.libvirtError) -> DriverError:
+    """The protocol's error for what a host that still answers refused."""
+    said = sentence(error)
+    code = error.get_error_code()
+    text = f"Host {host}: {said}"
+    if code == libvirt.VIR_ERR_NO_DOMAIN:
+        return NoSuchServer(text)
+    if code == libvirt.VIR_ERR_RESOURCE_BUSY or any(words in said for words in _LOCKED):
+        return DiskLocked(f"Host {host} found the disk locked: another machine may be writing it")
+    if _failed_with(error, _FULL):
+        return StorageFull(f"Host {host} found no room left on the storage")
+    if code in _STORAGE_CODES or _failed_with(error, _STORAGE_GONE):
+        return StorageUnavailable(text)
+    return DriverError(text)
+
+
+def is_code(error: libvirt.libvirtError, *codes: int) -> bool:
+    return error.get_error_code() in codes
+
+
+def _failed_with(error: libvirt.libvirtError, numbers: frozenset[int]) -> bool:
+    """True where one of these errnos was the cause, as libvirt's number or in QEMU's words."""
+    if is_code(error, libvirt.VIR_ERR_SYSTEM_ERROR):
+        return error.get_int1() in numbers
+    said = sentence(error)
+    return any(os.strerror(number) in said for number in numbers)
