@@ -1,0 +1,49 @@
+# Every target sets up what it needs first; `make setup` alone does only that.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast static up down bench locks clean
+
+PY := .venv/bin/python
+BIN := .venv/bin
+
+help:
+	@echo 'make demo       watch a pool of real virtual machines lose a host and lose nothing else'
+	@echo 'make test       every check and test'
+	@echo 'make test-fast  the checks, and the tests that need no hypervisor'
+	@echo 'make up         leave a pool and its API running      make down   remove every trace of it'
+	@echo 'make bench      how long the control plane takes to bring a dead host'\''s servers back'
+	@echo 'make setup      only install what the others need     make locks  lock newer Python packages'
+	@echo 'make clean      make down, and remove what can be made again'
+
+setup:
+	@deploy/setup/setup.sh
+
+demo: setup
+	@$(PY) -m deploy.demo
+
+up: setup
+	@$(PY) -m deploy.local up
+
+down: setup
+	@$(PY) -m deploy.local down
+
+static: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test-fast: static
+	$(BIN)/pytest -m 'not hypervisor'
+
+# What needs no hypervisor goes first: a mistake there is heard within minutes.
+test: test-fast
+	$(BIN)/pytest -m hypervisor
+
+bench: setup
+	@$(BIN)/yui bench failover --hosts 100 --servers 2000 --json
+
+locks: setup
+	@deploy/setup/lock.sh
+
+clean: down
+	rm -rf var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
