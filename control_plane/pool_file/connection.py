@@ -27,8 +27,6 @@ KEYS = (
     "lease_path",
     "allow_plaintext",
 )
-SIMULATED = Endpoint(driver="simulated", uri="")
-
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://\S*")
 _REFERENCE = re.compile(r"file:/\S+|env:[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"/(?:[^/\0]+(?:/[^/\0]+)*)?")
@@ -37,12 +35,20 @@ _BRIDGE = re.compile(r"[A-Za-z0-9._-]{1,15}")
 """Linux holds a network interface's name in 16 bytes with its end (IFNAMSIZ)."""
 
 
-def read_connection(node: Node | None, en: str, ja: str, mistakes: Mistakes) -> Endpoint:
+def simulated(host: str) -> Endpoint:
+    """The connection of a host without one: each has an address of its own, as real hosts do."""
+    return Endpoint(driver="simulated", uri=f"simulated://{host}")
+
+
+def read_connection(host: Fields, name: str, mistakes: Mistakes) -> Endpoint:
+    """`name` is the host's id."""
+    node = host.node("connection")
     if node is None:
-        return SIMULATED
-    fields = Fields(node, f"the connection of {en}", f"{ja}の connection", KEYS, mistakes)
+        return simulated(name)
+    en, ja = f"the connection of {host.en}", f"{host.ja}の connection"
+    fields = Fields(node, en, ja, KEYS, mistakes)
     if not fields.usable:
-        return SIMULATED
+        return simulated(name)
     driver = _driver(fields)
     uri = _uri(fields, "uri", driver)
     bmc_url = _uri(fields, "bmc_url", "")
@@ -60,7 +66,7 @@ def read_connection(node: Node | None, en: str, ja: str, mistakes: Mistakes) -> 
         fields.missing("bmc_url", "the BMC's https:// address", "BMC の https:// アドレス")
     return Endpoint(
         driver=driver,
-        uri=uri or "",
+        uri=uri or simulated(name).uri,
         migration_host=fields.text(
             "migration_host", "a host name or address", "ホスト名またはアドレス", pattern=_ADDRESS
         )

@@ -205,14 +205,15 @@ def _host(node: Node, region_of: Mapping[SiteId, RegionId], mistakes: Mistakes) 
         fields.missing("storage", "a list of storage pools", "ストレージプールの一覧")
     elif isinstance(listed := fields.node("storage"), Items) and not listed.items:
         _empty(fields, "storage", ["a storage pool"])
+    name = fields.identifier()
     return HostDescription(
-        id=HostId(fields.identifier()),
+        id=HostId(name),
         site=site,
         region=region_of.get(site, RegionId("-")),
         capacity=_capacity(fields),
         zones=frozenset(Zone) if zones is None else zones,
         storage=storage,
-        endpoint=read_connection(fields.node("connection"), fields.en, fields.ja, mistakes),
+        endpoint=read_connection(fields, name, mistakes),
         traits=fields.labels("traits"),
         rack=fields.label("rack"),
         power=fields.label("power"),

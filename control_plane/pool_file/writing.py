@@ -11,7 +11,7 @@ import yaml
 from control_plane.model.pool import DomainKind, Endpoint, Region, Site, Zone
 from control_plane.model.units import GiB, MiB
 from control_plane.model.workload import Flavor
-from control_plane.pool_file.connection import SIMULATED, allows_plaintext
+from control_plane.pool_file.connection import allows_plaintext, simulated
 from control_plane.pool_file.description import HostDescription, PoolDescription
 
 
@@ -68,7 +68,7 @@ def _host(host: HostDescription) -> dict[str, object]:
         "rack": host.rack,
         "power": host.power,
         "hazards": sorted(host.hazards),
-        "connection": _connection(host.endpoint) if host.endpoint != SIMULATED else None,
+        "connection": _connection(host.endpoint) if host.endpoint != simulated(host.id) else None,
     }
     return {
         "id": host.id,

@@ -81,7 +81,7 @@ def test_a_right_file_gives_regions_sites_hosts_and_flavors():
         FailureDomain(DomainKind.SITE, "kyoto-dc"),
         FailureDomain(DomainKind.HAZARD, "yodo-flood"),
     }
-    assert pool.hosts[1].endpoint == Endpoint("simulated", "")
+    assert pool.hosts[1].endpoint == Endpoint("simulated", "simulated://kyoto-2")
     assert pool.hosts[1].zones == set(Zone)
     assert pool.flavors[0].disk == 20
 

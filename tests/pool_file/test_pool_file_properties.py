@@ -41,9 +41,11 @@ vcpus = st.integers(1, 4096).map(VCpu)
 
 
 @st.composite
-def endpoints(draw, number):
+def endpoints(draw, number, name):
     if draw(st.booleans()):
-        return Endpoint("simulated", "")
+        return Endpoint(
+            "simulated", draw(st.sampled_from(["simulated://x", f"simulated://{name}"]))
+        )
     has_bmc = draw(st.booleans())
     scheme = draw(st.sampled_from(["qemu+tls", "qemu+tcp", "qemu+ssh"]))
     return Endpoint(
@@ -98,7 +100,7 @@ def descriptions(draw):
                         Resources(draw(vcpus), draw(memories)),
                         draw(st.frozensets(st.sampled_from(Zone), min_size=1)),
                         draw(st.frozensets(st.sampled_from([p.id for p in pools]), min_size=1)),
-                        draw(endpoints(len(hosts))),
+                        draw(endpoints(len(hosts), f"h{r}{s}{h}")),
                         draw(st.frozensets(labels, max_size=2)),
                         draw(racks),
                         draw(feeds),
