@@ -20,15 +20,20 @@ class TokenIn(RequestBody):
     expires_in_days: int | None = Field(default=None, ge=1, le=3650)
 
 
-class TokenIssued(ResponseBody):
-    """`token` is shown this once: only its hash is kept."""
+class TokenOut(ResponseBody):
+    """A token as everybody but its holder knows it."""
 
     id: str
-    token: str
     role: Literal["operator", "tenant"]
     tenant: str | None
     label: str
     expires_at: datetime | None
+
+
+class TokenIssued(TokenOut):
+    """`token` is shown this once: only its hash is kept."""
+
+    token: str
 
 
 class TokenRevoked(ResponseBody):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -10,7 +12,11 @@ from fastapi import Depends, Query, Request
 from control_plane.drivers.world import Clock, World
 from control_plane.http.in_flight import InFlight
 from control_plane.http.waiting import Watch
-from control_plane.store import Store
+from control_plane.store import Store, Transaction
+
+
+class _Undo(Exception):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,17 @@ class Edge:
     @property
     def clock(self) -> Clock:
         return self.world.clock
+
+    @contextmanager
+    def rehearsable(self, dry_run: bool) -> Iterator[Transaction]:
+        """A transaction that is kept, or with `dry_run` carried through and then undone."""
+        try:
+            with self.store.write() as tx:
+                yield tx
+                if dry_run:
+                    raise _Undo
+        except _Undo:
+            pass
 
 
 def edge_of(request: Request) -> Edge:

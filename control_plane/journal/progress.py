@@ -91,9 +91,7 @@ def _done(operation: Operation, done: int) -> Operation:
 
 
 def _failed(operation: Operation, type: str, en: str, ja: str) -> Operation:
-    return replace(
-        operation, state=OperationState.FAILED, error={"type": type, "en": en, "ja": ja}
-    )
+    return replace(operation, state=OperationState.FAILED, error={"type": type, "en": en, "ja": ja})
 
 
 def _superseded(operation: Operation) -> Operation:

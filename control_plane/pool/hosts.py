@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from control_plane.http.principal import Principal
+from control_plane.journal.operations import new_operation_id
+from control_plane.journal.progress import HOST_DRAIN
 from control_plane.model.errors import YuiError
 from control_plane.model.fence import FenceMethod, FenceWord
 from control_plane.model.host_health import Cleaning, Confirmed, Fenced, HostHealth, Suspect, Up
 from control_plane.model.ids import Generation, HostId, RegionId
 from control_plane.model.ledger import Ledger
-from control_plane.model.operation import Event, Severity
+from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.pool import Duty, Host
 from control_plane.model.units import NOTHING, Resources
 from control_plane.pool.models import FenceAccepted, FenceOut, HealthName, HostOut, Size
@@ -40,26 +42,38 @@ def show_host(tx: Snapshot, host_id: HostId) -> HostOut:
 
 
 def drain(
-    tx: Transaction, host_id: HostId, who: Principal, at: datetime, expected: Generation | None
-) -> None:
+    tx: Transaction,
+    host_id: HostId,
+    who: Principal,
+    at: datetime,
+    *,
+    expected: Generation | None,
+    keep: Callable[[Operation], None],
+) -> Operation:
     """Ask for the host to be emptied; the reconciler moves its servers and then puts it into
-    maintenance. A host that is draining or empty already stays as it is.
+    maintenance. `keep` gets the operation before the journal is written to.
 
-    Raises `host-not-found`, `host-changed` and, for a host that is down, `host-down`: its servers
-    are evacuated, which is another thing.
+    Raises `host-not-found`, `host-changed`, `host-draining` and, for a host that is down,
+    `host-down`: its servers are evacuated, which is another thing.
     """
     host = _expect(tx.host(host_id), expected)
-    if isinstance(host.health, Confirmed | Fenced):
-        raise YuiError(
-            "host-down",
-            en=f"Host {host.id} is down, so it can't be drained: its servers restart elsewhere once it is fenced.",
-            ja=f"ホスト {host.id} は停止しているため、ドレインできません。隔離後、サーバーは別のホストで再起動します。",
-            status=409,
-            fields={"host": host.id, "health": health_name(host.health)},
-        )
-    if host.duty is not Duty.IN_SERVICE:
-        return
+    _refuse_drain(host)
     tx.save_host(replace(host, duty=Duty.DRAINING))
+    operation = Operation(
+        id=new_operation_id(),
+        kind=HOST_DRAIN,
+        subject=f"host:{host.id}",
+        tenant=None,
+        state=OperationState.RUNNING,
+        done=0,
+        # The last step is its going into maintenance.
+        total=len(tx.servers(host=host.id)) + 1,
+        created_at=at,
+        updated_at=at,
+        fields={"host": host.id},
+    )
+    tx.put_operation(operation)
+    keep(operation)
     tx.add_event(
         Event(
             "host.draining",
@@ -71,10 +85,30 @@ def drain(
         )
     )
     tx.add_audit(who.did("host.drain", f"host:{host.id}", at))
+    return operation
+
+
+def _refuse_drain(host: Host) -> None:
+    if isinstance(host.health, Confirmed | Fenced):
+        raise YuiError(
+            "host-down",
+            en=f"Host {host.id} is down, so it can't be drained: its servers restart elsewhere once it is fenced.",
+            ja=f"ホスト {host.id} は停止しているため、ドレインできません。隔離後、サーバーは別のホストで再起動します。",
+            status=409,
+            fields={"host": host.id, "health": health_name(host.health)},
+        )
+    if host.duty is not Duty.IN_SERVICE:
+        raise YuiError(
+            "host-draining",
+            en=f"Host {host.id} is {host.duty} already: nothing is left to do.",
+            ja=f"ホスト {host.id} はすでに{'ドレイン中' if host.duty is Duty.DRAINING else '保守中'}です。追加の操作は不要です。",
+            status=409,
+            fields={"host": host.id, "duty": host.duty.value},
+        )
 
 
 def take_back(
-    tx: Transaction, host_id: HostId, who: Principal, at: datetime, expected: Generation | None
+    tx: Transaction, host_id: HostId, who: Principal, at: datetime, *, expected: Generation | None
 ) -> None:
     """Put a drained or draining host into service again. One that is fenced or being cleaned
     carries servers once it answers and has been cleaned. A host in service stays as it is.
@@ -103,6 +137,7 @@ def ask_for_fence(
     host_id: HostId,
     statement: str,
     method: FenceMethod,
+    *,
     who: Principal,
     at: datetime,
 ) -> FenceAccepted:

@@ -177,3 +177,18 @@ class ExplainOut(ResponseBody):
     fits: bool
     servers: list[Spot]
     refusal: RefuseOut | None = None
+
+
+class Move(ResponseBody):
+    server: str
+    target: str
+
+
+class DrainPlan(ResponseBody):
+    """Where a drain would move the host's servers; those in `stuck` could not leave. Nothing is
+    written."""
+
+    dry_run: Literal[True] = True
+    host: str
+    moves: list[Move]
+    stuck: list[RefuseOut]

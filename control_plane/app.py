@@ -1,0 +1,101 @@
+"""Assembles every capability's routes into one ASGI app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from control_plane.access.routes import router as access_router
+from control_plane.drivers.world import World
+from control_plane.http.auth import Authentication
+from control_plane.http.body_limit import BodyLimit
+from control_plane.http.edge import Edge
+from control_plane.http.health import StateCollector
+from control_plane.http.health import router as health_router
+from control_plane.http.in_flight import InFlight
+from control_plane.http.metrics import RequestMetrics
+from control_plane.http.openapi import describe_with_problems
+from control_plane.http.problems import answer_with_problems
+from control_plane.http.request_record import RequestRecord
+from control_plane.http.tokens import TokenCheck
+from control_plane.http.waiting import Watch
+from control_plane.journal.routes import router as journal_router
+from control_plane.model.units import Seconds
+from control_plane.pool.routes import router as pool_router
+from control_plane.store import Store
+from images.routes import image_routes
+from tenants.catalogue import Catalogue
+from tenants.register import MemberRegister
+from tenants.routes import Membership
+from tenants.routes import router as tenants_router
+
+_DESCRIPTION = (
+    "The control plane of a cloud that municipalities own together. Every mutation takes "
+    "`Idempotency-Key`; most take `dry_run`. Errors are problem documents, in Japanese with "
+    "`Accept-Language: ja`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`images` is the directory below which image files are added; None adds none. `body_bytes` is
+    the most that a request may carry, within `body_patience`; a waiting request sees a change after
+    `look_every`."""
+
+    catalogue: Catalogue
+    register: MemberRegister = field(default_factory=MemberRegister)
+    images: Path | None = None
+    body_bytes: int = 1024 * 1024
+    body_patience: Seconds = Seconds(30)
+    look_every: Seconds = Seconds(0.5)
+
+
+def create_app(store: Store, world: World, options: Options) -> FastAPI:
+    """One app on one store. It owns neither: whoever made them closes them."""
+    watch = Watch(store, options.look_every)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        watch.stop()
+
+    app = FastAPI(
+        title="Yui",
+        version="1",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    registry = CollectorRegistry()
+    registry.register(StateCollector(store))
+    app.state.registry = registry
+    app.state.edge = Edge(store, world, watch, InFlight())
+    app.state.membership = Membership(options.catalogue, options.register)
+    for router in (
+        health_router,
+        pool_router,
+        tenants_router,
+        image_routes(options.images),
+        journal_router,
+        access_router,
+    ):
+        app.include_router(router)
+    answer_with_problems(app)
+    describe_with_problems(app)
+    # The last one added stands outermost.
+    app.add_middleware(BodyLimit, most_bytes=options.body_bytes, patience=options.body_patience)
+    app.add_middleware(
+        Authentication,
+        store=store,
+        check=TokenCheck(world.clock.monotonic),
+        now=world.clock.now,
+    )
+    app.add_middleware(RequestRecord, metrics=RequestMetrics(registry))
+    return app

@@ -1,0 +1,120 @@
+"""Events, operations and the audit trail over HTTP, with waits that nobody has to poll."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import anyio.to_thread
+from fastapi import APIRouter, Query
+
+from control_plane.http.auth import Anyone, Operator
+from control_plane.http.bounds import Name
+from control_plane.http.edge import AtHand
+from control_plane.http.paging import Limit, Page
+from control_plane.journal.models import Audit, AuditOut, EventOut, Events, OperationOut
+from control_plane.journal.operations import operation_out
+from control_plane.journal.progress import progress, settle
+from control_plane.model.access import AuditEntry
+from control_plane.model.ids import OperationId
+from control_plane.model.operation import Event, Operation, OperationState
+from control_plane.model.units import Seconds
+from control_plane.store import Snapshot
+
+router = APIRouter(prefix="/v1", tags=["journal"])
+
+Wait = Annotated[
+    float,
+    Query(ge=0, le=60, description="Wait up to this many seconds for something new."),
+]
+After = Annotated[
+    int, Query(ge=0, le=2**62, description="`next` of the answer before; 0 for the beginning.")
+]
+
+
+@router.get("/events")
+async def read_events(
+    who: Anyone, edge: AtHand, after: After = 0, wait: Wait = 0, limit: Limit = 100
+) -> Events:
+    """Events behind number `after`, oldest first; a member's token gets its own alone."""
+
+    def found(tx: Snapshot) -> tuple[Event, ...] | None:
+        return tx.events(after, limit, who.tenant) or None
+
+    events = await edge.watch.until(found, Seconds(wait)) or ()
+    return Events(
+        items=[_event_out(event) for event in events],
+        next=events[-1].sequence if events else after,
+    )
+
+
+@router.get("/operations")
+def read_operations(
+    who: Anyone, edge: AtHand, limit: Limit = 100, cursor: Name | None = None
+) -> Page[OperationOut]:
+    """Newest first."""
+    with edge.store.read() as tx:
+        after = None if cursor is None else OperationId(cursor)
+        found = tx.operations(who.tenant, limit + 1, after)
+        shown = [operation_out(progress(tx, operation)) for operation in found[:limit]]
+    return Page[OperationOut](items=shown, next=shown[-1].id if len(found) > limit else None)
+
+
+@router.get("/operations/{operation_id}")
+async def read_operation(
+    operation_id: Name, who: Anyone, edge: AtHand, wait: Wait = 0
+) -> OperationOut:
+    """The operation as it stands, or, within `wait` seconds, as it ends or gets on."""
+    name = OperationId(operation_id)
+    seen: list[Operation] = []
+
+    def moved_on(tx: Snapshot) -> Operation | None:
+        now = progress(tx, tx.operation(name, who.tenant))
+        if not seen:
+            seen.append(now)
+        if now.state is not OperationState.RUNNING or now.done != seen[0].done:
+            return now
+        return None
+
+    operation = await edge.watch.until(moved_on, Seconds(wait)) or seen[0]
+    if operation.state is not OperationState.RUNNING:
+        await anyio.to_thread.run_sync(settle, edge.store, name, edge.clock.now())
+    return operation_out(operation)
+
+
+@router.get("/audit")
+def read_audit(_: Operator, edge: AtHand, after: After = 0, limit: Limit = 100) -> Audit:
+    """What was done by whom, oldest first."""
+    with edge.store.read() as tx:
+        entries = tx.audit(after, limit)
+    return Audit(
+        items=[_audit_out(entry) for entry in entries],
+        next=entries[-1].sequence if entries else after,
+    )
+
+
+def _event_out(event: Event) -> EventOut:
+    return EventOut(
+        sequence=event.sequence,
+        kind=event.kind,
+        subject=event.subject,
+        at=event.at,
+        severity=event.severity.value,
+        en=event.en,
+        ja=event.ja,
+        tenant=event.tenant,
+        fields=None if event.fields is None else dict(event.fields),
+    )
+
+
+def _audit_out(entry: AuditEntry) -> AuditOut:
+    return AuditOut(
+        sequence=entry.sequence,
+        at=entry.at,
+        principal=entry.principal,
+        role=entry.role.value,
+        action=entry.action,
+        subject=entry.subject,
+        outcome=entry.outcome,
+        tenant=entry.tenant,
+        fields=None if entry.fields is None else dict(entry.fields),
+    )

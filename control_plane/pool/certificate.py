@@ -1,0 +1,66 @@
+"""The certificate as operators read it: is it valid, what is uncovered and why, what it costs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from control_plane.model.ids import RegionId
+from control_plane.model.units import NOTHING
+from control_plane.placement import Refusal, check, recertify
+from control_plane.pool.hosts import size_out
+from control_plane.pool.models import (
+    CertificateOut,
+    HostReserve,
+    RefuseOut,
+    Reserve,
+    ViolationOut,
+)
+from control_plane.pool.reserve import hosts_worth, reserves
+from control_plane.store import Snapshot
+
+
+def show_certificate(tx: Snapshot, region: RegionId, at: datetime) -> CertificateOut:
+    """Checked anew each time, by the checker that shares no code with the planner. Raises
+    `region-not-found`."""
+    ledger = tx.ledger(region)
+    violations = check(ledger)
+    kept = reserves(ledger)
+    total = NOTHING
+    for reserve in kept.values():
+        total += reserve.size
+    return CertificateOut(
+        region=region,
+        valid=not violations,
+        promised=sorted(ledger.promised),
+        servers=len(ledger.workloads),
+        refuges=len(ledger.certificate.refuges),
+        violations=[ViolationOut(en=v.explain_en(), ja=v.explain_ja()) for v in violations],
+        uncovered=[refusal_out(refusal) for refusal in recertify(ledger).uncovered],
+        reserve=Reserve(
+            total=size_out(total),
+            hosts_worth=round(hosts_worth(total, ledger.hosts.values()), 2),
+            by_host=[
+                HostReserve(
+                    host=host,
+                    failure=str(kept[host].failure),
+                    reserve=size_out(kept[host].size),
+                )
+                for host in sorted(kept)
+            ],
+        ),
+        checked_at=at,
+    )
+
+
+def refusal_out(refusal: Refusal) -> RefuseOut:
+    return RefuseOut(
+        failure=None if refusal.failure is None else str(refusal.failure),
+        server=refusal.workload,
+        resource=refusal.resource,
+        nearest=refusal.nearest,
+        shortfall=refusal.shortfall,
+        unit=refusal.unit,
+        proof=refusal.proof.value,
+        en=refusal.explain_en(),
+        ja=refusal.explain_ja(),
+    )

@@ -1,0 +1,305 @@
+"""Members, systems, servers and the catalogue over HTTP."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import JSONResponse
+
+from control_plane.http.auth import Anyone, Operator
+from control_plane.http.bounds import CodeText, Name
+from control_plane.http.conditions import Expected, entity_tag
+from control_plane.http.edge import AtHand, DryRun, Edge
+from control_plane.http.idempotency import Once, OnceOnly, Remember
+from control_plane.http.paging import Cursor, Limit, Page, page_of
+from control_plane.http.principal import Principal
+from control_plane.http.references import named_in_body
+from control_plane.journal.models import OperationOut
+from control_plane.journal.operations import operation_out
+from control_plane.model.ids import BlueprintId, Generation, HostId, RegionId, ServerId, SystemId
+from control_plane.model.workload import Power, Server
+from tenants.catalogue import Catalogue
+from tenants.models import (
+    BlueprintOut,
+    ConsoleOut,
+    JoinPlan,
+    MemberIn,
+    MemberOut,
+    MigrateIn,
+    ServerOut,
+    SystemOut,
+)
+from tenants.onboarding import JoinRequest, Onboarding
+from tenants.register import MemberRegister
+from tenants.servers import expect, find_server, migrate, read_console, set_power
+from tenants.views import blueprint_out, join_plan, member_out, server_out, system_out
+
+router = APIRouter(prefix="/v1", tags=["tenants"])
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What this capability knows beside the state; held in `app.state.membership`."""
+
+    catalogue: Catalogue
+    register: MemberRegister
+
+
+def _membership(request: Request) -> Membership:
+    return cast(Membership, request.app.state.membership)
+
+
+Known = Annotated[Membership, Depends(_membership)]
+
+
+@router.post(
+    "/members",
+    status_code=202,
+    response_model=OperationOut,
+    responses={200: {"model": JoinPlan, "description": "With `dry_run`."}},
+)
+def join(
+    body: MemberIn,
+    who: Operator,
+    edge: AtHand,
+    known: Known,
+    once: Once,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """A municipality joins with the systems it chose: all of it is admitted, or nothing."""
+    onboarding = Onboarding(edge.store, known.catalogue, known.register)
+    request = JoinRequest(
+        code=body.code,
+        blueprints=tuple(BlueprintId(name) for name in body.blueprints),
+        region=None if body.region is None else RegionId(body.region),
+        name=body.name,
+        kana=body.kana,
+        prefecture=body.prefecture,
+        population=body.population,
+    )
+
+    def rehearse(_: Remember) -> JoinPlan:
+        return join_plan(onboarding.join(request, who, edge.clock.now(), dry_run=True))
+
+    def work(remember: Remember) -> OperationOut:
+        joined = onboarding.join(
+            request,
+            who,
+            edge.clock.now(),
+            keep=lambda tx, operation: remember(tx, operation_out(operation)),
+        )
+        return operation_out(joined.operation)
+
+    with named_in_body():
+        return once.run(rehearse) if dry_run else once.run(work, status=202, headers=_location)
+
+
+@router.get("/members")
+def read_members(
+    who: Anyone, edge: AtHand, limit: Limit = 100, cursor: Cursor = None
+) -> Page[MemberOut]:
+    """A member's token sees its own member alone."""
+    with edge.store.read() as tx:
+        members = tx.tenants()
+    return page_of(
+        [member for member in members if who.tenant in (None, member.code)],
+        key=lambda member: member.code.text,
+        show=member_out,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+@router.get("/blueprints")
+def read_blueprints(
+    _: Anyone, known: Known, limit: Limit = 100, cursor: Cursor = None
+) -> Page[BlueprintOut]:
+    """The newest version of each standard system."""
+    return page_of(
+        known.catalogue.newest(),
+        key=lambda blueprint: blueprint.id,
+        show=blueprint_out,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+@router.get("/systems")
+def read_systems(
+    who: Anyone,
+    edge: AtHand,
+    known: Known,
+    *,
+    tenant: Annotated[CodeText | None, Query()] = None,
+    region: Name | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[SystemOut]:
+    servers: defaultdict[SystemId, list[Server]] = defaultdict(list)
+    with edge.store.read() as tx:
+        systems = tx.systems(who.tenant, None if region is None else RegionId(region))
+        for server in tx.servers(who.tenant):
+            servers[server.system].append(server)
+    return page_of(
+        [system for system in systems if tenant in (None, system.tenant.text)],
+        key=lambda system: system.id,
+        show=lambda system: system_out(system, servers[system.id], known.catalogue),
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+@router.get("/servers")
+def read_servers(
+    who: Anyone,
+    edge: AtHand,
+    *,
+    tenant: Annotated[CodeText | None, Query()] = None,
+    system: Name | None = None,
+    host: Name | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[ServerOut]:
+    """Filtering by `host` is for operators; a member's token gets nothing by it."""
+    if host is not None and not who.operates:
+        return Page[ServerOut](items=[])
+    with edge.store.read() as tx:
+        servers = tx.servers(
+            who.tenant,
+            None if system is None else SystemId(system),
+            None if host is None else HostId(host),
+        )
+    return page_of(
+        [server for server in servers if tenant in (None, server.tenant.text)],
+        key=lambda server: server.id,
+        show=lambda server: server_out(server, with_hardware=who.operates),
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+@router.get("/servers/{server}", response_model=ServerOut)
+def read_server(server: Name, who: Anyone, edge: AtHand) -> Response:
+    """By id or by name."""
+    with edge.store.read() as tx:
+        found = find_server(tx, server, who.tenant)
+    return JSONResponse(
+        server_out(found, with_hardware=who.operates).model_dump(mode="json"),
+        headers={"ETag": entity_tag(found.generation)},
+    )
+
+
+@router.get("/servers/{server}/console")
+def read_server_console(
+    server: Name,
+    who: Anyone,
+    edge: AtHand,
+    tail_bytes: Annotated[int, Query(ge=1, le=1024 * 1024)] = 64 * 1024,
+) -> ConsoleOut:
+    """The end of the serial console."""
+    with edge.store.read() as tx:
+        found = find_server(tx, server, who.tenant)
+    return ConsoleOut(server=found.id, text=read_console(edge.store, edge.world, found, tail_bytes))
+
+
+@router.post("/servers/{server}/stop", status_code=202, response_model=OperationOut)
+def stop(
+    server: Name,
+    who: Anyone,
+    edge: AtHand,
+    once: Once,
+    *,
+    expected: Expected,
+    dry_run: DryRun = False,
+) -> Response:
+    """Ask the server to shut down; its place stays reserved."""
+    change = PowerChange(server, Power.STOPPED, who, expected)
+    return _change_power(change, edge, once, dry_run=dry_run)
+
+
+@router.post("/servers/{server}/start", status_code=202, response_model=OperationOut)
+def start(
+    server: Name,
+    who: Anyone,
+    edge: AtHand,
+    once: Once,
+    *,
+    expected: Expected,
+    dry_run: DryRun = False,
+) -> Response:
+    """Start a stopped server where its place is reserved."""
+    change = PowerChange(server, Power.RUNNING, who, expected)
+    return _change_power(change, edge, once, dry_run=dry_run)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerChange:
+    server: str
+    power: Power
+    who: Principal
+    expected: Generation | None
+
+
+def _change_power(change: PowerChange, edge: Edge, once: OnceOnly, *, dry_run: bool) -> Response:
+    who = change.who
+
+    def work(remember: Remember) -> OperationOut:
+        with edge.rehearsable(dry_run) as tx:
+            found = expect(find_server(tx, change.server, who.tenant), change.expected)
+            operation = set_power(
+                tx,
+                found,
+                change.power,
+                who,
+                edge.clock.now(),
+                keep=lambda begun: remember(tx, operation_out(begun)),
+            )
+        return operation_out(operation)
+
+    return once.run(work, status=200) if dry_run else once.run(work, status=202, headers=_location)
+
+
+@router.post(
+    "/servers/{server}/migrate",
+    status_code=202,
+    response_model=OperationOut,
+    responses={200: {"description": "With `dry_run`."}},
+)
+def migrate_server(
+    server: Name,
+    who: Operator,
+    edge: AtHand,
+    once: Once,
+    *,
+    expected: Expected,
+    body: MigrateIn | None = None,
+    dry_run: DryRun = False,
+) -> Response:
+    """Move a running server to another host, keeping every promise."""
+    target = None if body is None or body.target is None else HostId(body.target)
+
+    def work(remember: Remember) -> OperationOut:
+        with edge.store.read() as snapshot:
+            found = expect(find_server(snapshot, server, who.tenant), expected)
+        with named_in_body():
+            operation = migrate(
+                edge.store,
+                ServerId(found.id),
+                target,
+                who,
+                edge.clock.now(),
+                keep=lambda tx, begun: remember(tx, operation_out(begun)),
+                dry_run=dry_run,
+            )
+        return operation_out(operation)
+
+    return once.run(work, status=200) if dry_run else once.run(work, status=202, headers=_location)
+
+
+def _location(operation: Mapping[str, Any]) -> Mapping[str, str]:
+    return {"Location": f"/v1/operations/{operation['id']}"}

@@ -1,0 +1,167 @@
+"""Members, systems, servers and blueprints as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from control_plane.model.addressing import mac_of
+from control_plane.model.blueprint import Blueprint, System
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import HostId
+from control_plane.model.tenant import Tenant
+from control_plane.model.workload import (
+    Moving,
+    Placed,
+    Power,
+    Server,
+    ServerStatus,
+    Stranded,
+    status_of,
+)
+from control_plane.pool.hosts import size_out
+from control_plane.pool.models import RefugeOut
+from tenants.catalogue import Catalogue
+from tenants.models import (
+    BlueprintOut,
+    BlueprintServerOut,
+    JoinPlan,
+    MemberOut,
+    PlannedServer,
+    ServerOut,
+    SystemOut,
+)
+from tenants.onboarding import Joined
+
+
+def member_out(tenant: Tenant) -> MemberOut:
+    return MemberOut(
+        code=tenant.code.text,
+        name=tenant.name,
+        kana=tenant.kana,
+        prefecture=tenant.prefecture,
+        population=tenant.population,
+        band=tenant.band.value,
+    )
+
+
+def join_plan(joined: Joined) -> JoinPlan:
+    return JoinPlan(
+        member=member_out(joined.tenant),
+        region=joined.region,
+        servers=[
+            PlannedServer(
+                name=server.name,
+                role=server.role,
+                blueprint=joined.blueprints[server.system],
+                flavor=server.flavor,
+                host=_hosts(server)[0] or "",
+                storage=server.storage,
+                refuges=[
+                    RefugeOut(failure=str(failure), host=host)
+                    for (failure, protected), host in sorted(joined.refuges.items())
+                    if protected == server.id
+                ],
+            )
+            for server in joined.servers
+        ],
+    )
+
+
+def server_out(server: Server, *, with_hardware: bool) -> ServerOut:
+    """Members see no hardware."""
+    host, heading = _hosts(server) if with_hardware else (None, None)
+    return ServerOut(
+        id=server.id,
+        name=server.name,
+        tenant=server.tenant.text,
+        system=server.system,
+        role=server.role,
+        status=status_of(server).value,
+        power=server.power.value,
+        flavor=server.flavor,
+        size=size_out(server.size),
+        disk_gib=server.disk,
+        image=server.image,
+        zone=server.zone.value,
+        tier=server.tier,
+        start_order=server.start_order,
+        address=server.address,
+        mac=mac_of(server.id),
+        host=host,
+        moving_to=heading,
+        storage=server.storage if with_hardware else None,
+        generation=server.generation,
+    )
+
+
+def system_out(system: System, servers: Sequence[Server], catalogue: Catalogue) -> SystemOut:
+    name_ja, name_en = _names(system, catalogue)
+    running = sum(status_of(server) is ServerStatus.ACTIVE for server in servers)
+    return SystemOut(
+        id=system.id,
+        tenant=system.tenant.text,
+        region=system.region,
+        blueprint=system.blueprint,
+        blueprint_version=system.blueprint_version,
+        name_ja=name_ja,
+        name_en=name_en,
+        tier=system.tier,
+        zone=system.zone.value,
+        servers=len(servers),
+        running=running,
+        state=_state(servers, running),
+        created_at=system.created_at,
+    )
+
+
+def blueprint_out(blueprint: Blueprint) -> BlueprintOut:
+    return BlueprintOut(
+        id=blueprint.id,
+        version=blueprint.version,
+        name_ja=blueprint.name_ja,
+        name_en=blueprint.name_en,
+        tier=blueprint.tier,
+        zone=blueprint.zone.value,
+        servers=[
+            BlueprintServerOut(
+                role=server.role,
+                image=server.image,
+                start_order=server.start_order,
+                flavors={band.value: flavor for band, flavor in server.flavors.items()},
+                anti_affinity=server.anti_affinity,
+                traits=sorted(server.traits),
+            )
+            for server in blueprint.servers
+        ],
+    )
+
+
+def _hosts(server: Server) -> tuple[HostId | None, HostId | None]:
+    """Where it is, and where it is going."""
+    match server.placement:
+        case Placed(host=host):
+            return host, None
+        case Moving(source=source, target=target):
+            return source, target
+        case Stranded():
+            return None, None
+
+
+def _state(
+    servers: Sequence[Server], running: int
+) -> Literal["running", "stopped", "degraded", "building"]:
+    if servers and running == len(servers):
+        return "running"
+    if all(server.power is Power.STOPPED for server in servers):
+        return "stopped"
+    return "degraded" if running else "building"
+
+
+def _names(system: System, catalogue: Catalogue) -> tuple[str, str]:
+    """A system outlives its blueprint's file; it is then called by the blueprint's id."""
+    try:
+        blueprint = catalogue.blueprint(system.blueprint, system.blueprint_version)
+    except YuiError:
+        return system.blueprint, system.blueprint
+    return blueprint.name_ja, blueprint.name_en
