@@ -25,7 +25,6 @@ class AddressWrites(RegionReads):
         network = guest_network(description)
         used = self._given_addresses.get(site)
         if used is None:
-            self._hold("site", tables.sites, site)
             used = self._given_addresses[site] = {
                 int(IPv4Interface(address).ip)
                 for address in self._connection.scalars(

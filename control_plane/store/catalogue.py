@@ -90,6 +90,11 @@ class CatalogueWrites(CatalogueReads):
             return
         if row.sha256 != image.sha256:
             self._refuse_with_servers(image.id)
+            # Taken away and added anew, not updated: the database itself then refuses when another
+            # transaction has just made a server from it.
+            self._connection.execute(delete(tables.images).where(tables.images.c.id == image.id))
+            self._connection.execute(insert(tables.images).values(id=image.id, **values))
+            return
         self._connection.execute(
             update(tables.images).where(tables.images.c.id == image.id).values(values)
         )

@@ -167,7 +167,6 @@ class HostWrites(HostReads, FenceWrites):
                 ja=f"ホスト「{host.id}」のリージョンは「{host.region}」ですが、サイト「{host.site}」は「{site.region_id}」にあります。どちらかに合わせてください。",
                 fields={"host": host.id, "region": host.region, "site": host.site},
             )
-        self._hold("site", tables.sites, host.site)
         known = self._connection.scalars(
             select(tables.storage_pools.c.id)
             .join(tables.sites, tables.sites.c.id == tables.storage_pools.c.site_id)

@@ -86,7 +86,7 @@ class RegionWrites(RegionReads):
         """Add it, or describe it anew, with its storage pools.
 
         Raises `guest-network-invalid`, `guest-gateway-invalid`, `guest-network-in-use` when servers have addresses outside
-        the new network, `site-in-use` when hosts would change region with it, and
+        the old network, `site-region-differs` when it would change its region, and
         `storage-pool-in-use` when a pool that holds volumes is left out or belongs elsewhere.
         """
         network = guest_network(site)
@@ -103,7 +103,7 @@ class RegionWrites(RegionReads):
             self._connection.execute(insert(tables.sites).values(id=site.id, **values))
         elif any(getattr(row, name) != value for name, value in values.items()):
             if row.region_id != site.region:
-                self._refuse_with_hosts(site)
+                raise _region_stays(site, RegionId(row.region_id))
             if row.guest_network != str(network):
                 self._refuse_with_addresses(site)
             self._connection.execute(
@@ -178,17 +178,9 @@ class RegionWrites(RegionReads):
                     .values(generation=row.generation + 1, **values)
                 )
 
-    def _refuse_with_hosts(self, site: Site) -> None:
-        if self._first(select(tables.hosts.c.id).where(tables.hosts.c.site_id == site.id).limit(1)):
-            raise YuiError(
-                "site-in-use",
-                en=f"Site '{site.id}' has hosts and cannot change to region '{site.region}': remove its hosts first.",
-                ja=f"サイト「{site.id}」にはホストがあるため、リージョン「{site.region}」に変更できません。先にホストを取り除いてください。",
-                status=409,
-                fields={"site": site.id, "region": site.region},
-            )
-
     def _refuse_with_addresses(self, site: Site) -> None:
+        # Whoever adds a server marks its storage, so none comes in unseen.
+        self.hold_storage(*(pool.id for pool in self.site(site.id).storage_pools))
         row = self._first(
             select(tables.servers.c.id).where(tables.servers.c.site_id == site.id).limit(1)
         )
@@ -251,6 +243,16 @@ def guest_gateway(site: Site) -> IPv4Address | None:
             fields={"site": site.id, "guest_gateway": site.guest_gateway[:64]},
         )
     return gateway
+
+
+def _region_stays(site: Site, region: RegionId) -> YuiError:
+    return YuiError(
+        "site-region-differs",
+        en=f"Site '{site.id}' is in region '{region}' and cannot change to '{site.region}': add a new site there.",
+        ja=f"サイト「{site.id}」はリージョン「{region}」にあり、「{site.region}」へは変更できません。変更先のリージョンに新しいサイトを追加してください。",
+        status=409,
+        fields={"site": site.id, "region": region},
+    )
 
 
 def _storage_in_use(pool: StoragePoolId, site: SiteId) -> YuiError:
