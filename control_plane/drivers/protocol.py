@@ -131,7 +131,8 @@ class HostDriver(Protocol):
         ...
 
     def start(self, server: ServerId) -> None:
-        """Raises DiskLocked, NoSuchServer, StorageUnavailable."""
+        """Start a stopped server; a paused one goes on. Raises DiskLocked, NoSuchServer,
+        StorageUnavailable."""
         ...
 
     def shut_down(self, server: ServerId, grace: Seconds) -> bool:

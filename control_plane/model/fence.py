@@ -46,3 +46,10 @@ class FenceWord:
     statement: str
     method: FenceMethod
     at: datetime
+
+    def evidence(self) -> FenceEvidence:
+        """The word as evidence. Raises ValueError for a request to cut the power, which proves
+        nothing yet."""
+        if self.method is not FenceMethod.WORD:
+            raise ValueError(f"a request to power off {self.host} is no evidence")
+        return FenceEvidence(self.host, FenceKind.OPERATOR_WORD, self.at, self.by, self.statement)

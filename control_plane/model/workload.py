@@ -83,7 +83,7 @@ class Moving:
     target: HostId
 
     def arrived(self) -> Placed:
-        """The target reported it running, and the source no longer has it."""
+        """The source answered that it no longer has it."""
         return Placed(self.target)
 
     def abandoned(self) -> Placed:
