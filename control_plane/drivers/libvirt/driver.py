@@ -51,8 +51,8 @@ class LibvirtDriver:
     """The driver of one libvirt host; safe to use from several threads.
 
     Nothing is connected until the first call, and a lost connection is made anew by the next one.
-    `machine` is QEMU's machine type; `pc` boots fastest where the processor is emulated. `cache` is the
-    folder for images on the host's own disk."""
+    `machine` is QEMU's machine type; `pc` boots fastest where the processor is emulated.
+    `image_cache` is the folder for images on the host's own disk."""
 
     def __init__(
         self, endpoint: Endpoint, *, machine: str = "pc", image_cache: str = IMAGE_CACHE
@@ -193,8 +193,8 @@ class LibvirtDriver:
 
     def _has_stopped(self, server: ServerId, *, press: bool) -> bool:
         def look(connection: libvirt.virConnect) -> bool:
-            domain = domains.get(connection, self._host, server)
-            if domains.run_state(domain) is RunState.STOPPED:
+            domain = domains.find(connection, server)
+            if domain is None or domains.run_state(domain) is RunState.STOPPED:
                 return True
             if press:
                 try:

@@ -1,0 +1,151 @@
+"""The surroundings of two real hosts, in the shape that the contract asks for."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from control_plane.drivers.libvirt import LibvirtDriver
+from control_plane.drivers.protocol import DriverError, HostDriver, ServerSpec, VolumeSpec
+from control_plane.model.ids import Generation, ImageId, ServerId, StoragePoolId
+from control_plane.model.image import Image, ImageFormat
+from control_plane.model.pool import Endpoint, Zone
+from control_plane.model.units import GiB, MiB, Resources, Seconds, VCpu
+from deploy.local import LocalPool
+
+_NUMBERS = count(1)
+_PATIENCE = Seconds(120.0)
+_TRACE = "0xa7"
+_PLACE = "512k"
+
+
+def empty_image(folder: Path) -> Image:
+    """A disk with nothing on it: what runs from it runs, as far as a hypervisor can tell."""
+    path = folder / "empty.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "64M"], check=True)
+    return catalogued("empty", path)
+
+
+def catalogued(name: str, path: Path) -> Image:
+    content = path.read_bytes()
+    return Image(
+        ImageId(name),
+        name,
+        "1",
+        ImageFormat.QCOW2,
+        hashlib.sha256(content).hexdigest(),
+        len(content),
+        GiB(1),
+        str(path),
+        "made by a test",
+        datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+@dataclass
+class LibvirtHosts:
+    pool: LocalPool
+    first: LibvirtDriver
+    second: LibvirtDriver
+    first_endpoint: Endpoint
+    second_endpoint: Endpoint
+    empty: Image
+    tiny: Callable[[], Image]
+    scratch: Path
+    greeting: str = "HTTP answers on"
+    _made: list[ServerSpec] = field(default_factory=list)
+
+    def spec(self, *, boots: bool = False) -> ServerSpec:
+        number = next(_NUMBERS)
+        site = self.pool.sites[0]
+        gateway = self.pool.describe()["sites"][0]["guest_gateway"]
+        network = gateway.rpartition(".")[0]
+        spec = ServerSpec(
+            ServerId(f"server-{number}"),
+            f"db-{number}",
+            Generation(1),
+            Resources(VCpu(1), MiB(128 if boots else 64)),
+            VolumeSpec(StoragePoolId("kyoto-dc-pool"), str(self.pool.storage(site.id)), GiB(1)),
+            self.tiny() if boots else self.empty,
+            Zone.LGWAN,
+            f"52:54:00:00:00:{number:02x}",
+            f"{network}.{number + 10}/24",
+            gateway,
+        )
+        self._made.append(spec)
+        return spec
+
+    def corrupt_image(self) -> Image:
+        path = self.scratch / "corrupt.qcow2"
+        content = bytearray(Path(self.empty.location).read_bytes())
+        content[-1] ^= 0xFF
+        path.write_bytes(content)
+        return replace(self.empty, id=ImageId("corrupt"), sha256="0" * 64, location=str(path))
+
+    def root_of(self, spec: ServerSpec) -> Path:
+        return Path(spec.volume.pool_path) / spec.id / "root.qcow2"
+
+    def write_on(self, spec: ServerSpec) -> None:
+        command = f"write -P {_TRACE} {_PLACE} 512"
+        subprocess.run(
+            ["qemu-io", "-f", "qcow2", "-c", command, self.root_of(spec)],
+            check=True,
+            capture_output=True,
+        )
+
+    def is_written_on(self, spec: ServerSpec) -> bool:
+        command = f"read -P {_TRACE} {_PLACE} 512"
+        done = subprocess.run(
+            ["qemu-io", "-r", "-f", "qcow2", "-c", command, self.root_of(spec)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode == 0:
+            return True
+        assert "Pattern verification failed" in done.stdout, done.stderr
+        return False
+
+    def running_size(self, driver: HostDriver, server: ServerId) -> Resources:
+        endpoint = self.first_endpoint if driver is self.first else self.second_endpoint
+        connection = libvirt.open(endpoint.uri)
+        try:
+            domain = connection.lookupByName(server)
+            vcpus = domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            return Resources(VCpu(vcpus), MiB(domain.info()[2] // 1024))
+        finally:
+            connection.close()
+
+    def silence_first(self) -> None:
+        self.pool.cut_network(self.pool.hosts[0].id)
+
+    def hear_first(self) -> None:
+        self.pool.join_network(self.pool.hosts[0].id)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail("what was awaited did not come")
+            time.sleep(0.1)
+
+    def clear(self) -> None:
+        for driver in (self.first, self.second):
+            for server in driver.list_servers():
+                driver.destroy(server.id)
+                driver.undefine(server.id)
+        for spec in self._made:
+            with contextlib.suppress(DriverError):
+                self.first.remove_volume(spec.id, spec.volume)
+        self.first.close()
+        self.second.close()
