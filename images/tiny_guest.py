@@ -12,12 +12,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import lzma
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 
+from control_plane.model.errors import YuiError
 from control_plane.model.image import ImageFormat
 from control_plane.model.units import GiB, MiB, Seconds
 from images import boot_disk, debian_packages, initramfs
@@ -95,10 +97,9 @@ def _build(
     applets = run([str(unpacked / "bin" / "busybox"), "--list"], limit=Seconds(10)).decode().split()
     for applet in sorted(set(applets) - {"busybox"}):
         (root / "bin" / applet).symlink_to("busybox")
-    modules = unpacked / "lib" / "modules" / release / "kernel"
+    release_dir = unpacked / "lib" / "modules" / release
     for module in recipe["modules.txt"].decode().split():
-        shutil.copyfile(modules / f"{module}.ko", root / "modules" / Path(f"{module}.ko").name)
-        (root / "modules" / Path(f"{module}.ko").name).chmod(0o644)
+        _copy_module(module, release_dir, root / "modules")
     for script in ("init", "serve"):
         (root / script).write_bytes(recipe[script])
         (root / script).chmod(0o755)
@@ -154,6 +155,27 @@ def _build(
     written.write_text(json.dumps({**asdict(image), "path": image.path.name}, indent=2) + "\n")
     written.replace(card)
     return image
+
+
+def _copy_module(module: str, release_dir: Path, into: Path) -> None:
+    """Newer kernels compress their modules, or have some of them built in."""
+    plain = release_dir / "kernel" / f"{module}.ko"
+    packed = plain.with_suffix(".ko.xz")
+    if plain.exists():
+        content = plain.read_bytes()
+    elif packed.exists():
+        content = lzma.decompress(packed.read_bytes())
+    elif f"kernel/{module}.ko" in (release_dir / "modules.builtin").read_text().split():
+        return
+    else:
+        raise YuiError(
+            "package-unavailable",
+            en=f"The kernel {release_dir.name} has no module {module}, which the tiny guest needs: build on Debian 12.",
+            ja=f"カーネル {release_dir.name} に小型ゲストが必要とするモジュール {module} がありません。Debian 12 で作成してください。",
+            status=503,
+        )
+    (into / plain.name).write_bytes(content)
+    (into / plain.name).chmod(0o644)
 
 
 def _read_card(card: Path) -> BuiltImage:

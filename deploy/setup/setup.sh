@@ -103,7 +103,8 @@ install_python_packages() {
     else
         say "libvirt's bindings need libvirt-dev, pkg-config, gcc and python3-dev: without them hosts are simulated."
     fi
-    uv_install --no-deps --no-build-isolation --offline --editable .
+    # A plain path on sys.path, so that packages which come with later commits are found too.
+    uv_install --no-deps --no-build-isolation --offline --config-setting editable_mode=compat --editable .
 }
 
 uv_install() {
