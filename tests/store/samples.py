@@ -14,6 +14,7 @@ from control_plane.model.ids import (
     FlavorId,
     HostId,
     ImageId,
+    OperationId,
     RegionId,
     ServerId,
     SiteId,
@@ -21,6 +22,7 @@ from control_plane.model.ids import (
     SystemId,
 )
 from control_plane.model.image import Image, ImageFormat
+from control_plane.model.operation import Operation, OperationState
 from control_plane.model.pool import (
     DomainKind,
     Endpoint,
@@ -124,6 +126,20 @@ def server(number: int, placement: Placement | None = None, **changes: object) -
         placement=placement or Placed(host_id(1)),
     )
     return replace(made, **changes)
+
+
+def operation(number: int) -> Operation:
+    return Operation(
+        OperationId(f"operation-{number:04}"),
+        "member.join",
+        f"member:{FUKUCHIYAMA}",
+        FUKUCHIYAMA.text,
+        OperationState.RUNNING,
+        0,
+        2,
+        later(number),
+        later(number),
+    )
 
 
 def evidence(number: int = 1, detail: str = "read back as off") -> FenceEvidence:
