@@ -1,0 +1,44 @@
+"""Placement: a region's ledger in, a decision with its certificate out. Pure.
+
+For every failure domain of a promised kind and every workload on it, the certificate names a refuge
+outside the domain. One domain dies at a time, so a host keeps free the largest amount that any one
+domain's death would bring it, not their sum. An admission or a move is planned only with refuges
+for whatever it places and none lost for anybody else; else it is refused with a reason.
+
+The way of a question: `certificate` lays the ledger out on a `board`; `arrival` ranks the hosts and
+settles a workload on one; `refuges` finds or rearranges refuges; `exact` and `whole` search where
+those find nothing; `diagnosis`, `remedies` and `refusal` explain. `checker` verifies the result and
+knows none of them.
+"""
+
+from control_plane.placement.admission import plan_admission
+from control_plane.placement.checker import check
+from control_plane.placement.move import plan_move
+from control_plane.placement.plan import Plan, apply
+from control_plane.placement.recertification import Recertification, recertify
+from control_plane.placement.refusal import Lack, Proof, Refusal, Role
+from control_plane.placement.remedy import AddHosts, MoveServer, Remedy, ShrinkServer
+from control_plane.placement.reserve import Reserve, reserve
+from control_plane.placement.violation import Broken, Violation
+
+__all__ = [
+    "AddHosts",
+    "Broken",
+    "Lack",
+    "MoveServer",
+    "Plan",
+    "Proof",
+    "Recertification",
+    "Refusal",
+    "Remedy",
+    "Reserve",
+    "Role",
+    "ShrinkServer",
+    "Violation",
+    "apply",
+    "check",
+    "plan_admission",
+    "plan_move",
+    "recertify",
+    "reserve",
+]

@@ -1,0 +1,88 @@
+"""Proves a region anew: a refuge for every workload on every promised domain, where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from control_plane.model.ids import HostId, ServerId
+from control_plane.model.ledger import Ledger
+from control_plane.model.pool import FailureDomain
+from control_plane.placement.board import Board
+from control_plane.placement.budget import Budget
+from control_plane.placement.certificate import missing, open_board, refuges
+from control_plane.placement.diagnosis import why_no_refuge
+from control_plane.placement.refuges import Outcome, cover_most, mend, place
+from control_plane.placement.refusal import Proof, Refusal
+from control_plane.placement.remedies import more_hosts
+
+_EXPLAINED_AT_MOST = 3
+"""Domains for which remedies are sought; the others' refusals stand without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recertification:
+    """`refuges` is the whole certificate, without entries that say nothing any more. `uncovered`
+    holds one refusal for every workload and domain without a refuge, by domain, tier and id;
+    `PROVED_IMPOSSIBLE` there says that the domain's workloads can't all have one."""
+
+    refuges: Mapping[tuple[FailureDomain, ServerId], HostId]
+    uncovered: tuple[Refusal, ...]
+
+
+def recertify(ledger: Ledger) -> Recertification:
+    """Keeps every refuge that still holds, and finds the others. Where a domain's workloads can't
+    all have one, the lowest tiers do."""
+    board = open_board(ledger)
+    left = _complete(board, Budget(solver=4.0))
+    uncovered: list[Refusal] = []
+    for explained, (domain, (numbers, proof)) in enumerate(left.items()):
+        order = sorted(numbers, key=lambda n: (board.workloads[n].tier, board.workloads[n].id))
+        found = [why_no_refuge(board, domain, number, proof) for number in order]
+        if explained < _EXPLAINED_AT_MOST:
+            first = board.workloads[order[0]]
+            remedy = more_hosts(ledger, first, found[0], _Covers(board.domains[domain]))
+            found = [replace(refusal, remedies=remedy) for refusal in found]
+        uncovered += found
+    return Recertification(refuges(board), tuple(uncovered))
+
+
+def _complete(board: Board, budget: Budget) -> dict[int, tuple[list[int], Proof]]:
+    """Fill every hole that can be filled; answers what is left, by domain."""
+    left = {}
+    for domain, numbers in missing(board).items():
+        outcome = mend(board, domain, numbers, budget)
+        if outcome is Outcome.COVERED:
+            continue
+        without = cover_most(board, domain, numbers, budget)
+        # Better the source of a move that is about to close than no refuge at all.
+        for number in list(without):
+            if survivors := board.survivors(domain, number):
+                board.set_refuge(domain, number, survivors[0])
+                without.remove(number)
+        if without:
+            proved = outcome is Outcome.IMPOSSIBLE
+            proof = Proof.PROVED_IMPOSSIBLE if proved else Proof.SEARCH_BUDGET_SPENT
+            left[domain] = (without, proof)
+    return left
+
+
+def fill_holes(board: Board) -> None:
+    """The cheap part of it, for a board that is about to be changed: what has no refuge takes one
+    that is free, so that a new server does not take it first."""
+    for domain, numbers in missing(board).items():
+        for number in numbers:
+            place(board, domain, number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Covers:
+    """True of ledgers on which all workloads of the domain find a refuge."""
+
+    failure: FailureDomain
+
+    def __call__(self, ledger: Ledger) -> bool:
+        board = open_board(ledger)
+        domain = board.domain_no[self.failure]
+        numbers = missing(board).get(domain, [])
+        return mend(board, domain, numbers, Budget(solver=0.5, repairs=50)) is Outcome.COVERED
