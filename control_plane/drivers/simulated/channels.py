@@ -61,7 +61,7 @@ class ManagementNetwork:
     name: str = "management-network"
 
     def listen(self, host: Host) -> Sign:
-        self.gate.leave()
+        self.gate.leave("listen")
         if not self.gate.uplink:
             return Sign.UNKNOWN
         return Sign.ALIVE if self.world.machine(host).answers else Sign.SILENT
@@ -78,7 +78,7 @@ class StorageHeartbeat:
     name: str = "storage-heartbeat"
 
     def listen(self, host: Host) -> Sign:
-        self.gate.leave()
+        self.gate.leave("listen")
         sight = self.watch.look(host)
         if sight is None:
             return Sign.UNKNOWN

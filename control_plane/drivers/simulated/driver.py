@@ -44,7 +44,7 @@ class _Call:
         self._driver, self._name, self._server = driver, name, server
 
     def __enter__(self) -> None:
-        self._driver.gate.leave()
+        self._driver.gate.leave(self._name)
         if not self._reached():
             self._time_out("did not answer")
         trouble = self._driver.world.trouble

@@ -23,7 +23,7 @@ class BmcFencer:
     name: str = "redfish"
 
     def fence(self, host: Host) -> FenceEvidence:
-        self.gate.leave()
+        self.gate.leave("fence")
         machine = self.world.machine(host)
         clock, timing = self.world.virtual_clock, self.world.timing
         if not self.gate.uplink or not machine.powered or machine.bmc in (Bmc.DEAD, Bmc.HANGS):
@@ -65,7 +65,7 @@ class LeaseFencer:
     name: str = "storage-lease"
 
     def fence(self, host: Host) -> FenceEvidence:
-        self.gate.leave()
+        self.gate.leave("fence")
         unchanged = self.watch.unchanged_for(host)
         needed = self.world.timing.lease_proof
         if unchanged is None:

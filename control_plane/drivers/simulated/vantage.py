@@ -40,10 +40,13 @@ class Gate:
     """How many calls to the World have begun."""
     uplink: bool = True
     """Whether the process reaches any network at all."""
+    before_call: Callable[[str], None] = lambda _: None
+    """Given the name of each call as it begins, for whoever wants to stop the process there."""
     _waiting: list[Callable[[], None]] = field(default_factory=list)
 
-    def leave(self) -> None:
+    def leave(self, call: str) -> None:
         self.calls += 1
+        self.before_call(call)
         self.check()
 
     def check(self) -> None:
@@ -95,7 +98,7 @@ class GatedNotifier:
         self._gate = gate
 
     def notify(self, event: Event) -> None:
-        self._gate.leave()
+        self._gate.leave("notify")
         self._gate.world.told.append(event)
 
 
