@@ -51,7 +51,7 @@ def judge(
         case Suspect(channel=first):
             if signs.get(first) is Sign.ALIVE:
                 return health.answered(at)
-            if first in silent_for:
+            if silent_for.get(first, 0.0) >= timings.suspect_after:
                 for channel, lasting in silent_for.items():
                     if channel != first and lasting >= timings.confirm_after:
                         return health.confirm(at, channel)
