@@ -8,8 +8,10 @@ a call hangs, for instance in dead storage (calls run in a thread that is given 
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -33,7 +35,7 @@ QUICK = Seconds(10.0)
 """For calls that only look or write a little."""
 SLOW = Seconds(60.0)
 """For calls that start or stop a machine."""
-UNBOUNDED = None
+UNBOUNDED = Seconds(math.inf)
 """For copies and migrations, which take as long as they take while the host answers keepalive."""
 _MOST_ABANDONED = 8
 
@@ -41,19 +43,23 @@ _MOST_ABANDONED = 8
 class Connection:
     """Connects on first use and again after every loss. Safe to use from several threads."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, patience: Seconds = QUICK) -> None:
+        """`patience` bounds connecting and every call that names no patience of its own."""
         self.uri = uri
+        self._patience = patience
         self.host = urlsplit(uri).hostname or "localhost"
         self._lock = threading.Lock()
         self._connection: libvirt.virConnect | None = None
         self._abandoned = 0
+        self._failure: tuple[Seconds, str] | None = None
 
-    def call(self, work: Callable[[libvirt.virConnect], T], patience: Seconds | None = QUICK) -> T:
+    def call(self, work: Callable[[libvirt.virConnect], T], patience: Seconds | None = None) -> T:
         """Run `work` on the connection. Raises HostUnreachable where the host does not answer within
         `patience`, and the protocol's error for anything that it refuses."""
+        patience = self._patience if patience is None else patience
         connection = self._open()
         try:
-            if patience is None:
+            if patience == UNBOUNDED:
                 return work(connection)
             return self._bounded(lambda: work(connection), patience)
         except libvirt.libvirtError as error:
@@ -76,25 +82,35 @@ class Connection:
             _close_apart(connection)
 
     def _open(self) -> libvirt.virConnect:
+        called_at = time.monotonic()
         with self._lock:
             connection = self._connection
             if connection is not None and self._alive(connection):
                 return connection
+            if self._failure is not None and self._failure[0] >= called_at:
+                # Others found out while this call waited for its turn.
+                raise HostUnreachable(self._failure[1])
             self._connection = None
             if connection is not None:
                 _close_apart(connection)
-            event_loop.ensure_running()
-            self._probe()
             try:
-                connection = self._bounded(self._connect, QUICK)
-            except libvirt.libvirtError as error:
-                raise HostUnreachable(f"Host {self.host}: {sentence(error)}") from error
-            except TimeoutError as error:
-                raise HostUnreachable(
-                    f"Host {self.host} took the connection and then said nothing for {QUICK} seconds"
-                ) from error
-            self._connection = connection
-            return connection
+                self._connection = self._connect()
+            except HostUnreachable as error:
+                self._failure = (Seconds(time.monotonic()), str(error))
+                raise
+            return self._connection
+
+    def _connect(self) -> libvirt.virConnect:
+        event_loop.ensure_running()
+        self._probe()
+        try:
+            return self._bounded(self._greet, self._patience)
+        except libvirt.libvirtError as error:
+            raise HostUnreachable(f"Host {self.host}: {sentence(error)}") from error
+        except TimeoutError as error:
+            raise HostUnreachable(
+                f"Host {self.host} took the connection and then said nothing for {self._patience} seconds"
+            ) from error
 
     def _probe(self) -> None:
         """Raises HostUnreachable at once for an address that swallows packets, on which libvirt
@@ -106,13 +122,15 @@ class Connection:
         if port is None:
             raise DriverError(f"The connection {parts.scheme}://{parts.hostname} has no known port")
         try:
-            socket.create_connection((parts.hostname, port), timeout=_PROBE).close()
+            socket.create_connection(
+                (parts.hostname, port), timeout=min(_PROBE, self._patience)
+            ).close()
         except OSError as error:
             raise HostUnreachable(
                 f"Host {self.host} does not take connections on port {port}: {error.strerror or error}"
             ) from error
 
-    def _connect(self) -> libvirt.virConnect:
+    def _greet(self) -> libvirt.virConnect:
         connection = libvirt.open(self.uri)
         connection.setKeepAlive(_KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT)
         return connection

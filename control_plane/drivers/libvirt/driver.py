@@ -52,14 +52,21 @@ class LibvirtDriver:
 
     Nothing is connected until the first call, and a lost connection is made anew by the next one.
     `machine` is QEMU's machine type; `pc` boots fastest where the processor is emulated.
-    `image_cache` is the folder for images on the host's own disk."""
+    `image_cache` is the folder for images on the host's own disk. A host that leaves a simple question
+    unanswered for `patience` is unreachable; starting and stopping a machine may take a minute, and
+    copies and migrations as long as the host's keepalive is heard."""
 
     def __init__(
-        self, endpoint: Endpoint, *, machine: str = "pc", image_cache: str = IMAGE_CACHE
+        self,
+        endpoint: Endpoint,
+        *,
+        machine: str = "pc",
+        image_cache: str = IMAGE_CACHE,
+        patience: Seconds = QUICK,
     ) -> None:
         self._endpoint = endpoint
         self._machine = machine
-        self._connection = Connection(endpoint.uri)
+        self._connection = Connection(endpoint.uri, patience)
         self._images = ImageCache(self._connection.host, image_cache)
 
     def facts(self) -> HostFacts:
