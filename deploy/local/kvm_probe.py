@@ -15,14 +15,14 @@ from pathlib import Path
 
 from control_plane.model.units import Seconds
 
-_ROM_SIZE = 64 * 1024
+ROM_SIZE = 64 * 1024
 _RESET_VECTOR = 0xFFF0
 _PASSED = 33
 """QEMU's isa-debug-exit leaves with twice the written byte (0x10) plus one."""
 
 _COUNT_DOWN_IN_LONG_MODE = bytes.fromhex(
     "fa31c08ed88ec0fc"  # cli; ds = es = 0
-    "66bf0010000066 31c066b9000c00006766f3ab"  # clear three pages of tables at 0x1000
+    "66bf001000006631c066b9000c00006766f3ab"  # clear three pages of tables at 0x1000
     "66c706001003200000"  # level 4 [0] -> 0x2000, present and writable
     "66c706002003300000"  # level 3 [0] -> 0x3000
     "66c706003083000000"  # level 2 [0] -> 0, one page of 2 MiB
@@ -46,13 +46,18 @@ def kvm_works(patience: Seconds = Seconds(4.0), qemu: str = "qemu-system-x86_64"
     """True where a 64-bit guest ran on /dev/kvm within `patience`."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
-    rom = bytearray(b"\xf4" * _ROM_SIZE)
-    rom[: len(_COUNT_DOWN_IN_LONG_MODE)] = _COUNT_DOWN_IN_LONG_MODE
-    rom[_RESET_VECTOR : _RESET_VECTOR + len(_JUMP_TO_ROM)] = _JUMP_TO_ROM
     with tempfile.TemporaryDirectory(prefix="yui-kvm-") as folder:
         path = Path(folder) / "count.rom"
-        path.write_bytes(rom)
+        path.write_bytes(probe_rom())
         return runs_to_its_end(path, "kvm", patience, qemu)
+
+
+def probe_rom() -> bytes:
+    """The guest, as the ROM of QEMU's machine `pc`."""
+    rom = bytearray(b"\xf4" * ROM_SIZE)
+    rom[: len(_COUNT_DOWN_IN_LONG_MODE)] = _COUNT_DOWN_IN_LONG_MODE
+    rom[_RESET_VECTOR : _RESET_VECTOR + len(_JUMP_TO_ROM)] = _JUMP_TO_ROM
+    return bytes(rom)
 
 
 def runs_to_its_end(rom: Path, accelerator: str, patience: Seconds, qemu: str) -> bool:
