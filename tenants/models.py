@@ -107,6 +107,12 @@ class ServerOut(ResponseBody):
     generation: int
 
 
+class ServerRefuges(ResponseBody):
+    """Where the server restarts, by the failure domain whose death makes it necessary."""
+
+    items: list[RefugeOut]
+
+
 class MigrateIn(RequestBody):
     """Without `target`, placement chooses."""
 

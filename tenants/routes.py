@@ -22,6 +22,7 @@ from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.ids import BlueprintId, Generation, HostId, RegionId, ServerId, SystemId
 from control_plane.model.workload import Power, Server
+from control_plane.pool.models import RefugeOut
 from tenants.catalogue import Catalogue
 from tenants.models import (
     BlueprintOut,
@@ -31,6 +32,7 @@ from tenants.models import (
     MemberOut,
     MigrateIn,
     ServerOut,
+    ServerRefuges,
     SystemOut,
 )
 from tenants.onboarding import JoinRequest, Onboarding
@@ -191,6 +193,21 @@ def read_server(server: Name, who: Anyone, edge: AtHand) -> Response:
     return JSONResponse(
         server_out(found, with_hardware=who.operates).model_dump(mode="json"),
         headers={"ETag": entity_tag(found.generation)},
+    )
+
+
+@router.get("/servers/{server}/refuges")
+def read_server_refuges(server: Name, _: Operator, edge: AtHand) -> ServerRefuges:
+    """The hosts that hold room for the server in case its own place dies."""
+    with edge.store.read() as tx:
+        found = find_server(tx, server, None)
+        refuges = tx.refuges(tx.region_of(found.id))
+    return ServerRefuges(
+        items=[
+            RefugeOut(failure=str(failure), host=host)
+            for (failure, protected), host in sorted(refuges.items())
+            if protected == found.id
+        ]
     )
 
 
