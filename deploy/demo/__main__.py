@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import structlog
 from rich.console import Console
 
 from control_plane.cli.language import Language, choose
@@ -30,6 +31,7 @@ _MEMBERS = _TRIAL / "members.csv"
 
 def main() -> int:
     arguments = _arguments()
+    _log_to(arguments.report.with_name("log.jsonl"))
     language = Language(arguments.lang) if arguments.lang else choose([], os.environ)
     narrator = Narrator(Console(), language)
     try:
@@ -63,7 +65,7 @@ def play(narrator: Narrator, root: Path, *, simulated: bool) -> Report:
 
 
 def _choose_stage(narrator: Narrator, root: Path, *, simulated: bool) -> Stage:
-    why = "--simulated"
+    why = texts.ASKED_FOR.text(narrator.language)
     if not simulated:
         try:
             require_local_hosts()
@@ -119,6 +121,20 @@ def _report(
         hosts_planned=membership.hosts,
         n_plus_1_hosts=round(membership.hosts_worth, 2),
         total_seconds=round(elapsed, 1),
+    )
+
+
+def _log_to(path: Path) -> None:
+    """The control plane's own log stands beside the story, not in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(path.open("w", encoding="utf-8")),
     )
 
 

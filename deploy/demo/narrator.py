@@ -27,10 +27,14 @@ class Narrator:
 
     def detail(self, message: Message, **values: object) -> None:
         """A line that belongs to the one before."""
-        self._console.print(f"         {message.text(self.language, **values)}", highlight=False)
+        self._console.print(
+            f"         {message.text(self.language, **values)}", highlight=False, soft_wrap=True
+        )
 
     def _line(self, text: str) -> None:
-        self._console.print(f"[dim]{self.elapsed_s:6.1f} s[/dim] {text}", highlight=False)
+        self._console.print(
+            f"[dim]{self.elapsed_s:6.1f} s[/dim] {text}", highlight=False, soft_wrap=True
+        )
 
     @contextmanager
     def progress(self, message: Message, total: int) -> Iterator[Counter]:

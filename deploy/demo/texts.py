@@ -15,6 +15,7 @@ SIMULATED = Message(
     "No hypervisor can be had here, so this plays in the simulated World: {why}",
     "この環境ではハイパーバイザーを使えないため、シミュレーションで実行します: {why}",
 )
+ASKED_FOR = Message("that was asked for.", "シミュレーションが指定されました。")
 HOSTS_UP = Message(
     "{count} hosts in {sites} data centres are clean and in use.",
     "{sites} つのデータセンターのホスト {count} 台が使用可能になりました。",
