@@ -80,7 +80,7 @@ class LedgerReads(RegionReads, CertificateReads):
                 zones=frozenset(Zone(zone) for zone in row.zones),
                 storage=pools.intersection(row.storage),
                 traits=frozenset(row.traits),
-                domains=_domains(HostId(row.id), row.domains),
+                domains=_domains(row.domains, host=row.id, site=row.site_id),
                 standing=standing_of(row.health_kind, Duty(row.duty)),
                 generation=Generation(row.generation),
             )
@@ -162,6 +162,9 @@ class LedgerReads(RegionReads, CertificateReads):
         }
 
 
-def _domains(host: HostId, stored: Sequence[Sequence[str]]) -> frozenset[FailureDomain]:
-    named = {FailureDomain(DomainKind(kind), name) for kind, name in stored}
-    return frozenset(named | {FailureDomain(DomainKind.HOST, host)})
+def _domains(
+    described: Sequence[Sequence[str]], *, host: str, site: str
+) -> frozenset[FailureDomain]:
+    """With those that every host belongs to: itself, and its site."""
+    always = {FailureDomain(DomainKind.HOST, host), FailureDomain(DomainKind.SITE, site)}
+    return frozenset(always | {FailureDomain(DomainKind(kind), name) for kind, name in described})

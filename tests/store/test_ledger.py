@@ -92,7 +92,7 @@ def test_a_workload_carries_all_that_placement_asks_of_it(store: Store) -> None:
         )
 
 
-def test_a_host_carries_all_that_placement_asks_of_it_and_is_its_own_domain(store: Store) -> None:
+def test_a_host_carries_all_that_placement_asks_of_it_and_dies_with_itself_and_its_site(store: Store) -> None:
     samples.furnish(store)
     with store.read() as tx:
         ledger, described = tx.ledger(KYOTO), tx.host(host_id(1))
@@ -105,7 +105,10 @@ def test_a_host_carries_all_that_placement_asks_of_it_and_is_its_own_domain(stor
         described.traits,
         described.generation,
     )
-    assert host.domains == described.domains | {FailureDomain(DomainKind.HOST, host_id(1))}
+    assert host.domains == described.domains | {
+        FailureDomain(DomainKind.HOST, host_id(1)),
+        FailureDomain(DomainKind.SITE, samples.SITE),
+    }
 
 
 def test_storage_that_a_host_names_but_nobody_describes_is_no_storage_of_it(store: Store) -> None:

@@ -1,0 +1,14 @@
+"""Decides and records in one transaction: nothing is promised that another change could break.
+
+Placement is pure: it answers from one ledger. Here that answer is committed together with the
+generations of every host, storage pool and region description that it was read from, so that of two
+control planes which decide at once, one is told to decide again.
+"""
+
+from control_plane.admission.admit import Admitted, admit
+from control_plane.admission.certify import certify
+from control_plane.admission.move import move
+from control_plane.admission.new_server import NewServer
+from control_plane.admission.refusal import no_room
+
+__all__ = ["Admitted", "NewServer", "admit", "certify", "move", "no_room"]

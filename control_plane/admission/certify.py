@@ -1,0 +1,40 @@
+"""Renews a region's certificate after its hosts have changed."""
+
+from __future__ import annotations
+
+from control_plane.admission.commit import guard
+from control_plane.admission.settle import settle
+from control_plane.model.ids import HostId, RegionId, ServerId
+from control_plane.model.ledger import Ledger
+from control_plane.model.pool import FailureDomain
+from control_plane.placement import Recertification, recertify
+from control_plane.store import Lease, Store, Transaction
+
+
+def certify(store: Store, region: RegionId, lease: Lease | None) -> Recertification:
+    """Find a refuge for every server and every promised failure domain anew, keep what was found,
+    and answer with it and with what no refuge was found for.
+
+    Raises `region-not-found`, LeaseLost, and LostRace when the region never comes to rest.
+    """
+
+    def decide(tx: Transaction) -> Recertification:
+        ledger = tx.ledger(region)
+        answer = recertify(ledger)
+        changes = _changes(ledger, answer)
+        guard(tx, ledger, (), changes)
+        tx.set_refuges(region, changes)
+        return answer
+
+    return settle(store, region, decide, lease=lease)
+
+
+def _changes(
+    ledger: Ledger, answer: Recertification
+) -> dict[tuple[FailureDomain, ServerId], HostId | None]:
+    standing = ledger.certificate.refuges
+    changes: dict[tuple[FailureDomain, ServerId], HostId | None] = {
+        key: None for key in standing if key not in answer.refuges
+    }
+    changes.update((key, host) for key, host in answer.refuges.items() if standing.get(key) != host)
+    return changes

@@ -1,0 +1,99 @@
+"""Begins the live migration of one server without weakening anybody's promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from control_plane.admission.commit import guard
+from control_plane.admission.refusal import no_room
+from control_plane.admission.settle import settle
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import HostId, ServerId
+from control_plane.model.workload import Moving, Placed, Server, Stranded
+from control_plane.placement import Refusal, plan_move
+from control_plane.store import Lease, Store, Transaction
+
+
+def _nothing_more(_: Transaction, __: Server) -> None:
+    pass
+
+
+def move(
+    store: Store,
+    server: ServerId,
+    target: HostId | None,
+    lease: Lease | None,
+    *,
+    finish: Callable[[Transaction, Server], None] = _nothing_more,
+    dry_run: bool = False,
+) -> Server:
+    """Choose a host (or take `target`) and record the migration; both hosts hold room until it
+    ends. Answers the server as Moving. What `finish` writes is kept with it or not at all; it may
+    be called again after a lost race. With `dry_run` nothing is kept.
+
+    Raises `server-not-found`, `host-not-found`, `server-moving`, `server-stranded`,
+    `server-deleting`, `server-already-there`, `no-room`, LeaseLost, and LostRace when the region
+    never comes to rest.
+    """
+    with store.read() as snapshot:
+        region = snapshot.region_of(server)
+
+    def decide(tx: Transaction) -> Server:
+        standing = tx.server(server)
+        placed = _movable(standing, target)
+        if target is not None:
+            tx.host(target)
+        ledger = tx.ledger(region)
+        plan = plan_move(ledger, server, target=target)
+        if isinstance(plan, Refusal):
+            raise no_room(plan)
+        chosen = plan.hosts[server]
+        guard(tx, ledger, plan.touched | {placed.host, chosen}, plan.refuges)
+        saved = tx.save_server(replace(standing, placement=placed.move_to(chosen)))
+        tx.set_refuges(region, plan.refuges)
+        finish(tx, saved)
+        return saved
+
+    return settle(store, region, decide, lease=lease, dry_run=dry_run)
+
+
+def _movable(server: Server, target: HostId | None) -> Placed:
+    if server.deleting:
+        raise _cannot(
+            server, "server-deleting", "is being removed", "は削除処理中のため、移動できません"
+        )
+    match server.placement:
+        case Moving():
+            raise _cannot(
+                server,
+                "server-moving",
+                "is already on its way to another host: wait until it has arrived",
+                "はすでに別のホストへ移動中です。完了するまでお待ちください",
+            )
+        case Stranded():
+            raise _cannot(
+                server,
+                "server-stranded",
+                "waits for room and runs nowhere: add capacity and it is placed by itself",
+                "は空きがなく停止しています。容量を追加すると自動的に配置されます",
+            )
+        case Placed(host=host) as placed:
+            if host == target:
+                raise _cannot(
+                    server,
+                    "server-already-there",
+                    f"is on host '{host}' already",
+                    f"はすでにホスト「{host}」にあります",
+                )
+            return placed
+
+
+def _cannot(server: Server, type: str, en: str, ja: str) -> YuiError:
+    return YuiError(
+        type,
+        en=f"Server '{server.id}' {en}.",
+        ja=f"サーバー「{server.id}」{ja}。",
+        status=409,
+        fields={"server": server.id},
+    )
