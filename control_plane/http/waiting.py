@@ -62,6 +62,11 @@ class Watch:
         finally:
             self._waiters.discard(waiter)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._waiters)
+
     def stop(self) -> None:
         """Answer everybody who waits, and let nobody wait from now on."""
         self._stopped = True

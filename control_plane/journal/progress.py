@@ -7,16 +7,21 @@ later doesn't reopen it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
+import structlog
+
+from control_plane.drivers.world import Clock
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId, OperationId, ServerId
 from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.pool import Duty
 from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.units import Seconds
 from control_plane.model.workload import (
     Moving,
     Placed,
@@ -64,6 +69,22 @@ def settle_all(store: Store, at: datetime) -> int:
     for operation_id in ended:
         settle(store, operation_id, at)
     return len(ended)
+
+
+def keep_settled(
+    store: Store, clock: Clock, every: Seconds = Seconds(2)
+) -> Callable[[threading.Event], None]:
+    """Work for the background: write down operations as they end, until told to stop."""
+
+    def work(stop: threading.Event) -> None:
+        while not stop.wait(every):
+            try:
+                settle_all(store, clock.now())
+            except YuiError as error:
+                # The state may be away for a while; what is not written now is written next time.
+                structlog.get_logger("yui.journal").warning("not settled", reason=error.en)
+
+    return work
 
 
 def _ended(operation: Operation, at: datetime) -> Event:

@@ -1,0 +1,154 @@
+"""Runs the API together with the work that goes on behind it, and ends both in good order.
+
+The parts stop together: a signal ends the requests that wait, lets those under way finish, and then
+tells the background work to stop. Background work that fails takes the API down with it, so that
+nobody is answered by a control plane that no longer acts.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from control_plane.http.edge import Edge
+from control_plane.http.listening import Listening
+from control_plane.model.units import Seconds
+
+Background = Callable[[threading.Event], None]
+"""Works until the event is set, then returns. It runs in a thread of its own."""
+
+
+def serve(
+    app: FastAPI,
+    listening: Listening,
+    background: Sequence[Background] = (),
+    *,
+    stop: threading.Event | None = None,
+    ready: Callable[[], None] = lambda: None,
+    patience: Seconds = Seconds(20),
+) -> None:
+    """Serve until SIGTERM, SIGINT or `stop`. `ready` is called once requests are answered;
+    `patience` is how long requests under way, and then background work, may take to end.
+
+    Raises what `Listening` refuses, before anything has started, and whatever a background work
+    raised.
+    """
+    listening.check()
+    stop = stop or threading.Event()
+    with listening.bind() as bound:
+        server = _Server(_config(app, listening, patience), app.state.edge, stop, ready)
+        work = _Work(stop)
+        with _signals_set(stop, server):
+            work.begin(background)
+            try:
+                server.run(sockets=[bound])
+            finally:
+                stop.set()
+                work.end(patience)
+    if work.failure is not None:
+        raise work.failure
+
+
+def _config(app: FastAPI, listening: Listening, patience: Seconds) -> uvicorn.Config:
+    tls = not listening.plain_http
+    return uvicorn.Config(
+        app,
+        ssl_certfile=str(listening.certificate) if tls else None,
+        ssl_keyfile=str(listening.key) if tls else None,
+        timeout_graceful_shutdown=int(patience),
+        timeout_keep_alive=15,
+        # Requests are logged with their ids by the app; what connects is nobody's proxy.
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        lifespan="on",
+    )
+
+
+class _Server(uvicorn.Server):
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        edge: Edge,
+        stop: threading.Event,
+        ready: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._edge = edge
+        self._stop = stop
+        self._ready = ready
+        self._told = False
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are taken care of around the server, together with the background work."""
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        if not self._told:
+            self._told = True
+            self._ready()
+        if self._stop.is_set():
+            self._edge.watch.stop()
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+class _Work:
+    def __init__(self, stop: threading.Event) -> None:
+        self.failure: BaseException | None = None
+        self._stop = stop
+        self._threads: list[threading.Thread] = []
+
+    def begin(self, background: Sequence[Background]) -> None:
+        for number, work in enumerate(background):
+            # A thread that hangs on a dead machine must not keep the process alive for ever.
+            thread = threading.Thread(
+                target=self._run, args=(work,), name=f"background-{number}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def end(self, patience: Seconds) -> None:
+        for thread in self._threads:
+            thread.join(patience)
+            if thread.is_alive():
+                structlog.get_logger("yui.serve").warning(
+                    "background work did not end in time", thread=thread.name
+                )
+
+    def _run(self, work: Background) -> None:
+        try:
+            work(self._stop)
+        except BaseException as error:
+            structlog.get_logger("yui.serve").exception("background work failed")
+            self.failure = self.failure or error
+        finally:
+            self._stop.set()
+
+
+@contextmanager
+def _signals_set(stop: threading.Event, server: uvicorn.Server) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`; a second one ends the server without waiting for requests."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        server.force_exit = stop.is_set()
+        stop.set()
+
+    before = {name: signal.signal(name, on_signal) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

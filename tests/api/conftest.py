@@ -1,0 +1,226 @@
+"""The API as its users meet it: over HTTP, on a real SQLite state with real placement."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from control_plane.access.service import bootstrap_operator_token
+from control_plane.app import Options, create_app
+from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.model.host_health import Cleaning, HostHealth
+from control_plane.model.ids import HostId, ImageId, ServerId
+from control_plane.model.image import Image, ImageFormat
+from control_plane.model.tenant import MunicipalityCode, Tenant
+from control_plane.model.units import GiB, Seconds
+from control_plane.model.workload import Seen
+from control_plane.store import Store
+from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue
+from tenants.register import MemberRegister
+
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
+MIKASA, UJI, SAGA_TAKEO = "012220", "262048", "412066"
+
+MEMBERS = [
+    Tenant(MunicipalityCode(MIKASA), "三笠市", "みかさし", "北海道", 8_040),
+    Tenant(MunicipalityCode(UJI), "宇治市", "うじし", "京都府", 179_630),
+    Tenant(MunicipalityCode(SAGA_TAKEO), "武雄市", "たけおし", "佐賀県", 47_914),
+]
+
+
+def region(name: str, prefecture: str, network: str, *, hosts: int = 3) -> dict[str, list[Any]]:
+    """A region of one site with `hosts` equal hosts, each of 8 vCPU and 16 GiB."""
+    return {
+        "regions": [{"id": name, "name": name, "prefectures": [prefecture]}],
+        "sites": [
+            {
+                "id": f"{name}-dc",
+                "region": name,
+                "name": f"{name} centre",
+                "guest_network": network,
+                "storage_pools": [
+                    {"id": f"{name}-pool", "capacity": "500 GiB", "path": f"/srv/{name}"}
+                ],
+            }
+        ],
+        "hosts": [
+            {
+                "id": f"{name}-{number}",
+                "site": f"{name}-dc",
+                "vcpus": 8,
+                "memory": "16 GiB",
+                "storage": [f"{name}-pool"],
+            }
+            for number in range(1, hosts + 1)
+        ],
+    }
+
+
+def pool() -> dict[str, list[Any]]:
+    """Two regions of three hosts; nobody serves 佐賀県."""
+    kyoto = region("kyoto", "京都府", "10.77.16.0/24")
+    hokkaido = region("hokkaido", "北海道", "10.77.17.0/24")
+    sizes = [("m1.small", 1, 2), ("m1.medium", 2, 4), ("m1.large", 4, 8), ("m1.xlarge", 8, 16)]
+    return {
+        **{key: hokkaido[key] + kyoto[key] for key in kyoto},
+        "flavors": [
+            {"id": name, "vcpus": vcpus, "memory": f"{memory} GiB", "disk": "10 GiB"}
+            for name, vcpus, memory in sizes
+        ],
+    }
+
+
+@dataclass
+class Api:
+    """A control plane's API with an operator's token; `as_tenant` and `anonymous` speak to the same
+    one."""
+
+    app: FastAPI
+    store: Store
+    world: SimulatedWorld
+    state_file: Path
+    client: TestClient
+    operator_token: str
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.operator_token}", **more.pop("headers", {})}
+        return self.client.request(method, path, headers=headers, **more)
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("POST", path, **more)
+
+    def put(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("PUT", path, **more)
+
+    def with_token(self, token: str) -> Api:
+        return replace(self, operator_token=token)
+
+    def tenant(self, code: str) -> Api:
+        """The same API with a token of that member's."""
+        answer = self.post(
+            "/v1/tokens", json={"role": "tenant", "tenant": code, "label": f"town {code}"}
+        )
+        assert answer.status_code == 201, answer.text
+        return self.with_token(answer.json()["token"])
+
+    def join(self, code: str = MIKASA, *blueprints: str, **more: Any) -> dict[str, Any]:
+        answer = self.post(
+            "/v1/members",
+            json={"code": code, "blueprints": list(blueprints or ["resident-records"]), **more},
+        )
+        assert answer.status_code == 202, answer.text
+        joined: dict[str, Any] = answer.json()
+        return joined
+
+    def contents(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table, as the file holds them."""
+        reader = sqlite3.connect(f"file:{self.state_file}?mode=ro", uri=True)
+        try:
+            tables = [
+                name
+                for (name,) in reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            ]
+            return {
+                name: sorted(reader.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)  # noqa: S608
+                for name in tables
+            }
+        finally:
+            reader.close()
+
+    def set_health(self, host: str, health: HostHealth) -> None:
+        with self.store.write() as tx:
+            tx.save_host(replace(tx.host(HostId(host)), health=health))
+
+    def see(self, server: str, seen: Seen) -> None:
+        """What a driver would have reported of the server."""
+        with self.store.write() as tx:
+            tx.set_seen(ServerId(server), seen)
+
+    def see_all(self, seen: Seen = Seen.RUNNING) -> None:
+        with self.store.read() as tx:
+            servers = tx.servers()
+        for server in servers:
+            self.see(server.id, seen)
+
+
+@pytest.fixture
+def empty_api(tmp_path: Path) -> Iterator[Api]:
+    """Nothing is described yet."""
+    state_file = tmp_path / "state.db"
+    store = Store.open(f"sqlite:///{state_file}")
+    world = SimulatedWorld()
+    app = create_app(
+        store,
+        world,
+        Options(
+            catalogue=load_catalogue(STANDARD_BLUEPRINTS),
+            register=MemberRegister({member.code: member for member in MEMBERS}),
+            look_every=Seconds(0.02),
+        ),
+    )
+    token = bootstrap_operator_token(store)
+    try:
+        with TestClient(app, raise_server_exceptions=False) as client:
+            yield Api(app, store, world, state_file, client, token)
+    finally:
+        store.close()
+
+
+@pytest.fixture
+def api(empty_api: Api) -> Api:
+    """Two regions of three hosts that are well, and the image that the blueprints name."""
+    answer = empty_api.put("/v1/pool", json=pool())
+    assert answer.status_code == 200, answer.text
+    with empty_api.store.write() as tx:
+        for host in tx.hosts():
+            assert isinstance(host.health, Cleaning)
+            tx.save_host(replace(host, health=host.health.cleaned(NOW)))
+        tx.put_image(
+            Image(
+                id=ImageId("tiny"),
+                name="tiny",
+                version="1",
+                format=ImageFormat.RAW,
+                sha256="0" * 64,
+                size_bytes=1,
+                virtual_size=GiB(1),
+                location="/srv/images/tiny.img",
+                provenance="made for a test",
+                added_at=NOW,
+            )
+        )
+    return empty_api
+
+
+def problem_of(answer: httpx.Response, status: int, type: str) -> dict[str, Any]:
+    """The problem document of an answer, checked for its shape (RFC 9457)."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    document: dict[str, Any] = answer.json()
+    assert set(document) == {
+        "type",
+        "title",
+        "status",
+        "detail",
+        "instance",
+        "request_id",
+        "fields",
+    }
+    assert document["type"] == f"urn:yui:problem:{type}", document
+    assert answer.status_code == document["status"] == status, document
+    assert document["title"]
+    assert document["detail"]
+    assert document["instance"] == httpx.URL(answer.request.url).path
+    assert document["request_id"] == answer.headers["x-request-id"]
+    return document
