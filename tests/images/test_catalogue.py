@@ -34,7 +34,22 @@ def qcow2_header(
     """The fields of docs/interop/qcow2.txt up to the incompatible features, padded to a sector."""
     fields = struct.pack(
         ">4sIQIIQIIQQIIQQ",
-        *(b"QFI\xfb", version, backing, 0, 16, MIB, encryption, 1, 196608, 65536, 1, 0, 0, features),
+        *(
+            b"QFI\xfb",
+            version,
+            backing,
+            0,
+            16,
+            MIB,
+            encryption,
+            1,
+            196608,
+            65536,
+            1,
+            0,
+            0,
+            features,
+        ),
     )
     return fields.ljust(512, b"\0")
 

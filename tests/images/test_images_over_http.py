@@ -1,0 +1,152 @@
+"""The catalogue of images over HTTP: operators add files of one directory, members see the list."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from control_plane.access.service import bootstrap_operator_token
+from control_plane.app import Options, create_app
+from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.model.tenant import MunicipalityCode, Tenant
+from control_plane.store import Store
+from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue
+from tests.images.guest import need
+
+MEMBER = Tenant(MunicipalityCode("262013"), "福知山市", "ふくちやまし", "京都府", 77_306)
+OFFER = {
+    "path": "office.qcow2",
+    "name": "office",
+    "version": "1",
+    "provenance": "made by the test",
+}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    need("qemu-img")
+    directory = tmp_path / "images"
+    directory.mkdir()
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", directory / "office.qcow2", "1G"], check=True
+    )
+    (tmp_path / "secret.qcow2").write_bytes((directory / "office.qcow2").read_bytes())
+    return directory
+
+
+@pytest.fixture
+def operator(tmp_path: Path, directory: Path) -> Iterator[TestClient]:
+    """A client with an operator's token."""
+    store = Store.open(f"sqlite:///{tmp_path / 'state.db'}")
+    with store.write() as tx:
+        tx.add_tenant(MEMBER)
+    catalogue = load_catalogue(STANDARD_BLUEPRINTS)
+    app = create_app(store, SimulatedWorld(), Options(catalogue, images=directory))
+    try:
+        with TestClient(app) as client:
+            client.headers["Authorization"] = f"Bearer {bootstrap_operator_token(store)}"
+            yield client
+    finally:
+        store.close()
+
+
+def as_member(operator: TestClient) -> dict[str, str]:
+    """Headers with a member's token."""
+    answer = operator.post(
+        "/v1/tokens", json={"role": "tenant", "tenant": MEMBER.code.text, "label": "Fukuchiyama"}
+    )
+    return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return answer.status_code, answer.json()["type"].removeprefix("urn:yui:problem:")
+
+
+def test_an_operator_adds_an_image_and_a_member_sees_it_without_its_place(
+    operator: TestClient, directory: Path
+) -> None:
+    added = operator.post("/v1/images", json=OFFER)
+    file = directory / "office.qcow2"
+    assert added.status_code == 201, added.text
+    image = added.json()
+    assert image["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (image["id"], image["format"], image["virtual_size_gib"]) == ("office", "qcow2", 1)
+    assert image["location"] == str(file)
+    assert operator.get("/v1/images").json()["items"] == [image]
+    assert operator.post("/v1/images/office/verify").status_code == 200
+
+    member = as_member(operator)
+    shown = operator.get("/v1/images/office", headers=member).json()
+    assert shown == {**image, "location": None}
+    assert problem(operator.post("/v1/images", json=OFFER, headers=member)) == (
+        403,
+        "operators-only",
+    )
+    assert problem(operator.post("/v1/images/office/verify", headers=member)) == (
+        403,
+        "operators-only",
+    )
+
+
+def test_a_dry_run_says_what_would_be_added_and_adds_nothing(operator: TestClient) -> None:
+    rehearsed = operator.post("/v1/images?dry_run=true", json=OFFER)
+    assert rehearsed.status_code == 200, rehearsed.text
+    assert rehearsed.json()["id"] == "office"
+    assert operator.get("/v1/images").json()["items"] == []
+
+
+def test_the_same_request_sent_twice_adds_one_image(operator: TestClient) -> None:
+    key = {"Idempotency-Key": "add-office-1"}
+    first = operator.post("/v1/images", json=OFFER, headers=key)
+    second = operator.post("/v1/images", json=OFFER, headers=key)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json() == second.json()
+    assert len(operator.get("/v1/images").json()["items"]) == 1
+    added = [
+        entry
+        for entry in operator.get("/v1/audit").json()["items"]
+        if entry["action"] == "image.add"
+    ]
+    assert len(added) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "type"),
+    [
+        pytest.param({"path": "../secret.qcow2"}, 422, "image-path-outside", id="climbs out"),
+        pytest.param({"path": "/etc/passwd"}, 422, "image-path-outside", id="absolute elsewhere"),
+        pytest.param({"path": "absent.qcow2"}, 422, "image-path-outside", id="absent"),
+        pytest.param({"sha256": "0" * 64}, 409, "image-checksum-mismatch", id="other digest"),
+        pytest.param({"name": "Büro"}, 422, "request-invalid", id="no DNS label"),
+        pytest.param({"sha256": "abc"}, 422, "request-invalid", id="half a digest"),
+        pytest.param({"surprise": "1"}, 422, "request-invalid", id="unknown member"),
+        pytest.param({"version": "1\n2"}, 422, "request-invalid", id="two lines as version"),
+    ],
+)
+def test_a_bad_offer_gets_one_problem_and_leaves_the_catalogue_as_it_was(
+    operator: TestClient, change: dict[str, Any], status: int, type: str
+) -> None:
+    assert problem(operator.post("/v1/images", json={**OFFER, **change})) == (status, type)
+    assert operator.get("/v1/images").json()["items"] == []
+
+
+def test_an_unknown_image_is_not_found(operator: TestClient) -> None:
+    assert problem(operator.get("/v1/images/nowhere")) == (404, "image-not-found")
+    assert problem(operator.post("/v1/images/nowhere/verify")) == (404, "image-not-found")
+
+
+def test_damage_after_the_adding_is_found_by_verifying(
+    operator: TestClient, directory: Path
+) -> None:
+    assert operator.post("/v1/images", json=OFFER).status_code == 201
+    with (directory / "office.qcow2").open("ab") as file:
+        file.write(b"\0")
+    assert problem(operator.post("/v1/images/office/verify")) == (409, "image-checksum-mismatch")
