@@ -1,0 +1,1 @@
+"""What runs on every host beside its hypervisor: the keeper of its lease on shared storage."""
