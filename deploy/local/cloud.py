@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from control_plane.cli.client import Api
@@ -19,6 +20,7 @@ from control_plane.cli.settings import Settings
 from control_plane.model.errors import YuiError
 from control_plane.model.units import GiB, MiB, Seconds, VCpu
 from deploy.local import bmc, daemon
+from deploy.local.agent import start_agent
 from deploy.local.description import LocalFlavor
 from deploy.local.free_port import free_port
 from deploy.local.pool import LocalPool, LocalSite
@@ -114,6 +116,8 @@ class LocalCloud:
         run = self.root / "run"
         run.mkdir(parents=True)
         bmcs = bmc.start(self.pool, run)
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(lambda host: start_agent(self.pool, host.id), self.pool.hosts))
         url = self._start_api(image.path.parent, members)
         (run / "url").write_text(url + "\n")
         self._wait_for_api()
