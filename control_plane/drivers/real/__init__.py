@@ -1,0 +1,17 @@
+"""The real World: this machine's clock and threads, real hosts, real fences, people to be told."""
+
+from control_plane.drivers.real.driver_cache import DriverFactory, NoDriver
+from control_plane.drivers.real.notifiers import LogNotifier, NotifyAll, WebhookNotifier
+from control_plane.drivers.real.settings import Settings, Witness
+from control_plane.drivers.real.world import RealWorld
+
+__all__ = [
+    "DriverFactory",
+    "LogNotifier",
+    "NoDriver",
+    "NotifyAll",
+    "RealWorld",
+    "Settings",
+    "WebhookNotifier",
+    "Witness",
+]

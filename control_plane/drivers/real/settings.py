@@ -1,0 +1,37 @@
+"""How patient the real World is, and whom it asks whether its own network works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from control_plane.drivers.fencing.lease import DEFAULT_MARGIN
+from control_plane.drivers.fencing.redfish import Patience
+from control_plane.model.units import Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Something outside the pool that answers as long as this control plane's own network works, such
+    as a site's router. A refused TCP connection is an answer too."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`ask_patience` is how long a host may take to answer on the management network, and
+    `storage_patience` how long the storage may take to give a lease. `lease_window` is how long a
+    lease may stand still before its host counts as silent (None: the lease's own ttl), `lease_margin`
+    what is waited on top of the lease's own times before it is evidence. `task_patience` bounds every
+    task of `run_all`; `at_once` and `slow_at_once` say how many tasks run side by side."""
+
+    ask_patience: Seconds = Seconds(4.0)
+    storage_patience: Seconds = Seconds(2.0)
+    lease_window: Seconds | None = None
+    lease_margin: Seconds = DEFAULT_MARGIN
+    bmc: Patience = field(default_factory=Patience)
+    task_patience: Seconds = Seconds(20.0)
+    at_once: int = 64
+    slow_at_once: int = 64
+    witnesses: tuple[Witness, ...] = ()

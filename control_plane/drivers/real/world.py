@@ -1,0 +1,106 @@
+"""The World as it is. One object for the life of a control-plane process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from control_plane.drivers.fencing import (
+    Bmcs,
+    LeaseChannel,
+    LeaseFencer,
+    LeaseWatch,
+    RedfishFencer,
+)
+from control_plane.drivers.protocol import HostDriver
+from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.real.driver_cache import STANDARD_DRIVERS, DriverCache, DriverFactory
+from control_plane.drivers.real.management import ManagementChannel
+from control_plane.drivers.real.notifiers import LogNotifier
+from control_plane.drivers.real.settings import Settings
+from control_plane.drivers.real.workers import Job, Workers
+from control_plane.drivers.world import Clock, Fencer, LivenessChannel, Notifier
+from control_plane.model.pool import Host
+
+T = TypeVar("T")
+
+
+class RealWorld:
+    """A World (drivers/world.py). `drivers` makes a driver from an endpoint by the endpoint's
+    `driver`; None takes the standard ones. `notifier` None writes events to standard error.
+
+    The management network comes first among the channels, since drivers reach hosts over it. Redfish
+    comes first among the fences, since it takes seconds where a lease takes its full time."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        drivers: Mapping[str, DriverFactory] | None = None,
+        notifier: Notifier | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        settings = settings or Settings()
+        self._settings = settings
+        self._clock: Clock = clock or SystemClock()
+        self._notifier: Notifier = notifier or LogNotifier()
+        self._drivers = DriverCache(STANDARD_DRIVERS if drivers is None else drivers)
+        self._watch = LeaseWatch(self._clock, read_patience=settings.storage_patience)
+        self._management = ManagementChannel(
+            self._clock,
+            self._drivers.of,
+            settings,
+            lambda host: self._watch.answered(host.id, settings.lease_margin),
+        )
+        self._heartbeat = LeaseChannel(self._watch, window=settings.lease_window)
+        self._redfish = RedfishFencer(self._clock, Bmcs(settings.bmc))
+        self._lease = LeaseFencer(self._clock, self._watch, margin=settings.lease_margin)
+        self._workers = Workers("yui", settings.at_once)
+        self._slow_workers = Workers("yui-slow", settings.slow_at_once)
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    @property
+    def notifier(self) -> Notifier:
+        return self._notifier
+
+    @property
+    def leases(self) -> LeaseWatch:
+        """What was seen of the hosts' leases, such as which boot they tell of."""
+        return self._watch
+
+    def driver(self, host: Host) -> HostDriver:
+        """Raises NoDriver, a DriverError, for a host that this control plane can't speak to."""
+        return self._drivers.of(host)
+
+    def channels(self) -> Sequence[LivenessChannel]:
+        return (self._management, self._heartbeat)
+
+    def fencers(self, host: Host) -> Sequence[Fencer]:
+        fencers: list[Fencer] = []
+        if host.endpoint.bmc_url is not None:
+            fencers.append(self._redfish)
+        if host.endpoint.lease_path is not None:
+            fencers.append(self._lease)
+        return fencers
+
+    def power_on(self, host: Host) -> None:
+        """Have the host's BMC switch it on, for a repaired host to return. Raises PowerFailed."""
+        self._redfish.power_on(host)
+
+    def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:
+        """A task that hangs is given up after `task_patience`: TimeoutError in its place."""
+        return self._workers.run_all(tasks, self._settings.task_patience)
+
+    def submit(self, task: Callable[[], T]) -> Job[T]:
+        """Never given up: a task counts as under way until it has truly ended, however long."""
+        return self._slow_workers.begin(task)
+
+    def close(self) -> None:
+        """Begin nothing more and let the connections go; what hangs is left behind."""
+        self._workers.close()
+        self._slow_workers.close()
+        self._management.close()
+        self._drivers.close()
