@@ -80,12 +80,16 @@ def require_free(subnet: ipaddress.IPv4Network) -> None:
     """Raises YuiError where this machine already routes any part of `subnet` elsewhere."""
     route = route_in_the_way(subnet)
     if route is not None:
-        raise YuiError(
-            "local-subnet-in-use",
-            en=f"The pool's network {subnet} collides with this machine's route {route}: choose another private /16, or remove the pool that uses it.",
-            ja=f"プールのネットワーク {subnet} は、このマシンの経路 {route} と重なっています。別のプライベートな /16 を選ぶか、使用中のプールを削除してください。",
-            fields={"subnet": str(subnet), "route": route},
-        )
+        raise _in_use(subnet, route)
+
+
+def _in_use(subnet: ipaddress.IPv4Network, route: str) -> YuiError:
+    return YuiError(
+        "local-subnet-in-use",
+        en=f"The pool's network {subnet} collides with this machine's route {route}: choose another private /16, or remove the pool that uses it.",
+        ja=f"プールのネットワーク {subnet} は、このマシンの経路 {route} と重なっています。別のプライベートな /16 を選ぶか、使用中のプールを削除してください。",
+        fields={"subnet": str(subnet), "route": route},
+    )
 
 
 def free_subnet(candidates: Sequence[int] = tuple(range(78, 95))) -> str:
@@ -115,9 +119,16 @@ def guest_gateway(subnet: ipaddress.IPv4Network, site: int) -> str:
 
 
 def make_fabric(bridge: str, subnet: ipaddress.IPv4Network, sites: int) -> None:
-    """The bridge that every host and so every guest hangs on; this machine can reach them all."""
+    """The bridge that every host and so every guest hangs on; this machine can reach them all.
+
+    Raises YuiError where another pool has just taken the same network."""
     # The machine's packet filter is for routed traffic; it must not drop what the fabric bridges.
     ip("link", "add", bridge, "type", "bridge", "stp_state", "0", "nf_call_iptables", "0")
+    try:
+        # Two pools that both found the network free can't both have its name.
+        ip("link", "property", "add", "dev", bridge, "altname", f"yui-{subnet.network_address}")
+    except YuiError:
+        raise _in_use(subnet, f"{subnet} of another pool") from None
     ip("addr", "add", f"{address(subnet, 0, 1)}/{subnet.prefixlen}", "dev", bridge)
     for site in range(1, sites + 1):
         ip("addr", "add", f"{guest_gateway(subnet, site)}/24", "dev", bridge)

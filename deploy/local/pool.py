@@ -74,6 +74,8 @@ class LocalPool:
         made_root = not root.exists()
         root.mkdir(parents=True, exist_ok=True)
         prefix = pool_state.prefix_for(root)
+        if pool_state.load(root) is not None or _names(prefix):
+            raise pool_state.exists_already(root)
         state = PoolState(
             prefix=prefix,
             subnet=str(network_range),
@@ -110,12 +112,16 @@ class LocalPool:
 
     @staticmethod
     def remove(root: Path) -> bool:
-        """Destroy the pool under `root`, whoever made it; False where there was none."""
+        """Destroy the pool under `root`, whoever made it, also when its files are gone already;
+        False where there was none."""
         pool = LocalPool.open(root)
-        if pool is None:
-            return False
-        pool.destroy()
-        return True
+        if pool is not None:
+            pool.destroy()
+            return True
+        prefix = pool_state.prefix_for(root.resolve())
+        orphaned = bool(_names(prefix))
+        _remove_names(prefix)
+        return orphaned
 
     @property
     def hosts(self) -> tuple[LocalHost, ...]:
@@ -311,18 +317,11 @@ class LocalPool:
 
     def destroy(self) -> None:
         """Remove every trace: processes, namespaces, links, mounts and files. Repeatable."""
-        for host in self.hosts:
-            processes.kill_all(host.namespace)
+        _remove_names(self._state.prefix)
         self._reap()
-        for name in network.namespaces() & {host.namespace for host in self.hosts}:
-            network.ip("netns", "delete", name)
-        ours = {self._state.fabric, *(host.link for host in self.hosts)}
-        for link in network.links() & ours:
-            # A link goes with its namespace, which the kernel takes apart in its own time.
-            with contextlib.suppress(YuiError):
-                network.ip("link", "delete", link)
-        for name in ("hosts", "storage"):
-            shutil.rmtree(self.root / name, ignore_errors=True)
+        for folder in (self.root / "hosts", self.root / "storage"):
+            if folder.exists():
+                shutil.rmtree(folder)
         pool_state.forget(self.root)
         if self._state.made_root:
             with contextlib.suppress(OSError):
@@ -330,6 +329,25 @@ class LocalPool:
 
     def _reap(self) -> None:
         self._starters = [starter for starter in self._starters if starter.poll() is None]
+
+
+def _names(prefix: str) -> tuple[frozenset[str], frozenset[str]] | None:
+    """The namespaces and links of the pool with this prefix; None where there are none."""
+    namespaces = {name for name in network.namespaces() if name.startswith(f"{prefix}-")}
+    links = {name for name in network.links() if name.startswith(f"{prefix}-")}
+    return (frozenset(namespaces), frozenset(links)) if namespaces or links else None
+
+
+def _remove_names(prefix: str) -> None:
+    namespaces, links = _names(prefix) or (frozenset(), frozenset())
+    for name in namespaces:
+        processes.kill_all(name)
+    for name in namespaces:
+        network.ip("netns", "delete", name)
+    for link in links:
+        # A host's link goes with its namespace, which the kernel takes apart in its own time.
+        with contextlib.suppress(YuiError):
+            network.ip("link", "delete", link)
 
 
 def _check_size(sites: Sequence[LocalSite], hosts_per_site: int) -> None:

@@ -70,12 +70,16 @@ def claim(root: Path, state: PoolState) -> None:
         try:
             os.link(file.name, root / _FILE)
         except FileExistsError:
-            raise YuiError(
-                "local-pool-exists",
-                en=f"There is already a pool in {root}: remove it first (make down).",
-                ja=f"{root} にはすでにプールがあります。先に make down で削除してください。",
-                status=409,
-            ) from None
+            raise exists_already(root) from None
+
+
+def exists_already(root: Path) -> YuiError:
+    return YuiError(
+        "local-pool-exists",
+        en=f"There is already a pool in {root}: remove it first (make down).",
+        ja=f"{root} にはすでにプールがあります。先に make down で削除してください。",
+        status=409,
+    )
 
 
 def load(root: Path) -> PoolState | None:

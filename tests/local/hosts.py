@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.model.errors import YuiError
 from deploy.local import LocalPool, LocalSite, network, why_no_local_hosts
 
 KYOTO = LocalSite("kyoto-dc", region="kyoto", name="京都センター", region_name="京都")
@@ -30,9 +31,16 @@ def local_pool(
 ) -> Iterator[LocalPool]:
     """A pool in a network that nothing else uses."""
     need_local_hosts()
-    pool = LocalPool.create(
-        root, sites, hosts_per_site, subnet=network.free_subnet(), accelerated=accelerated
-    )
+    for attempts_left in (4, 3, 2, 1, 0):
+        try:
+            pool = LocalPool.create(
+                root, sites, hosts_per_site, subnet=network.free_subnet(), accelerated=accelerated
+            )
+            break
+        except YuiError as refused:
+            # Another test run on this machine took the same network a moment earlier.
+            if refused.type != "local-subnet-in-use" or not attempts_left:
+                raise
     try:
         yield pool
     finally:

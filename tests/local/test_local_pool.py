@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -101,6 +102,33 @@ def test_a_pool_whose_maker_was_killed_half_way_can_be_removed(tmp_path: Path) -
     assert traces(root) == []
     assert not root.exists()
     assert not LocalPool.remove(root)
+
+
+def test_a_pool_whose_files_were_deleted_under_it_can_still_be_removed(tmp_path: Path) -> None:
+    root = tmp_path / "pool"
+    with local_pool(root, hosts_per_site=1):
+        until(lambda: shutil.rmtree(root, ignore_errors=True) or not root.exists())
+        with pytest.raises(YuiError) as refused:
+            LocalPool.create(root, [KYOTO], 1, subnet=network.free_subnet(), accelerated=False)
+        assert refused.value.type == "local-pool-exists"
+        assert traces(root)
+        assert LocalPool.remove(root)
+        assert traces(root) == []
+        assert not LocalPool.remove(root)
+
+
+def test_two_makers_never_share_a_network() -> None:
+    """Both found it free; the names of the kernel decide."""
+    need_local_hosts()
+    subnet = network.parse_subnet(network.free_subnet())
+    try:
+        network.make_fabric("yui-test-one", subnet, 1)
+        with pytest.raises(YuiError) as refused:
+            network.make_fabric("yui-test-two", subnet, 1)
+        assert refused.value.type == "local-subnet-in-use"
+    finally:
+        for name in network.links() & {"yui-test-one", "yui-test-two"}:
+            network.ip("link", "delete", name)
 
 
 def test_a_second_process_finds_the_pool_and_switches_its_hosts(tmp_path: Path) -> None:

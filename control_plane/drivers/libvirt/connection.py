@@ -50,7 +50,7 @@ class Connection:
         self.host = urlsplit(uri).hostname or "localhost"
         self._lock = threading.Lock()
         self._connection: libvirt.virConnect | None = None
-        self._abandoned = 0
+        self._abandoned = _Abandoned()
         self._failure: tuple[Seconds, str] | None = None
 
     def call(self, work: Callable[[libvirt.virConnect], T], patience: Seconds | None = None) -> T:
@@ -104,7 +104,7 @@ class Connection:
         event_loop.ensure_running()
         self._probe()
         try:
-            return self._bounded(self._greet, self._patience)
+            return self._bounded(self._greet, self._patience, _close_apart)
         except libvirt.libvirtError as error:
             raise HostUnreachable(f"Host {self.host}: {sentence(error)}") from error
         except TimeoutError as error:
@@ -148,12 +148,18 @@ class Connection:
                 self._connection = None
         _close_apart(connection)
 
-    def _bounded(self, work: Callable[[], T], patience: Seconds) -> T:
+    def _bounded(
+        self,
+        work: Callable[[], T],
+        patience: Seconds,
+        too_late: Callable[[T], None] = lambda _: None,
+    ) -> T:
         """Run `work` in a thread of its own and raise TimeoutError when it takes longer. The thread
-        is left behind then, since libvirt has no way to interrupt a call; so that these can't pile
-        up, a connection with many of them takes no more calls until some have ended."""
-        if self._abandoned >= _MOST_ABANDONED:
-            raise HostUnreachable(f"Host {self.host} has {self._abandoned} unanswered calls")
+        is left behind then, since libvirt has no way to interrupt a call, and hands what it still
+        brings to `too_late`. So that these can't pile up, a connection with many of them takes no
+        more calls until some have ended."""
+        if self._abandoned.full():
+            raise HostUnreachable(f"Host {self.host} has too many calls that it never answered")
         outcome: Future[T] = Future()
 
         def run() -> None:
@@ -161,19 +167,40 @@ class Connection:
                 outcome.set_result(work())
             except BaseException as error:
                 outcome.set_exception(error)
-            finally:
-                done.set()
 
-        done = threading.Event()
         threading.Thread(target=run, name=f"libvirt-{self.host}", daemon=True).start()
-        if not done.wait(patience):
-            self._abandoned += 1
-            outcome.add_done_callback(self._forget_abandoned)
-            raise TimeoutError
-        return outcome.result()
+        try:
+            return outcome.result(patience)
+        except TimeoutError:
+            if outcome.done():
+                # The work itself raised it, or ended at this very moment.
+                return outcome.result()
+            self._abandoned.add(outcome, too_late)
+            raise
 
-    def _forget_abandoned(self, _: object) -> None:
-        self._abandoned -= 1
+
+class _Abandoned:
+    """Calls that were given up and have not ended yet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def full(self) -> bool:
+        with self._lock:
+            return self._count >= _MOST_ABANDONED
+
+    def add(self, outcome: Future[T], too_late: Callable[[T], None]) -> None:
+        with self._lock:
+            self._count += 1
+
+        def ended(done: Future[T]) -> None:
+            with self._lock:
+                self._count -= 1
+            if done.exception() is None:
+                too_late(done.result())
+
+        outcome.add_done_callback(ended)
 
 
 def _close_apart(connection: libvirt.virConnect) -> None:
