@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from control_plane.model.ids import RegionId
-from control_plane.model.units import NOTHING
-from control_plane.placement import Refusal, check, recertify
+from control_plane.placement import Refusal, check, recertify, reserve
+from control_plane.pool.holdings import worst_failures
 from control_plane.pool.hosts import size_out
 from control_plane.pool.models import (
     CertificateOut,
@@ -15,7 +15,6 @@ from control_plane.pool.models import (
     Reserve,
     ViolationOut,
 )
-from control_plane.pool.reserve import hosts_worth, reserves
 from control_plane.store import Snapshot
 
 
@@ -24,10 +23,8 @@ def show_certificate(tx: Snapshot, region: RegionId, at: datetime) -> Certificat
     `region-not-found`."""
     ledger = tx.ledger(region)
     violations = check(ledger)
-    kept = reserves(ledger)
-    total = NOTHING
-    for reserve in kept.values():
-        total += reserve.size
+    kept = reserve(ledger)
+    worst = worst_failures(ledger)
     return CertificateOut(
         region=region,
         valid=not violations,
@@ -37,15 +34,11 @@ def show_certificate(tx: Snapshot, region: RegionId, at: datetime) -> Certificat
         violations=[ViolationOut(en=v.explain_en(), ja=v.explain_ja()) for v in violations],
         uncovered=[refusal_out(refusal) for refusal in recertify(ledger).uncovered],
         reserve=Reserve(
-            total=size_out(total),
-            hosts_worth=round(hosts_worth(total, ledger.hosts.values()), 2),
+            total=size_out(kept.reserved),
+            hosts_worth=round(kept.hosts_worth, 2),
             by_host=[
-                HostReserve(
-                    host=host,
-                    failure=str(kept[host].failure),
-                    reserve=size_out(kept[host].size),
-                )
-                for host in sorted(kept)
+                HostReserve(host=host, failure=str(worst[host]), reserve=size_out(size))
+                for host, size in kept.by_host.items()
             ],
         ),
         checked_at=at,

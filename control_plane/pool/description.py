@@ -14,7 +14,7 @@ from control_plane.model.errors import YuiError
 from control_plane.model.ids import FlavorId, HostId, RegionId, ServerId, SiteId
 from control_plane.model.operation import Event, Severity
 from control_plane.model.pool import FailureDomain
-from control_plane.placement import check, recertify
+from control_plane.placement import Violation, check, recertify
 from control_plane.pool.models import Changes, PoolApplied
 from control_plane.pool_file import Change, ChangeKind, PoolDescription, compare
 from control_plane.store import Snapshot, Transaction
@@ -41,7 +41,7 @@ def apply_description(
     standing = describe(tx)
     changes = compare(standing, wanted)
     touched = {region.id for region in standing.regions}
-    before = {region: _shortcomings(tx, region) for region in touched}
+    before = {region: _violations(tx, region) for region in touched}
     for region in wanted.regions:
         tx.put_region(region)
     for site in wanted.sites:
@@ -53,7 +53,7 @@ def apply_description(
     _remove_missing(tx, changes)
     for region_id in sorted(touched & {region.id for region in tx.regions()}):
         _certify(tx, region_id)
-        _refuse_worse(region_id, before[region_id], _shortcomings(tx, region_id))
+        _refuse_worse(region_id, before[region_id], _violations(tx, region_id))
     applied = _summary(changes, wanted)
     keep(applied)
     if changes:
@@ -91,25 +91,23 @@ def _certify(tx: Transaction, region: RegionId) -> None:
     tx.set_refuges(region, changes)
 
 
-def _shortcomings(tx: Snapshot, region: RegionId) -> dict[str, tuple[str, str]]:
-    """Everything that is wrong with the region's promise, as sentences by what they are about."""
-    ledger = tx.ledger(region)
-    found = {}
-    for violation in check(ledger):
-        found[violation.explain_en()] = (violation.explain_en(), violation.explain_ja())
-    for refusal in recertify(ledger).uncovered:
-        key = f"{refusal.failure} {refusal.workload}"
-        found[key] = (refusal.explain_en(), refusal.explain_ja())
-    return found
+def _violations(tx: Snapshot, region: RegionId) -> dict[object, Violation]:
+    """What is wrong with the region's promise, by what it is about."""
+    return {(v.domain, v.workload, v.host, v.resource): v for v in check(tx.ledger(region))}
 
 
 def _refuse_worse(
-    region: RegionId, before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]]
+    region: RegionId, before: dict[object, Violation], after: dict[object, Violation]
 ) -> None:
-    worse = [key for key in after if key not in before]
+    """What was wrong already, because a host has died, is no reason to refuse."""
+    worse = [
+        violation
+        for about, violation in after.items()
+        if about not in before or before[about].shortfall < violation.shortfall
+    ]
     if not worse:
         return
-    en, ja = after[worse[0]]
+    en, ja = worse[0].explain_en(), worse[0].explain_ja()
     raise YuiError(
         "pool-breaks-promise",
         en=f"This pool would break the promise to servers of region {region}, so nothing was changed: {en}",

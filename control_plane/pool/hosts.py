@@ -17,8 +17,9 @@ from control_plane.model.ledger import Ledger
 from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.pool import Duty, Host
 from control_plane.model.units import NOTHING, Resources
+from control_plane.placement import reserve
+from control_plane.pool.holdings import used
 from control_plane.pool.models import FenceAccepted, FenceOut, HealthName, HostOut, Size
-from control_plane.pool.reserve import reserves, used
 from control_plane.store import Snapshot, Transaction
 
 
@@ -212,7 +213,7 @@ def _expect(host: Host, expected: Generation | None) -> Host:
 
 
 def _show(ledger: Ledger, hosts: Iterable[Host]) -> list[HostOut]:
-    held, kept = used(ledger), reserves(ledger)
+    held, kept = used(ledger), reserve(ledger).by_host
     servers = dict.fromkeys(ledger.hosts, 0)
     for workload in ledger.workloads.values():
         for host_id in workload.hosts:
@@ -228,7 +229,7 @@ def _show(ledger: Ledger, hosts: Iterable[Host]) -> list[HostOut]:
             standing=ledger.hosts[host.id].standing.value,
             capacity=size_out(host.capacity),
             used=size_out(held[host.id]),
-            reserved=size_out(kept[host.id].size if host.id in kept else NOTHING),
+            reserved=size_out(kept.get(host.id, NOTHING)),
             servers=servers[host.id],
             zones=sorted(host.zones),
             storage=sorted(host.storage),

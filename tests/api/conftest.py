@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,23 +157,21 @@ class Api:
             self.see(server.id, seen)
 
 
-@pytest.fixture
-def empty_api(tmp_path: Path) -> Iterator[Api]:
-    """Nothing is described yet."""
-    state_file = tmp_path / "state.db"
+@contextmanager
+def opened(state_file: Path, token: str | None = None) -> Iterator[Api]:
     store = Store.open(f"sqlite:///{state_file}")
     world = SimulatedWorld()
-    app = create_app(
-        store,
-        world,
-        Options(
-            catalogue=load_catalogue(STANDARD_BLUEPRINTS),
-            register=MemberRegister({member.code: member for member in MEMBERS}),
-            look_every=Seconds(0.02),
-        ),
-    )
-    token = bootstrap_operator_token(store)
     try:
+        app = create_app(
+            store,
+            world,
+            Options(
+                catalogue=load_catalogue(STANDARD_BLUEPRINTS),
+                register=MemberRegister({member.code: member for member in MEMBERS}),
+                look_every=Seconds(0.02),
+            ),
+        )
+        token = token or bootstrap_operator_token(store)
         with TestClient(app, raise_server_exceptions=False) as client:
             yield Api(app, store, world, state_file, client, token)
     finally:
@@ -179,29 +179,67 @@ def empty_api(tmp_path: Path) -> Iterator[Api]:
 
 
 @pytest.fixture
-def api(empty_api: Api) -> Api:
-    """Two regions of three hosts that are well, and the image that the blueprints name."""
-    answer = empty_api.put("/v1/pool", json=pool())
-    assert answer.status_code == 200, answer.text
-    with empty_api.store.write() as tx:
-        for host in tx.hosts():
-            assert isinstance(host.health, Cleaning)
-            tx.save_host(replace(host, health=host.health.cleaned(NOW)))
-        tx.put_image(
-            Image(
-                id=ImageId("tiny"),
-                name="tiny",
-                version="1",
-                format=ImageFormat.RAW,
-                sha256="0" * 64,
-                size_bytes=1,
-                virtual_size=GiB(1),
-                location="/srv/images/tiny.img",
-                provenance="made for a test",
-                added_at=NOW,
-            )
-        )
-    return empty_api
+def empty_api(tmp_path: Path) -> Iterator[Api]:
+    """Nothing is described yet."""
+    with opened(tmp_path / "state.db") as api:
+        yield api
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A state with two regions of three hosts that are well, and the image that the blueprints
+    name; tests work on copies of it."""
+
+    state_file: Path
+    token: str
+
+    @contextmanager
+    def copied(self, folder: Path) -> Iterator[Api]:
+        shutil.copy(self.state_file, folder / "state.db")
+        with opened(folder / "state.db", self.token) as api:
+            yield api
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    state_file = tmp_path_factory.mktemp("prepared") / "state.db"
+    with opened(state_file) as api:
+        answer = api.put("/v1/pool", json=pool())
+        assert answer.status_code == 200, answer.text
+        with api.store.write() as tx:
+            for host in tx.hosts():
+                assert isinstance(host.health, Cleaning)
+                tx.save_host(replace(host, health=host.health.cleaned(NOW)))
+            tx.put_image(TINY)
+    return Prepared(state_file, api.operator_token)
+
+
+@pytest.fixture
+def api(prepared: Prepared, tmp_path: Path) -> Iterator[Api]:
+    """A prepared state of the test's own."""
+    with prepared.copied(tmp_path) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def untouched_api(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A prepared state that several tests share, each of which finds that it changed nothing."""
+    with prepared.copied(tmp_path_factory.mktemp("untouched")) as api:
+        yield api
+
+
+TINY = Image(
+    id=ImageId("tiny"),
+    name="tiny",
+    version="1",
+    format=ImageFormat.RAW,
+    sha256="0" * 64,
+    size_bytes=1,
+    virtual_size=GiB(1),
+    location="/srv/images/tiny.img",
+    provenance="made for a test",
+    added_at=NOW,
+)
 
 
 def problem_of(answer: httpx.Response, status: int, type: str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from control_plane.model.units import Seconds
 from tests.api.conftest import MIKASA, Api, problem_of
 
 
-def test_without_a_token_there_is_a_challenge_and_nothing_else(api: Api) -> None:
-    answer = api.client.get("/v1/hosts")
+def test_without_a_token_there_is_a_challenge_and_nothing_else(untouched_api: Api) -> None:
+    answer = untouched_api.client.get("/v1/hosts")
     problem_of(answer, 401, "token-missing")
     assert answer.headers["www-authenticate"] == 'Bearer realm="yui"'
 
@@ -21,9 +21,9 @@ def test_without_a_token_there_is_a_challenge_and_nothing_else(api: Api) -> None
 @pytest.mark.parametrize("path", ["/v1/hosts", "/v1/nothing-here", "/nowhere", "/v1/hosts/x/drain"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_stranger_learns_nothing_about_which_paths_exist(
-    api: Api, method: str, path: str
+    untouched_api: Api, method: str, path: str
 ) -> None:
-    problem_of(api.client.request(method, path), 401, "token-missing")
+    problem_of(untouched_api.client.request(method, path), 401, "token-missing")
 
 
 @pytest.mark.parametrize(
@@ -37,17 +37,17 @@ def test_a_stranger_learns_nothing_about_which_paths_exist(
         "Bearer ' OR 1=1 --",
     ],
 )
-def test_a_token_that_is_none_of_ours_is_refused(api: Api, header: str) -> None:
-    answer = api.client.get("/v1/hosts", headers={"Authorization": header})
+def test_a_token_that_is_none_of_ours_is_refused(untouched_api: Api, header: str) -> None:
+    answer = untouched_api.client.get("/v1/hosts", headers={"Authorization": header})
     problem_of(answer, 401, "token-invalid")
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
-def test_the_right_id_with_a_wrong_secret_is_refused(api: Api) -> None:
-    token = api.operator_token
+def test_the_right_id_with_a_wrong_secret_is_refused(untouched_api: Api) -> None:
+    token = untouched_api.operator_token
     wrong = token[:-1] + ("A" if token[-1] != "A" else "B")
-    problem_of(api.with_token(wrong).get("/v1/hosts"), 401, "token-invalid")
-    assert api.get("/v1/hosts").status_code == 200
+    problem_of(untouched_api.with_token(wrong).get("/v1/hosts"), 401, "token-invalid")
+    assert untouched_api.get("/v1/hosts").status_code == 200
 
 
 def test_a_revoked_token_is_refused_from_the_next_request_on(api: Api) -> None:
@@ -103,8 +103,8 @@ def test_tokens_are_not_alike_and_hold_256_bits_of_secret() -> None:
     assert all(token_id_of(token.text) == token.id for token in tokens)
 
 
-def test_health_needs_no_token(api: Api) -> None:
-    answer = api.client.get("/healthz")
+def test_health_needs_no_token(untouched_api: Api) -> None:
+    answer = untouched_api.client.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 

@@ -64,15 +64,15 @@ def test_a_rehearsal_does_not_use_the_key_up(api: Api) -> None:
 
 
 @pytest.mark.parametrize("key", ["short", "x" * 129, "with space inside", "日本語のキーです"])
-def test_a_key_is_visible_ascii_of_a_sensible_length(api: Api, key: str) -> None:
-    before = api.contents()
-    answer = api.post(
+def test_a_key_is_visible_ascii_of_a_sensible_length(untouched_api: Api, key: str) -> None:
+    before = untouched_api.contents()
+    answer = untouched_api.post(
         "/v1/members",
         json=JOIN,
         headers={b"Idempotency-Key": key.encode()},  # type: ignore[dict-item]
     )
     problem_of(answer, 422, "request-invalid")
-    assert api.contents() == before
+    assert untouched_api.contents() == before
 
 
 def test_a_token_is_shown_once_even_to_the_key_that_asked_for_it(api: Api) -> None:

@@ -53,9 +53,9 @@ def test_who_waits_for_events_is_answered_when_one_happens(api: Api) -> None:
     assert [event["kind"] for event in found[0]["items"]] == ["host.suspect"]
 
 
-def test_who_waits_in_vain_is_answered_with_nothing_new(api: Api) -> None:
-    after = events(api)["next"]
-    assert events(api, after=after, wait=0.1) == {"items": [], "next": after}
+def test_who_waits_in_vain_is_answered_with_nothing_new(untouched_api: Api) -> None:
+    after = events(untouched_api)["next"]
+    assert events(untouched_api, after=after, wait=0.1) == {"items": [], "next": after}
 
 
 def test_a_member_that_waits_is_not_woken_by_anothers_events(api: Api) -> None:
@@ -69,8 +69,8 @@ def test_a_member_that_waits_is_not_woken_by_anothers_events(api: Api) -> None:
 @pytest.mark.parametrize(
     "query", ["after=-1", "wait=61", "wait=-1", "wait=nan", "after=x", f"after={10**30}"]
 )
-def test_a_wait_is_bounded(api: Api, query: str) -> None:
-    problem_of(api.get(f"/v1/events?{query}"), 422, "request-invalid")
+def test_a_wait_is_bounded(untouched_api: Api, query: str) -> None:
+    problem_of(untouched_api.get(f"/v1/events?{query}"), 422, "request-invalid")
 
 
 def test_a_joins_operation_counts_the_servers_that_run(api: Api) -> None:
@@ -128,9 +128,9 @@ def test_operations_are_listed_newest_first_page_by_page(api: Api) -> None:
 
 
 def test_an_operation_that_does_not_exist_is_not_found_however_long_one_would_wait(
-    api: Api,
+    untouched_api: Api,
 ) -> None:
-    problem_of(api.get("/v1/operations/op-no-such?wait=60"), 404, "operation-not-found")
+    problem_of(untouched_api.get("/v1/operations/op-no-such?wait=60"), 404, "operation-not-found")
 
 
 def test_every_change_stands_in_the_audit_trail(api: Api) -> None:

@@ -65,9 +65,9 @@ def test_joining_leaves_a_certificate_that_holds(api: Api) -> None:
         assert check(tx.ledger(tx.region_of(tx.servers()[0].id))) == ()
 
 
-def test_a_rehearsed_join_tells_hosts_and_refuges_and_changes_nothing(api: Api) -> None:
-    before = api.contents()
-    answer = api.post(
+def test_a_rehearsed_join_tells_hosts_and_refuges_and_changes_nothing(untouched_api: Api) -> None:
+    before = untouched_api.contents()
+    answer = untouched_api.post(
         "/v1/members?dry_run=true", json={"code": MIKASA, "blueprints": ["resident-records"]}
     )
     assert answer.status_code == 200
@@ -78,7 +78,7 @@ def test_a_rehearsed_join_tells_hosts_and_refuges_and_changes_nothing(api: Api) 
         (refuge,) = server["refuges"]
         assert refuge["failure"] == f"host:{server['host']}"
         assert refuge["host"] != server["host"]
-    assert api.contents() == before
+    assert untouched_api.contents() == before
 
 
 def test_what_the_register_lacks_may_be_given(api: Api) -> None:
@@ -126,15 +126,17 @@ REFUSED: list[tuple[dict[str, Any], int, str, str]] = [
 
 @pytest.mark.parametrize(("changed", "status", "type", "said"), REFUSED)
 def test_a_mistaken_join_is_refused_in_a_sentence_and_changes_nothing(
-    api: Api, changed: dict[str, Any], status: int, type: str, said: str
+    untouched_api: Api, changed: dict[str, Any], status: int, type: str, said: str
 ) -> None:
-    before = api.contents()
+    before = untouched_api.contents()
     body = {"code": MIKASA, "blueprints": ["resident-records"], **changed}
-    answer = api.post("/v1/members", json=body, headers={"Idempotency-Key": "a-mistaken-join"})
+    answer = untouched_api.post(
+        "/v1/members", json=body, headers={"Idempotency-Key": "a-mistaken-join"}
+    )
     assert said in problem_of(answer, status, type)["detail"]
-    japanese = api.post("/v1/members", json=body, headers={"Accept-Language": "ja"})
+    japanese = untouched_api.post("/v1/members", json=body, headers={"Accept-Language": "ja"})
     assert problem_of(japanese, status, type)["detail"] != answer.json()["detail"]
-    assert api.contents() == before
+    assert untouched_api.contents() == before
 
 
 def test_a_member_joins_once(api: Api) -> None:
@@ -283,7 +285,7 @@ def test_systems_tell_how_many_of_their_servers_run(api: Api) -> None:
     assert system() == (0, 2, "stopped")
 
 
-def test_the_catalogue_is_there_for_everybody_to_read(api: Api) -> None:
-    found = {b["id"]: b for b in api.get("/v1/blueprints").json()["items"]}
+def test_the_catalogue_is_there_for_everybody_to_read(untouched_api: Api) -> None:
+    found = {b["id"]: b for b in untouched_api.get("/v1/blueprints").json()["items"]}
     assert set(found) == {"resident-records", "facility-booking"}
     assert found["resident-records"]["servers"][0]["flavors"]["under-50k"] == "m1.small"
