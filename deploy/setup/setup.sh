@@ -11,22 +11,31 @@ fail() {
     exit 1
 }
 
-# What is here decides what is done: locks, package list, this script, libvirt's headers and the Python.
+# What is here decides what is left to do: when this is as it was at the end of the last run, nothing is.
 fingerprint() {
     {
         cat locks/*.txt pyproject.toml deploy/setup/packages.txt deploy/setup/setup.sh
         pkg-config --modversion libvirt 2> /dev/null || echo "no libvirt headers"
         pwd -P
+        missing=$(missing_packages)
+        # Somebody who may not install packages has been told; somebody who may goes and does it.
+        [ -z "$missing" ] || { echo "$missing" && may_be_root && echo "may install them"; } || true
     } | sha256sum | cut -d ' ' -f 1
 }
 
-wanted_packages() {
-    sed -n 's/^[a-z]* //p' deploy/setup/packages.txt | while read -r package; do
+is_debian() { command -v apt-get > /dev/null && command -v dpkg-query > /dev/null; }
+
+missing_packages() {
+    is_debian || return 0
+    wanted=$(sed -n 's/^[a-z]* //p' deploy/setup/packages.txt)
+    # shellcheck disable=SC2086 # a list of words
+    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2> /dev/null | sed -n 's/^installed //p')
+    for package in $wanted; do
         # PostgreSQL's package carries its version in its name.
         if [ "$package" = postgresql-server ]; then
             ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || echo postgresql
         else
-            dpkg-query -W -f '${db:Status-Status}\n' "$package" 2> /dev/null | grep -qx installed || echo "$package"
+            echo "$installed" | grep -qx "$package" || echo "$package"
         fi
     done
 }
@@ -38,7 +47,7 @@ as_root() {
 may_be_root() { [ "$(id -u)" = 0 ] || sudo -n true 2> /dev/null; }
 
 install_packages() {
-    missing=$(wanted_packages | tr '\n' ' ')
+    missing=$(missing_packages | tr '\n' ' ')
     missing=${missing% }
     [ -n "$missing" ] || return 0
     if ! may_be_root; then
@@ -115,7 +124,7 @@ stamp=.venv/.yui-setup
 [ "$(cat "$stamp" 2> /dev/null)" = "$(fingerprint)" ] && exit 0
 
 mkdir -p var
-if command -v apt-get > /dev/null && command -v dpkg-query > /dev/null; then
+if is_debian; then
     install_packages
     refresh_package_lists
 else
