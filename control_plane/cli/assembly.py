@@ -9,6 +9,7 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.main import get_command
 
 from control_plane.cli import (
+    bench,
     blueprints,
     certificate,
     events,
@@ -18,6 +19,7 @@ from control_plane.cli import (
     members,
     operations,
     pool,
+    serve,
     servers,
     systems,
     tokens,
@@ -99,6 +101,8 @@ def _application() -> typer.Typer:
     app.add_typer(images.app, name="image")
     app.add_typer(operations.app, name="operation")
     app.add_typer(tokens.app, name="token")
+    app.add_typer(bench.app, name="bench")
+    app.command("serve")(serve.serve)
     app.command("completion")(completion_command.completion)
     app.command("version")(version_command.version)
     return app

@@ -22,6 +22,7 @@ from control_plane.model.errors import YuiError
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Longer than the longest wait that is asked of the server."""
 _ATTEMPTS = 4
+_PAGE = 1000
 _PROBLEM_TYPE = "urn:yui:problem:"
 
 
@@ -75,9 +76,7 @@ class Api:
         items: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
-            page = self.get(path, cursor=cursor, **query)
-            if isinstance(page, list):
-                return page
+            page = self.get(path, cursor=cursor, limit=_PAGE, **query)
             items.extend(_expect(page, "items"))
             following = page.get("next")
             if following is None or following == cursor:
@@ -86,6 +85,9 @@ class Api:
 
     def post(self, path: str, body: Mapping[str, object] | None = None, **query: object) -> Any:
         return self._call("POST", path, query=query, body=body)
+
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path, query={})
 
     def put(self, path: str, body: Mapping[str, object], **query: object) -> Any:
         return self._call("PUT", path, query=query, body=body)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-import time
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from control_plane.cli import messages as m
 from control_plane.cli.client import segment
-from control_plane.cli.operations import patiently
+from control_plane.cli.operations import follow, raise_if_failed
 from control_plane.cli.options import DryRun, RegionFilter, Yes, require_person
 from control_plane.cli.output import Column, State, gib, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
+from control_plane.journal.models import OperationOut
 from control_plane.model.errors import YuiError
 from control_plane.pool.models import DrainPlan, FenceAccepted, HostOut
 
@@ -32,11 +32,7 @@ class FenceMethod(StrEnum):
 def list_(context: typer.Context, region: RegionFilter = None) -> None:
     """List the hosts with their health and what they carry."""
     session = session_of(context)
-    documents = [
-        host
-        for host in session.api.every("/v1/hosts", region=region)
-        if region in (None, host.get("region"))
-    ]
+    documents = session.api.every("/v1/hosts", region=region)
     if session.screen.json:
         session.screen.data(documents)
         return
@@ -122,31 +118,23 @@ def drain(
 ) -> None:
     """Move every server off a host, so that it can be worked on."""
     session = session_of(context)
-    path = f"/v1/hosts/{segment(host)}"
-    document = session.api.post(f"{path}/drain", dry_run=dry_run)
+    document = session.api.post(f"/v1/hosts/{segment(host)}/drain", dry_run=dry_run)
     if dry_run:
         _show_plan(session, document)
         return
-    before = read(HostOut, session.api.get(path))
-    session.screen.note(m.DRAIN_BEGUN, host=host, servers=before.servers)
-    if not wait:
-        if session.screen.json:
-            session.screen.data(document)
-        else:
-            session.screen.note(m.DRAIN_GOES_ON, host=host)
-        return
-    last = _follow_drain(session, host, before)
-    after = read(HostOut, last)
+    operation = read(OperationOut, document)
+    session.screen.note(m.DRAIN_BEGUN, host=host, servers=operation.total - 1)
+    goes_on = session.screen.text(m.DRAIN_GOES_ON, host=host)
+    if wait:
+        document = follow(session, document, goes_on=goes_on)
     if session.screen.json:
-        session.screen.data(last)
-    if after.duty == "in-service":
-        raise YuiError(
-            "drain-overtaken",
-            en=m.DRAIN_OVERTAKEN.en.format(host=host),
-            ja=m.DRAIN_OVERTAKEN.ja.format(host=host),
-            status=409,
-        )
-    session.screen.say(m.DRAIN_DONE, host=host)
+        session.screen.data(document)
+    operation = read(OperationOut, document)
+    raise_if_failed(session, operation)
+    if operation.state == "done":
+        session.screen.say(m.DRAIN_DONE, host=host)
+    else:
+        session.screen.note(m.DRAIN_GOES_ON, host=host)
 
 
 def _show_plan(session: Session, document: object) -> None:
@@ -165,43 +153,15 @@ def _show_plan(session: Session, document: object) -> None:
             session.screen.line("  " + session.sentence(refusal.en, refusal.ja))
 
 
-def _follow_drain(session: Session, host: str, before: HostOut) -> dict[str, Any]:
-    """Until the host leaves the draining duty. What stands in the way is told as it comes up."""
-    session.underway = session.screen.text(m.DRAIN_GOES_ON, host=host)
-    path = f"/v1/hosts/{segment(host)}"
-    said: str | None = None
-    with session.screen.progress(
-        session.screen.text(m.DRAINING_TITLE, host=host), before.servers
-    ) as bar:
-        while True:
-            document: dict[str, Any] = patiently(session, path)
-            now = read(HostOut, document)
-            bar.at(max(0, before.servers - now.servers), before.servers)
-            if now.duty != "draining":
-                break
-            if now.health not in ("up", said):
-                said = now.health
-                session.screen.note(
-                    m.RETURNED,
-                    host=host,
-                    health=session.screen.state(now.health),
-                    duty=session.screen.state(now.duty),
-                )
-            time.sleep(1)
-    session.underway = None
-    return document
-
-
 @app.command("return")
 def return_(context: typer.Context, host: HostArgument, dry_run: DryRun = False) -> None:
     """Take a host back into service after maintenance or a fence; it is cleaned first."""
     session = session_of(context)
-    path = f"/v1/hosts/{segment(host)}"
-    document = session.api.post(f"{path}/return", dry_run=dry_run)
+    document = session.api.post(f"/v1/hosts/{segment(host)}/return", dry_run=dry_run)
     if dry_run or session.screen.json:
         _accepted(session, document)
         return
-    now = read(HostOut, session.api.get(path))
+    now = read(HostOut, document)
     session.screen.say(
         m.RETURNED,
         host=host,

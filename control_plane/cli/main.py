@@ -23,6 +23,8 @@ from control_plane.cli.session import Session
 from control_plane.cli.usage import usage_error
 from control_plane.model.errors import YuiError
 
+_READER_GONE = 128 + signal.SIGPIPE
+
 
 def main() -> None:
     """The console script."""
@@ -35,7 +37,7 @@ def main() -> None:
         sys.exit(code)
     # Whoever read our output has gone, as `head` does: end as a program killed by SIGPIPE would.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(128 + signal.SIGPIPE)
+    sys.exit(_READER_GONE)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -65,13 +67,20 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(session: Session, arguments: list[str]) -> int:
     tree: Any = command_tree(session.language)
-    code = tree.main(
-        args=arguments,
-        prog_name="yui",
-        complete_var=COMPLETE_VARIABLE,
-        standalone_mode=False,
-        obj=session,
-    )
+    try:
+        code = tree.main(
+            args=arguments,
+            prog_name="yui",
+            complete_var=COMPLETE_VARIABLE,
+            standalone_mode=False,
+            obj=session,
+        )
+    except SystemExit:
+        # Answering a shell that completes ends so; else it is how Typer and Rich end once whoever
+        # read the output has gone.
+        if COMPLETE_VARIABLE in os.environ:
+            raise
+        return _READER_GONE
     # Typer turns an interrupt into this code on its own.
     return _interrupted(session) if code == ExitCode.INTERRUPTED else int(code or 0)
 

@@ -72,6 +72,12 @@ def join(
         str | None,
         typer.Option(help="The region to live in. Without it: the one that takes the prefecture."),
     ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Its name, where the member register lacks it.")
+    ] = None,
+    kana: Annotated[str | None, typer.Option(help="How its name is read.")] = None,
+    prefecture: Annotated[str | None, typer.Option(help="Its prefecture, such as 北海道.")] = None,
+    population: Annotated[int | None, typer.Option(help="Its residents.", min=0)] = None,
     wait: Wait = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -79,8 +85,14 @@ def join(
     session = session_of(context)
     MunicipalityCode(code)
     body: dict[str, object] = {"code": code, "blueprints": blueprint or _all_blueprints(session)}
-    if region is not None:
-        body["region"] = region
+    given = {
+        "region": region,
+        "name": name,
+        "kana": kana,
+        "prefecture": prefecture,
+        "population": population,
+    }
+    body.update({key: value for key, value in given.items() if value is not None})
     document = session.api.post("/v1/members", body, dry_run=dry_run)
     if dry_run:
         _show_plan(session, document)

@@ -35,7 +35,7 @@ POPULATION = _M("POPULATION", "人口")
 BAND = _M("BAND", "規模区分")
 MEMBER = _M("MEMBER", "団体")
 SYSTEM = _M("SYSTEM", "システム")
-BLUEPRINT = _M("BLUEPRINT", "標準構成")
+BLUEPRINT = _M("BLUEPRINT", "ブループリント")
 TIER = _M("TIER", "復旧順位")
 STATE = _M("STATE", "状態")
 RUNNING = _M("RUNNING", "稼働数")
@@ -104,10 +104,6 @@ DRAIN_BEGUN = _M(
     "{host} の退避を始めました。{servers} 台のサーバーを他のホストへ移します。",
 )
 DRAIN_DONE = _M("{host} is empty and in maintenance.", "{host} は空になり、保守中になりました。")
-DRAIN_OVERTAKEN = _M(
-    "{host} is no longer being drained: somebody returned it to service.",
-    "{host} の退避は取りやめられ、運用に戻されています。",
-)
 DRAIN_GOES_ON = _M(
     "The drain of {host} goes on by itself: look with `yui host show {host}`, stop it with `yui host return {host}`.",
     "{host} の退避はこのまま続きます。確認は `yui host show {host}`、中止は `yui host return {host}` です。",
@@ -120,7 +116,6 @@ DRAIN_STUCK = _M(
     "{count} servers could not leave, and this is why:",
     "移せないサーバーが {count} 台あります。理由は次のとおりです。",
 )
-DRAINING_TITLE = _M("Draining {host}", "{host} を退避中")
 WOULD = _M(
     "Nothing was changed: this would be accepted.",
     "試行のため変更していません。この操作は受け付けられます。",
@@ -161,7 +156,7 @@ NO_MEMBERS = _M(
 NO_SYSTEMS = _M("There are no systems.", "システムはありません。")
 NO_SERVERS = _M("There are no servers.", "サーバーはありません。")
 NO_IMAGES = _M("The catalogue holds no images yet.", "カタログにイメージはまだありません。")
-NO_BLUEPRINTS = _M("There are no blueprints.", "標準構成はありません。")
+NO_BLUEPRINTS = _M("There are no blueprints.", "ブループリントはありません。")
 JOIN_ACCEPTED = _M(
     "{code} is joining; the operation is {operation}. Follow it with `yui operation show {operation} --wait`.",
     "{code} の参加を受け付けました(操作 {operation})。`yui operation show {operation} --wait` で進みを確認できます。",
@@ -191,6 +186,10 @@ API_AWAY = _M(
     "API が応答していません。接続を試み続けています。",
 )
 INTERRUPTED = _M("Interrupted.", "中断しました。")
+TOKEN_REVOKED = _M(
+    "Token {id} is revoked: it is refused from now on.",
+    "トークン {id} を取り消しました。以後は使えません。",
+)
 ABORTED = _M("Nothing was done.", "何もしませんでした。")
 
 # Certificate, explain
@@ -218,6 +217,30 @@ EXPLAIN_REFUSED = _M(
     "{count} × {flavor} does not fit in {region}:",
     "{region} に {flavor} を {count} 台は収容できません。",
 )
+
+# Serve
+SERVING = _M("The API answers at {url}.", "API が {url} で応答しています。")
+FIRST_TOKEN_KNOWN = _M(
+    "There are tokens already, so no first one was made.",
+    "トークンがすでにあるため、最初のトークンは作りませんでした。",
+)
+DATABASE_MISSING = _M(
+    "Where is the state? Give --database or YUI_DATABASE, such as sqlite:////var/lib/yui/state.db.",
+    "状態の保存先がありません。--database か YUI_DATABASE で sqlite:////var/lib/yui/state.db のように指定してください。",
+)
+DATABASE_EXPOSED = _M(
+    "A password on the command line can be seen by every process here: give the address as YUI_DATABASE, or keep the password in ~/.pgpass.",
+    "コマンドラインのパスワードは他のプロセスから見えます。YUI_DATABASE で指定するか、~/.pgpass に保存してください。",
+)
+
+# Bench
+BENCH_POOL = _M("Hosts / servers", "ホスト数 / サーバー数")
+BENCH_RESTARTED = _M("Restarted", "再起動したサーバー")
+BENCH_SECONDS = _M("Confirmed failure to last start", "停止確認から最後の起動まで")
+BENCH_POOL_SECONDS = _M("The same in the pool's time", "同(プール内の時間)")
+BENCH_ADMISSION = _M("Admission of all servers", "全サーバーの受け入れ")
+BENCH_MEMORY = _M("Peak memory", "最大メモリ")
+BENCH_WITHIN = _M("As fast and small as wanted", "目標達成")
 
 # Tokens, completion, usage
 TOKEN_ONCE = _M(

@@ -11,8 +11,8 @@ from control_plane.cli import messages as m
 from control_plane.cli.client import ApiProblem, segment
 from control_plane.cli.exit_codes import ExitCode, exit_code_of
 from control_plane.cli.options import Wait
-from control_plane.cli.output import State, local_time
-from control_plane.cli.session import Session, read, session_of
+from control_plane.cli.output import Column, State, local_time
+from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.journal.models import OperationOut
 from control_plane.model.errors import YuiError
 
@@ -23,6 +23,41 @@ _PATIENCE = 120.0
 this long at most to take over."""
 _LOOK_EVERY = 2
 """Seconds that one request waits: a bar that stands still for longer looks dead."""
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(help="The newest this many.", min=1, max=1000)] = 20,
+) -> None:
+    """List the newest operations."""
+    session = session_of(context)
+    document = session.api.get("/v1/operations", limit=limit)
+    documents = document.get("items", [])
+    if session.screen.json:
+        session.screen.data(documents)
+        return
+    session.screen.table(
+        [
+            Column(m.ID),
+            Column(m.KIND),
+            Column(m.SUBJECT),
+            Column(m.STATE),
+            Column(m.PROGRESS, "right"),
+            Column(m.SINCE),
+        ],
+        [
+            (
+                found.id,
+                found.kind,
+                found.subject,
+                State(found.state),
+                f"{found.done}/{found.total}",
+                local_time(found.created_at.isoformat()),
+            )
+            for found in read_all(OperationOut, documents)
+        ],
+    )
 
 
 @app.command()
@@ -53,11 +88,14 @@ def show(
     raise_if_failed(session, found)
 
 
-def follow(session: Session, document: dict[str, Any]) -> dict[str, Any]:
+def follow(
+    session: Session, document: dict[str, Any], *, goes_on: str | None = None
+) -> dict[str, Any]:
     """Show an operation's progress until it ends, and return it as it ended. While the API is away
-    this keeps trying for `_PATIENCE`, since the operation goes on without it."""
+    this keeps trying for `_PATIENCE`, since the operation goes on without it; `goes_on` says so to
+    whoever interrupts."""
     operation = read(OperationOut, document)
-    session.underway = session.screen.text(m.OPERATION_GOES_ON, operation=operation.id)
+    session.underway = goes_on or session.screen.text(m.OPERATION_GOES_ON, operation=operation.id)
     with session.screen.progress(f"{operation.kind} {operation.subject}", operation.total) as bar:
         while operation.state == "running":
             bar.at(operation.done, operation.total)

@@ -170,8 +170,11 @@ class Bar:
     _progress: Progress
     _task: Any
 
-    def at(self, done: int, total: int) -> None:
-        self._progress.update(self._task, completed=done, total=total or None)
+    def at(self, done: int, total: int, what: str | None = None) -> None:
+        """`what`, where given, takes the title's place."""
+        self._progress.update(
+            self._task, completed=done, total=total or None, description=what and harmless(what)
+        )
 
 
 def _console(*, stderr: bool) -> Console:

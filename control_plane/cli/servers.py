@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 
 from control_plane.cli import messages as m
 from control_plane.cli.client import segment
-from control_plane.cli.operations import patiently
+from control_plane.cli.operations import follow, raise_if_failed
 from control_plane.cli.options import DryRun, TenantFilter, Wait
 from control_plane.cli.output import Column, State, gib
 from control_plane.cli.session import Session, read, read_all, session_of
+from control_plane.journal.models import OperationOut
 from tenants.models import ConsoleOut, ServerOut
 
 app = typer.Typer(no_args_is_help=True, help="Servers: look, console, start, stop, migrate.")
@@ -30,13 +30,7 @@ def list_(
 ) -> None:
     """List the servers with their state."""
     session = session_of(context)
-    documents = [
-        server
-        for server in session.api.every("/v1/servers", tenant=tenant, system=system, host=host)
-        if tenant in (None, server.get("tenant"))
-        and system in (None, server.get("system"))
-        and (host is None or host in (server.get("host"), server.get("moving_to")))
-    ]
+    documents = session.api.every("/v1/servers", tenant=tenant, system=system, host=host)
     if session.screen.json:
         session.screen.data(documents)
         return
@@ -121,7 +115,7 @@ def stop(
     context: typer.Context, server: ServerArgument, wait: Wait = False, dry_run: DryRun = False
 ) -> None:
     """Ask a server to shut down; its place stays reserved."""
-    _change(session_of(context), server, "stop", {"stopped"}, wait=wait, dry_run=dry_run)
+    _change(session_of(context), server, "stop", wait=wait, dry_run=dry_run)
 
 
 @app.command()
@@ -129,7 +123,7 @@ def start(
     context: typer.Context, server: ServerArgument, wait: Wait = False, dry_run: DryRun = False
 ) -> None:
     """Start a stopped server."""
-    _change(session_of(context), server, "start", {"active"}, wait=wait, dry_run=dry_run)
+    _change(session_of(context), server, "start", wait=wait, dry_run=dry_run)
 
 
 @app.command()
@@ -143,59 +137,33 @@ def migrate(
     dry_run: DryRun = False,
 ) -> None:
     """Move a running server to another host, keeping every promise."""
-    body: dict[str, object] = {} if target is None else {"target": target}
-    _change(
-        session_of(context),
-        server,
-        "migrate",
-        {"active", "stopped", "stranded"},
-        body=body,
-        wait=wait,
-        dry_run=dry_run,
-    )
+    body = None if target is None else {"target": target}
+    _change(session_of(context), server, "migrate", body, wait=wait, dry_run=dry_run)
 
 
 def _change(
     session: Session,
     server: str,
     verb: str,
-    ends: Collection[str],
+    body: Mapping[str, object] | None = None,
     *,
     wait: bool,
     dry_run: bool,
-    body: dict[str, object] | None = None,
 ) -> None:
     path = f"/v1/servers/{segment(server)}"
     document = session.api.post(f"{path}/{verb}", body, dry_run=dry_run)
-    if dry_run:
-        if session.screen.json:
-            session.screen.data(document)
-        else:
-            session.screen.say(m.WOULD)
-        return
-    if wait:
-        document = _until(session, server, ends)
-    elif not session.screen.json:
-        document = session.api.get(path)
+    if wait and not dry_run:
+        goes_on = session.screen.text(m.SERVER_GOES_ON, server=server)
+        document = follow(session, document, goes_on=goes_on)
     if session.screen.json:
         session.screen.data(document)
+    elif dry_run:
+        session.screen.say(m.WOULD)
         return
-    found = read(ServerOut, document)
-    session.screen.say(m.SERVER_IS, server=server, status=session.screen.state(found.status))
-
-
-def _until(session: Session, server: str, ends: Collection[str]) -> dict[str, Any]:
-    session.underway = session.screen.text(m.SERVER_GOES_ON, server=server)
-    path = f"/v1/servers/{segment(server)}"
-    with session.screen.progress(server, 1) as bar:
-        while True:
-            document: dict[str, Any] = patiently(session, path)
-            if read(ServerOut, document).status in ends:
-                bar.at(1, 1)
-                break
-            time.sleep(1)
-    session.underway = None
-    return document
+    raise_if_failed(session, read(OperationOut, document))
+    if not session.screen.json:
+        status = read(ServerOut, session.api.get(path)).status
+        session.screen.say(m.SERVER_IS, server=server, status=session.screen.state(status))
 
 
 def _where(server: ServerOut) -> str:

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from control_plane.model.errors import YuiError
 
-DEFAULT_URL = "http://127.0.0.1:8470"
+DEFAULT_URL = "https://127.0.0.1:8443"
+"""Where `yui serve` listens by default."""
 _KEYS = ("url", "token_file", "ca_file", "allow_plaintext")
 _MAX_TOKEN = 1000
 _MAX_PROFILE = 100_000

@@ -17,11 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Business systems of the members.")
 def list_(context: typer.Context, tenant: TenantFilter = None, region: RegionFilter = None) -> None:
     """List the systems with their state."""
     session = session_of(context)
-    documents = [
-        system
-        for system in session.api.every("/v1/systems", tenant=tenant, region=region)
-        if tenant in (None, system.get("tenant")) and region in (None, system.get("region"))
-    ]
+    documents = session.api.every("/v1/systems", tenant=tenant, region=region)
     if session.screen.json:
         session.screen.data(documents)
         return

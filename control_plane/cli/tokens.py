@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from control_plane.access.models import TokenIssued
+from control_plane.access.models import TokenIssued, TokenOut
 from control_plane.cli import messages as m
-from control_plane.cli.output import local_time
-from control_plane.cli.session import read, session_of
-from control_plane.model.errors import YuiError
+from control_plane.cli.client import segment
+from control_plane.cli.output import Column, local_time
+from control_plane.cli.private_file import write_private
+from control_plane.cli.session import read, read_all, session_of
 from control_plane.model.tenant import MunicipalityCode
 
 app = typer.Typer(no_args_is_help=True, help="Tokens for people and programs.")
@@ -22,6 +22,43 @@ app = typer.Typer(no_args_is_help=True, help="Tokens for people and programs.")
 class TokenRole(StrEnum):
     OPERATOR = "operator"
     TENANT = "tenant"
+
+
+@app.command("list")
+def list_(context: typer.Context) -> None:
+    """List the tokens, without what they say."""
+    session = session_of(context)
+    documents = session.api.every("/v1/tokens")
+    if session.screen.json:
+        session.screen.data(documents)
+        return
+    session.screen.table(
+        [Column(m.ID), Column(m.ROLE), Column(m.MEMBER), Column(m.NAME), Column(m.EXPIRES)],
+        [
+            (
+                token.id,
+                token.role,
+                token.tenant or "-",
+                token.label,
+                local_time(token.expires_at.isoformat()) if token.expires_at else "-",
+            )
+            for token in read_all(TokenOut, documents)
+        ],
+    )
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    token: Annotated[str, typer.Argument(help="The token's id.", metavar="ID")],
+) -> None:
+    """Refuse a token from now on."""
+    session = session_of(context)
+    document = session.api.delete(f"/v1/tokens/{segment(token)}")
+    if session.screen.json:
+        session.screen.data(document)
+    else:
+        session.screen.say(m.TOKEN_REVOKED, id=token)
 
 
 @app.command()
@@ -50,19 +87,18 @@ def create(
         body["tenant"] = tenant
     if expires_in_days is not None:
         body["expires_in_days"] = expires_in_days
-    handle = None if out is None else _new_file(out)
-    try:
-        document = session.api.post("/v1/tokens", body)
-        issued = read(TokenIssued, document)
-    except BaseException:
-        if out is not None and handle is not None:
-            os.close(handle)
-            out.unlink(missing_ok=True)
-        raise
-    if out is not None and handle is not None:
-        with os.fdopen(handle, "w") as file:
-            file.write(issued.token + "\n")
-        document = {**document, "token": None}
+    answers: list[dict[str, Any]] = []
+
+    def issue() -> str:
+        answers.append(session.api.post("/v1/tokens", body))
+        return read(TokenIssued, answers[0]).token + "\n"
+
+    if out is None:
+        issue()
+    else:
+        write_private(out, issue)
+    issued = read(TokenIssued, answers[0])
+    document = answers[0] if out is None else {**answers[0], "token": None}
     if session.screen.json:
         session.screen.data(document)
         return
@@ -73,15 +109,3 @@ def create(
     else:
         session.screen.note(m.TOKEN_ONCE)
         session.screen.line(issued.token)
-
-
-def _new_file(path: Path) -> int:
-    """Open before the token exists, so that none is issued that can't be kept."""
-    try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise YuiError(
-            "token-file-unwritable",
-            en=f"{path} can't be made ({error.strerror}): name a new file in a folder of yours.",
-            ja=f"{path} を作れません({error.strerror})。書き込めるフォルダーの新しいファイル名を指定してください。",
-        ) from None

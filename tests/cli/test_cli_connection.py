@@ -6,9 +6,14 @@ import datetime
 import http.server
 import ipaddress
 import json
+import os
+import pty
+import signal
 import socket
 import ssl
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +22,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.cli.running import CHECKOUT, command, environment_of
 
 TOKEN = "yui_not-a-real-token"  # noqa: S105 — no secret of anything
 
@@ -256,16 +263,117 @@ def test_local_commands_need_no_settings(yui, home):
 
 
 def test_nobody_is_asked_where_nobody_can_answer(yui, server):
-    host = {
-        "id": "kyoto-1", "region": "kyoto", "site": "kyoto-dc", "health": "confirmed",
-        "health_since": "2030-01-01T00:00:00Z", "duty": "in-service", "standing": "closed",
-        "capacity": {"vcpus": 16, "memory_mib": 65536}, "used": {"vcpus": 2, "memory_mib": 4096},
-        "reserved": {"vcpus": 0, "memory_mib": 0}, "servers": 2, "zones": ["internet"],
-        "storage": ["kyoto-pool"], "traits": [], "domains": ["host:kyoto-1"],
-        "driver": "simulated", "generation": 3,
-    }  # fmt: skip
-    server.answers = ((200, "application/json", json.dumps(host).encode()),)
+    server.answers = ((200, "application/json", json.dumps(HOST).encode()),)
     result = yui("host", "fence", "kyoto-1", "--method", "word", "--url", url_of(server))
     assert "--yes" in one_sentence(result, 1)
     without = yui("host", "fence", "kyoto-1", "--yes", "--url", url_of(server))
     assert "--statement" in one_sentence(without, 1)
+
+
+def operation(state):
+    document = {
+        "id": "op-abc", "kind": "member.join", "subject": "member:012220", "tenant": "012220",
+        "state": state, "done": 1, "total": 3, "created_at": "2030-01-01T00:00:00Z",
+        "updated_at": "2030-01-01T00:00:00Z", "error": None,
+    }  # fmt: skip
+    if state == "failed":
+        document["error"] = {"type": "superseded", "en": "Overtaken.", "ja": "追い越されました。"}
+    return (200, "application/json", json.dumps(document).encode())
+
+
+BROKEN = (0, "", b"")
+
+
+def test_following_an_operation_outlasts_an_api_that_is_away_for_a_while(yui, server):
+    server.answers = (operation("running"), *[BROKEN] * 6, operation("running"), operation("done"))
+    result = yui("operation", "show", "op-abc", "--wait", "--url", url_of(server))
+    assert result.returncode == 0, result.stderr
+    assert "still trying" in result.stderr
+    assert "done" in result.stdout
+
+
+def test_an_operation_that_failed_says_why_in_the_readers_language(yui, server):
+    server.answers = (operation("running"), operation("failed"))
+    arguments = ("operation", "show", "op-abc", "--wait", "--url", url_of(server), "--lang", "ja")
+    result = yui(*arguments)
+    assert result.returncode == 1
+    assert result.stderr.strip() == "追い越されました。"
+
+
+def test_interrupting_a_wait_says_that_the_operation_goes_on(home, server):
+    server.answers = (operation("running"),)
+    arguments = ("operation", "show", "op-abc", "--wait", "--url", url_of(server))
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=CHECKOUT,
+        env=environment_of(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while len(server.seen) < 3:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert out == ""
+    assert "yui operation show op-abc --wait" in err
+    assert "Traceback" not in err
+
+
+HOST = {
+    "id": "kyoto-1", "region": "kyoto", "site": "kyoto-dc", "health": "confirmed",
+    "health_since": "2030-01-01T00:00:00Z", "duty": "in-service", "standing": "closed",
+    "capacity": {"vcpus": 16, "memory_mib": 65536}, "used": {"vcpus": 2, "memory_mib": 4096},
+    "reserved": {"vcpus": 0, "memory_mib": 0}, "servers": 2, "zones": ["internet"],
+    "storage": ["kyoto-pool"], "traits": [], "domains": ["host:kyoto-1"],
+    "driver": "simulated", "generation": 3,
+}  # fmt: skip
+
+
+def typing(home, server, *arguments, types):
+    """Runs yui at a terminal, where somebody types an answer to each question; all that it showed."""
+    mine, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(*arguments, "--url", url_of(server)),
+        cwd=CHECKOUT,
+        env={**environment_of(home), "TERM": "dumb"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    waiting = list(types)
+    try:
+        while True:
+            try:
+                read = os.read(mine, 65536)
+            except OSError:
+                break
+            if not read:
+                break
+            shown += read
+            if waiting and shown.rstrip(b" ").endswith(waiting[0][0].encode()):
+                os.write(mine, waiting.pop(0)[1].encode() + b"\n")
+        return process.wait(60), shown.decode()
+    finally:
+        os.close(mine)
+        process.kill()
+        process.wait()
+
+
+def test_a_fence_is_given_up_when_the_host_is_not_named_again(home, server):
+    server.answers = ((200, "application/json", json.dumps(HOST).encode()),)
+    code, shown = typing(
+        *(home, server, "host", "fence", "kyoto-1", "--method", "word"),
+        types=[("in one sentence:", "I pulled the plug."), ("to go on:", "kyoto-2")],
+    )
+    assert code == 1, shown
+    assert "two machines write to the same disks" in " ".join(shown.split())
+    assert "That is not kyoto-1, so nothing was done." in " ".join(shown.split())
+    assert len(server.seen) == 1

@@ -2,8 +2,12 @@
 
 import json
 import re
+import shlex
+import subprocess
 
 import pytest
+
+from tests.cli.running import CHECKOUT, command, environment_of, run_apart
 
 POOL = """\
 regions:
@@ -39,6 +43,32 @@ def test_a_bad_pool_file_is_told_in_japanese_too(yui, tmp_path):
     (tmp_path / "pool.yaml").write_text(POOL)
     result = yui("pool", "apply", str(tmp_path / "pool.yaml"), env={"LANG": "ja_JP.UTF-8"})
     assert "pool.yaml の 6 行目: ホスト kyoto-1 の memory が「64GB」です" in result.stderr
+
+
+def test_a_mistake_ends_the_process_with_its_code_and_no_traceback(home, tmp_path):
+    (tmp_path / "pool.yaml").write_text(POOL)
+    result = run_apart(
+        ("pool", "apply", str(tmp_path / "pool.yaml")),
+        {**environment_of(home), "LANG": "ja_JP.UTF-8"},
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "pool.yaml の 6 行目" in result.stderr
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(home):
+    script = f"{shlex.join(command('--help'))} | true; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(
+        ["bash", "-c", script],
+        cwd=CHECKOUT,
+        env=environment_of(home),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 141
+    assert result.stderr == ""
 
 
 def test_a_bad_pool_file_is_a_problem_document_for_programs(yui, tmp_path):
@@ -101,12 +131,11 @@ def test_help_documents_the_exit_codes_in_both_languages(yui):
     assert "API に接続できない" in yui("--help", "--lang", "ja").stdout
 
 
-def test_a_shell_gets_a_script_that_completes_commands(yui):
+def test_a_shell_gets_a_script_that_completes_commands(yui, home):
     script = yui("completion", "bash").stdout
     assert "_YUI_COMPLETE=complete_bash" in script
-    answers = yui(
-        env={"_YUI_COMPLETE": "complete_bash", "COMP_WORDS": "yui host dr", "COMP_CWORD": "2"}
-    )
+    asked = {"_YUI_COMPLETE": "complete_bash", "COMP_WORDS": "yui host dr", "COMP_CWORD": "2"}
+    answers = run_apart((), {**environment_of(home), **asked})
     assert answers.stdout.split() == ["drain"]
 
 

@@ -1,0 +1,295 @@
+"""How long the control plane itself takes to bring a dead host's servers back, and with what memory.
+
+Everything is the real thing but the hosts: admission with its certificate, the store, the
+reconciler. The hosts are simulated and their time is virtual, so what is measured is the control
+plane's own work and not the seconds in which a BMC answers or a guest boots.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from control_plane.admission import NewServer, admit
+from control_plane.drivers.simulated import Happening, SimulatedWorld
+from control_plane.model.blueprint import System
+from control_plane.model.errors import YuiError
+from control_plane.model.host_health import Confirmed, Fenced, Up
+from control_plane.model.ids import (
+    BlueprintId,
+    FlavorId,
+    HostId,
+    ImageId,
+    RegionId,
+    ServerId,
+    SystemId,
+)
+from control_plane.model.image import Image, ImageFormat
+from control_plane.model.pool import Zone
+from control_plane.model.tenant import MunicipalityCode, Tenant, check_digit
+from control_plane.model.units import GiB, MiB, Seconds
+from control_plane.model.workload import Seen, Server
+from control_plane.placement import check
+from control_plane.pool_file import PoolDescription, from_json
+from control_plane.reconcile import Controller
+from control_plane.store import Store, Transaction
+
+_REGION = RegionId("bench")
+_FLAVORS = {"small": (1, 2), "medium": (2, 4), "large": (4, 8)}
+"""vCPU and GiB of memory."""
+_MIX = ("small", "medium", "small", "large", "small", "medium")
+_PER_SYSTEM = 20
+_FULL = 0.65
+"""How much of the pool the servers take before a host dies."""
+_LONGEST = Seconds(24 * 3600)
+"""Of virtual time, until something that should have happened counts as failed."""
+
+Watch = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it, of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverResult:
+    """`seconds` of the control plane's own work (wall clock of this process, the simulation's
+    included) from the beginning of the tick that confirmed the failure to the last start command for
+    the dead host's servers; `pool_seconds` is the virtual time in which that happened, waiting for
+    the fence included. `affected` servers were on the host, `restarted` of them were started
+    elsewhere. `peak_memory` is this process's largest resident set."""
+
+    hosts: int
+    servers: int
+    affected: int
+    restarted: int
+    seconds: Seconds
+    pool_seconds: Seconds
+    admission_seconds: Seconds
+    certificate_valid: bool
+    double_started: int
+    peak_memory: MiB
+
+
+def measure_failover(hosts: int, servers: int, state: Path, watch: Watch) -> FailoverResult:
+    """Build the pool, fill it, kill the host that carries most, and watch. `state` is a new file
+    for the store. Raises YuiError `no-room` where the servers don't fit."""
+    description = _pool(hosts, servers)
+    pools = [pool for site in description.sites for pool in site.storage_pools]
+    store = Store.open(f"sqlite:///{state}")
+    try:
+        bench = _Bench(store, SimulatedWorld(storage=pools), watch)
+        bench.describe(description)
+        bench.until("hosts", hosts, bench.hosts_up)
+        admission_seconds = bench.admit(servers)
+        bench.until("servers", servers, bench.servers_running)
+        return bench.kill_one(hosts, servers, admission_seconds)
+    finally:
+        store.close()
+
+
+@dataclass(slots=True)
+class _Bench:
+    store: Store
+    world: SimulatedWorld
+    watch: Watch
+    controller: Controller | None = None
+
+    def describe(self, description: PoolDescription) -> None:
+        now = self.world.clock.now()
+        with self.store.write() as tx:
+            for region in description.regions:
+                tx.put_region(region)
+            for site in description.sites:
+                tx.put_site(site)
+            for flavor in description.flavors:
+                tx.put_flavor(flavor)
+            tx.put_image(_image(now))
+            for described in description.hosts:
+                host = described.as_host(now)
+                self.world.machine(host)
+                tx.put_host_description(host)
+        self.controller = Controller(self.store, self.world, "bench")
+
+    def admit(self, servers: int) -> Seconds:
+        began = time.perf_counter()
+        for number, first in enumerate(range(0, servers, _PER_SYSTEM)):
+            self.watch("admit", first, servers)
+            _admit_system(
+                self.store, number, range(first, min(first + _PER_SYSTEM, servers)), self.world
+            )
+        return Seconds(time.perf_counter() - began)
+
+    def kill_one(self, hosts: int, servers: int, admission_seconds: Seconds) -> FailoverResult:
+        victim, affected = self._fullest()
+        started: dict[ServerId, float] = {}
+        self.world.listen(lambda happening: _note_start(happening, affected, started))
+        self.world.crash(victim)
+        confirmed: float | None = None
+        confirmed_at = Seconds(0)
+        give_up = self.world.clock.monotonic() + _LONGEST
+        while len(started) < len(affected) and self.world.clock.monotonic() < give_up:
+            began, at = time.perf_counter(), self.world.clock.monotonic()
+            self._tick()
+            if confirmed is None and self._is_confirmed(victim):
+                confirmed, confirmed_at = began, at
+            self.watch("failover", len(started), len(affected))
+        if confirmed is None or not started:
+            raise YuiError(
+                "bench-failed",
+                en=f"The death of {victim} was never acted upon, so there is nothing to measure.",
+                ja=f"{victim} の停止に対する処理が行われなかったため、測定できません。",
+                status=500,
+            )
+        pool_seconds = Seconds(self.world.clock.monotonic() - confirmed_at)
+        seconds = Seconds(max(started.values()) - confirmed)
+        self.until("certificate", 1, lambda: int(self._certificate_valid()))
+        return FailoverResult(
+            hosts=hosts,
+            servers=servers,
+            affected=len(affected),
+            restarted=len(started),
+            seconds=seconds,
+            pool_seconds=pool_seconds,
+            admission_seconds=admission_seconds,
+            certificate_valid=self._certificate_valid(),
+            double_started=self.world.double_started,
+            peak_memory=peak_memory(),
+        )
+
+    def until(self, what: str, total: int, count: Callable[[], int]) -> None:
+        """Tick until `count` reaches `total`, or for as long as anything can be hoped for."""
+        give_up = self.world.clock.monotonic() + _LONGEST
+        while (done := count()) < total and self.world.clock.monotonic() < give_up:
+            self.watch(what, done, total)
+            self._tick()
+
+    def hosts_up(self) -> int:
+        with self.store.read() as tx:
+            return sum(isinstance(host.health, Up) for host in tx.hosts())
+
+    def servers_running(self) -> int:
+        with self.store.read() as tx:
+            return sum(server.seen is Seen.RUNNING for server in tx.servers())
+
+    def _tick(self) -> None:
+        if self.controller is None:
+            raise RuntimeError("the pool was not described yet")
+        report = self.controller.tick()
+        timings = self.controller.timings
+        idle = not report.busy and not report.changes
+        self.world.clock.sleep(timings.tick if idle else timings.tick_when_busy)
+
+    def _fullest(self) -> tuple[HostId, frozenset[ServerId]]:
+        with self.store.read() as tx:
+            on = {host.id: [s.id for s in tx.servers(host=host.id)] for host in tx.hosts()}
+        victim = max(on, key=lambda host: (len(on[host]), host))
+        return victim, frozenset(on[victim])
+
+    def _is_confirmed(self, host: HostId) -> bool:
+        with self.store.read() as tx:
+            return isinstance(tx.host(host).health, Confirmed | Fenced)
+
+    def _certificate_valid(self) -> bool:
+        """Every server has its refuge again, and the independent check finds nothing wrong."""
+        with self.store.read() as tx:
+            ledger = tx.ledger(_REGION)
+        protected = {server for _, server in ledger.certificate.refuges}
+        return protected >= ledger.workloads.keys() and not check(ledger)
+
+
+def peak_memory() -> MiB:
+    """Linux counts ru_maxrss in KiB (getrusage(2))."""
+    return MiB(-(-resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
+
+
+def _note_start(
+    happening: Happening, affected: frozenset[ServerId], started: dict[ServerId, float]
+) -> None:
+    words = happening.text.split()
+    if words[0] == "start" and "refused:" not in words and words[1] in affected:
+        started[ServerId(words[1])] = time.perf_counter()
+
+
+def _admit_system(store: Store, number: int, servers: Sequence[int], world: SimulatedWorld) -> None:
+    code = f"{number % 47 + 1:02}{100 + number // 47:03}"
+    member = MunicipalityCode(code + str(check_digit(code)))
+    system = SystemId(f"system-{number}")
+    now = world.clock.now()
+
+    def prepare(tx: Transaction) -> Sequence[NewServer]:
+        tx.add_tenant(Tenant(member, f"Member {number}", "-", "京都府", 50_000))
+        tx.add_system(
+            System(system, member, _REGION, BlueprintId("bench"), 1, number % 3, Zone.LGWAN, now)
+        )
+        return [
+            NewServer(
+                id=ServerId(f"server-{index}"),
+                system=system,
+                name=f"server-{index}",
+                role="bench",
+                flavor=FlavorId(_MIX[index % len(_MIX)]),
+                image=ImageId("bench"),
+                start_order=index % 2,
+            )
+            for index in servers
+        ]
+
+    def finish(tx: Transaction, placed: Sequence[Server]) -> None:
+        """Nothing more is kept."""
+
+    admit(store, _REGION, prepare, finish)
+
+
+def _image(now: datetime) -> Image:
+    return Image(
+        id=ImageId("bench"),
+        name="bench",
+        version="1",
+        format=ImageFormat.QCOW2,
+        sha256="0" * 64,
+        size_bytes=1 << 20,
+        virtual_size=GiB(1),
+        location="/nowhere",
+        provenance="a simulated pool reads no image",
+        added_at=now,
+    )
+
+
+def _pool(hosts: int, servers: int) -> PoolDescription:
+    """Hosts of one size, so large that the servers take `_FULL` of them all."""
+    asked = sum(_FLAVORS[_MIX[index % len(_MIX)]][0] for index in range(servers))
+    vcpus = max(8, math.ceil(asked / hosts / _FULL))
+    return from_json(
+        {
+            "regions": [{"id": _REGION, "name": "Bench", "promised": ["host"]}],
+            "sites": [
+                {
+                    "id": "bench-dc",
+                    "region": _REGION,
+                    "name": "Bench",
+                    "guest_network": "10.0.0.0/12",
+                    "storage_pools": [
+                        {"id": "bench-pool", "capacity": "1000 TiB", "path": "/srv/yui/bench"}
+                    ],
+                }
+            ],
+            "hosts": [
+                {
+                    "id": f"host-{number}",
+                    "site": "bench-dc",
+                    "vcpus": vcpus,
+                    "memory": f"{2 * vcpus} GiB",
+                    "storage": ["bench-pool"],
+                    "connection": {"driver": "simulated", "uri": f"simulated://host-{number}"},
+                }
+                for number in range(hosts)
+            ],
+            "flavors": [
+                {"id": name, "vcpus": vcpus, "memory": f"{memory} GiB", "disk": "20 GiB"}
+                for name, (vcpus, memory) in _FLAVORS.items()
+            ],
+        }
+    )

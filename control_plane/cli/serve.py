@@ -1,0 +1,172 @@
+"""`yui serve`: one control-plane process, that is the API and the reconciler on one state."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from control_plane.cli import messages as m
+from control_plane.cli.private_file import write_private
+from control_plane.cli.session import Session, session_of
+from control_plane.model.errors import YuiError
+from control_plane.model.units import Seconds
+
+if TYPE_CHECKING:
+    from control_plane.drivers.world import World
+    from control_plane.store import Store
+
+_SETTLE_EVERY = Seconds(5)
+
+
+def serve(
+    context: typer.Context,
+    *,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="The state: sqlite:////PATH, or postgresql+psycopg://USER@HOST/NAME. With a password in it, give it as YUI_DATABASE instead."
+        ),
+    ] = None,
+    address: Annotated[str, typer.Option(help="The IP address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 8443,
+    certificate: Annotated[Path | None, typer.Option(help="The API's certificate (PEM).")] = None,
+    key: Annotated[Path | None, typer.Option(help="The certificate's key (PEM).")] = None,
+    plain_http: Annotated[
+        bool, typer.Option("--plain-http", help="No encryption; on a loopback address only.")
+    ] = False,
+    simulated: Annotated[
+        bool,
+        typer.Option("--simulated", help="Hosts exist in this process alone, for trying out."),
+    ] = False,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="ADDRESS:PORT of something outside the pool that answers while our own network works; repeatable."
+        ),
+    ] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option(help="Post events to the address kept there: file:/PATH or env:NAME."),
+    ] = None,
+    register: Annotated[
+        Path | None,
+        typer.Option(
+            help="The register of municipalities (CSV: code,name,kana,prefecture,population)."
+        ),
+    ] = None,
+    blueprints: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder of blueprints beside the standard ones; repeatable."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="The folder below which image files may be added.")
+    ] = None,
+    first_token: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where nobody has a token yet: write an operator's to this new file (mode 600)."
+        ),
+    ] = None,
+) -> None:
+    """Run the API and the reconciler until told to stop (SIGTERM, Ctrl-C)."""
+    # A server's parts, which no other command needs to load.
+    from control_plane.app import Options, create_app  # noqa: PLC0415
+    from control_plane.cli.worlds import real_world, world_for_trying_out  # noqa: PLC0415
+    from control_plane.http.listening import Listening  # noqa: PLC0415
+    from control_plane.http.serve import serve as serve_app  # noqa: PLC0415
+    from control_plane.store import Store  # noqa: PLC0415
+    from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue  # noqa: PLC0415
+    from tenants.register import MemberRegister, load_register  # noqa: PLC0415
+
+    session = session_of(context)
+    _log_to_stderr()
+    listening = Listening(address, port, certificate, key, plain_http)
+    listening.check()
+    options = Options(
+        catalogue=load_catalogue(STANDARD_BLUEPRINTS, *(blueprints or [])),
+        register=MemberRegister() if register is None else load_register(register),
+        images=images,
+    )
+    with ExitStack() as opening:
+        store = Store.open(_database(database))
+        opening.callback(store.close)
+        world = opening.enter_context(
+            world_for_trying_out(store) if simulated else real_world(witness or [], webhook)
+        )
+        if first_token is not None:
+            _issue_first(session, store, first_token)
+        serve_app(
+            create_app(store, world, options),
+            listening,
+            (_reconcile(store, world), _settle(store, world)),
+            ready=lambda: session.screen.note(m.SERVING, url=listening.url),
+        )
+
+
+def _database(named: str | None) -> str:
+    """Raises `database-missing`, `database-password-exposed`."""
+    if named is None:
+        found = os.environ.get("YUI_DATABASE")
+        if not found:
+            raise YuiError("database-missing", en=m.DATABASE_MISSING.en, ja=m.DATABASE_MISSING.ja)
+        return found
+    parts = urlsplit(named)
+    if parts.password is not None or "password" in parts.query:
+        raise YuiError(
+            "database-password-exposed", en=m.DATABASE_EXPOSED.en, ja=m.DATABASE_EXPOSED.ja
+        )
+    return named
+
+
+def _reconcile(store: Store, world: World) -> Callable[[threading.Event], None]:
+    from control_plane.reconcile import Controller  # noqa: PLC0415
+
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    return lambda stopping: Controller(store, world, holder).run(stopping)
+
+
+def _settle(store: Store, world: World) -> Callable[[threading.Event], None]:
+    """Operations that nobody waits for are written down as ended, too."""
+    from control_plane.journal.progress import settle_all  # noqa: PLC0415
+
+    def run(stopping: threading.Event) -> None:
+        while not stopping.wait(_SETTLE_EVERY):
+            settle_all(store, world.clock.now())
+
+    return run
+
+
+def _issue_first(session: Session, store: Store, path: Path) -> None:
+    from control_plane.access.service import bootstrap_operator_token  # noqa: PLC0415
+
+    with store.read() as tx:
+        if tx.tokens():
+            session.screen.note(m.FIRST_TOKEN_KNOWN)
+            return
+    write_private(path, lambda: bootstrap_operator_token(store) + "\n")
+    session.screen.note(m.TOKEN_WRITTEN, path=path)
+
+
+def _log_to_stderr() -> None:
+    """One JSON document a line, for whatever keeps the log."""
+    import structlog  # noqa: PLC0415
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

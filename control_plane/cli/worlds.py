@@ -1,0 +1,67 @@
+"""The World that `yui serve` gives its control plane: the real one, or one for trying out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+
+from control_plane.drivers.real import (
+    LogNotifier,
+    NotifyAll,
+    RealWorld,
+    Settings,
+    WebhookNotifier,
+    Witness,
+)
+from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.drivers.world import Notifier, World
+from control_plane.model.errors import YuiError
+from control_plane.store import Store
+
+_WITNESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})")
+_REFERENCE = re.compile(r"file:/\S+|env:[A-Za-z_][A-Za-z0-9_]*")
+
+
+@contextmanager
+def real_world(witnesses: Sequence[str], webhook: str | None) -> Iterator[World]:
+    """`witnesses` as ADDRESS:PORT; `webhook` names the secret that holds its address. Raises
+    YuiError `witness-invalid`, `webhook-invalid`."""
+    settings = Settings(witnesses=tuple(_witness(text) for text in witnesses))
+    if webhook is not None and _REFERENCE.fullmatch(webhook) is None:
+        raise YuiError(
+            "webhook-invalid",
+            en="A webhook's address may hold a secret, so name where it is kept: file:/PATH or env:NAME.",
+            ja="Webhook のアドレスは秘密を含むことがあるため、file:/パス か env:名前 で置き場所を指定してください。",
+        )
+    with ExitStack() as closing:
+        clock = SystemClock()
+        notifiers: list[Notifier] = [LogNotifier()]
+        if webhook is not None:
+            hook = WebhookNotifier(clock, webhook)
+            closing.callback(hook.close)
+            notifiers.append(hook)
+        world = RealWorld(settings, notifier=NotifyAll(notifiers), clock=clock)
+        closing.callback(world.close)
+        yield world
+
+
+@contextmanager
+def world_for_trying_out(store: Store) -> Iterator[World]:
+    """Hosts in this process's memory, in real time. They begin empty each time."""
+    with store.read() as tx:
+        pools = [pool for site in tx.sites() for pool in site.storage_pools]
+    yield SimulatedWorld(storage=pools, started_at=datetime.now(UTC), pace=1.0)
+
+
+def _witness(text: str) -> Witness:
+    found = _WITNESS.fullmatch(text)
+    if found is None or not 1 <= int(found[2]) <= 65535:
+        raise YuiError(
+            "witness-invalid",
+            en=f"'{text[:80]}' is no witness: give ADDRESS:PORT, such as 192.0.2.1:53.",
+            ja=f"「{text[:80]}」は正しくありません。192.0.2.1:53 のように アドレス:ポート で指定してください。",
+        )
+    return Witness(found[1].strip("[]"), int(found[2]))
