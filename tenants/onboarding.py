@@ -165,9 +165,7 @@ class Onboarding:
         name = f"{system.id}-{server.role}"
         # An id is never used again, not even by a member that left and came back: a disk or a
         # recovery point of the old server must not be taken for one of the new.
-        while mac_of(server_id := ServerId(f"{name}-{self.draw(8)}")) in taken:
-            pass
-        taken.add(mac_of(server_id))
+        server_id = _fresh(name, self.draw, taken)
         group = server.anti_affinity
         return NewServer(
             id=server_id,
@@ -180,6 +178,16 @@ class Onboarding:
             group=None if group is None else GroupId(f"{system.id}-{group}"),
             traits=server.traits,
         )
+
+
+def _fresh(name: str, draw: Callable[[int], str], taken: set[str]) -> ServerId:
+    """An id whose hardware address nobody has; adds the address to `taken`."""
+    for _ in range(100):
+        server_id = ServerId(f"{name}-{draw(8)}")
+        if mac_of(server_id) not in taken:
+            taken.add(mac_of(server_id))
+            return server_id
+    raise ValueError(f"no fresh id for {name}: what is drawn does not change")
 
 
 def _need_parts(tx: Transaction, system: System, server: BlueprintServer) -> None:

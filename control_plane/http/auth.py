@@ -10,7 +10,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, cast
 
-import anyio.to_thread
+import anyio
+from anyio import to_thread
 from fastapi import Depends, Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,22 +19,36 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from control_plane.http.principal import Principal
 from control_plane.http.problems import problem
 from control_plane.http.tokens import TokenCheck, token_id_of
+from control_plane.model.access import Token
 from control_plane.model.errors import YuiError
+from control_plane.model.units import Seconds
 from control_plane.store import Store
 
 OPEN_PATHS = frozenset({"/healthz", "/openapi.json"})
 
 
 class Authentication:
-    """ASGI middleware. Leaves the principal in the scope's state, or answers 401."""
+    """ASGI middleware. Leaves the principal in the scope's state, or answers 401.
+
+    A token that is not remembered costs time and memory by design. At most two are proved at a time
+    and nobody waits longer than `patience` for that, so that a flood of wrong tokens takes neither
+    the machine nor those whose tokens are known.
+    """
 
     def __init__(
-        self, app: ASGIApp, store: Store, check: TokenCheck, now: Callable[[], datetime]
+        self,
+        app: ASGIApp,
+        store: Store,
+        check: TokenCheck,
+        now: Callable[[], datetime],
+        patience: Seconds = Seconds(5),
     ) -> None:
         self._app = app
         self._store = store
         self._check = check
         self._now = now
+        self._patience = patience
+        self._proving = anyio.CapacityLimiter(2)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
@@ -41,13 +56,14 @@ class Authentication:
             return
         scheme, _, text = Headers(scope=scope).get("authorization", "").partition(" ")
         try:
-            principal = None
-            if scheme.lower() == "bearer":
-                principal = await anyio.to_thread.run_sync(self._recognise, text.strip())
-        except YuiError as error:
-            await problem(scope, error, {"Retry-After": "1"})(scope, receive, send)
+            token = await self._recognise(text.strip()) if scheme.lower() == "bearer" else None
+        except TimeoutError:
+            await problem(scope, _BUSY, {"Retry-After": "1"})(scope, receive, send)
             return
-        if principal is None:
+        except YuiError as error:
+            await problem(scope, error)(scope, receive, send)
+            return
+        if token is None:
             given = bool(scheme)
             challenge = 'Bearer realm="yui"' + (', error="invalid_token"' if given else "")
             answer = problem(
@@ -55,20 +71,38 @@ class Authentication:
             )
             await answer(scope, receive, send)
             return
-        scope.setdefault("state", {})["principal"] = principal
+        scope.setdefault("state", {})["principal"] = Principal.of(token)
         await self._app(scope, receive, send)
 
-    def _recognise(self, text: str) -> Principal | None:
+    async def _recognise(self, text: str) -> Token | None:
+        """Raises TimeoutError when too many others are being proved."""
         token_id = token_id_of(text)
-        if token_id is None:
-            return None
+        token = None if token_id is None else await to_thread.run_sync(self._find, token_id)
+        if token is None or self._check.remembers(text, token.hash):
+            return token
+        # Only waiting for a turn ends at the time-out, never a proof that is under way.
+        with anyio.fail_after(self._patience):
+            await self._proving.acquire()
+        try:
+            proved = await to_thread.run_sync(self._check.proves, text, token.hash)
+        finally:
+            self._proving.release()
+        return token if proved else None
+
+    def _find(self, token_id: str) -> Token | None:
         with self._store.read() as tx:
             token = tx.token_by_id(token_id)
         if token is None or (token.expires_at is not None and token.expires_at <= self._now()):
             return None
-        return Principal.of(token) if self._check.proves(text, token.hash) else None
+        return token
 
 
+_BUSY = YuiError(
+    "busy",
+    en="Too many tokens are being checked at the moment: try again in a second.",
+    ja="ただいまトークンの確認が混み合っています。少し待って再度お試しください。",
+    status=503,
+)
 _TOKEN_MISSING = YuiError(
     "token-missing",
     en="This needs a token: send the header 'Authorization: Bearer yui_…'.",

@@ -18,9 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 
-from control_plane.model.errors import YuiError
 from control_plane.model.units import Seconds
 
 _TOKEN = re.compile(r"yui_([a-z2-7]{16})_([A-Za-z0-9_-]{43})")
@@ -57,47 +56,20 @@ def token_id_of(text: str) -> str | None:
 class TokenCheck:
     """Whether a token's text belongs to a stored hash. Safe to use from several threads.
 
-    `monotonic` is a clock that only moves forward. At most two Argon2 computations run at a time,
-    so that a flood of wrong tokens takes neither all memory nor all processors.
+    `monotonic` is a clock that only moves forward.
     """
 
     monotonic: Callable[[], Seconds]
     remember: Seconds = Seconds(300)
     most_remembered: int = 4096
-    patience: Seconds = Seconds(5)
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _proved: OrderedDict[bytes, Seconds] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _argon2: threading.BoundedSemaphore = field(
-        default_factory=lambda: threading.BoundedSemaphore(2)
-    )
 
-    def proves(self, text: str, stored_hash: str) -> bool:
-        """Raises YuiError `busy` when too many others are being checked."""
-        digest = hmac.digest(self._key, f"{stored_hash}\n{text}".encode(), hashlib.sha256)
-        if self._is_proved(digest):
-            return True
-        if not self._argon2.acquire(timeout=self.patience):
-            raise YuiError(
-                "busy",
-                en="Too many tokens are being checked at the moment: try again in a second.",
-                ja="ただいまトークンの確認が混み合っています。少し待って再度お試しください。",
-                status=503,
-            )
-        try:
-            _HASHER.verify(stored_hash, text)
-        except (VerifyMismatchError, VerificationError, InvalidHashError):
-            return False
-        finally:
-            self._argon2.release()
-        with self._lock:
-            self._proved[digest] = Seconds(self.monotonic() + self.remember)
-            while len(self._proved) > self.most_remembered:
-                self._proved.popitem(last=False)
-        return True
-
-    def _is_proved(self, digest: bytes) -> bool:
-        """The look-up is by a digest whose key nobody outside knows, so its timing tells nothing."""
+    def remembers(self, text: str, stored_hash: str) -> bool:
+        """Whether it has proved right lately. The look-up is by a digest whose key nobody outside
+        knows, so its timing tells nothing."""
+        digest = self._digest(text, stored_hash)
         with self._lock:
             until = self._proved.get(digest)
             if until is None:
@@ -106,3 +78,22 @@ class TokenCheck:
                 del self._proved[digest]
                 return False
             return True
+
+    def proves(self, text: str, stored_hash: str) -> bool:
+        """Takes tens of milliseconds and 19 MiB, unless it is remembered."""
+        if self.remembers(text, stored_hash):
+            return True
+        try:
+            _HASHER.verify(stored_hash, text)
+        except (VerificationError, InvalidHashError):
+            return False
+        with self._lock:
+            self._proved[self._digest(text, stored_hash)] = Seconds(
+                self.monotonic() + self.remember
+            )
+            while len(self._proved) > self.most_remembered:
+                self._proved.popitem(last=False)
+        return True
+
+    def _digest(self, text: str, stored_hash: str) -> bytes:
+        return hmac.digest(self._key, f"{stored_hash}\n{text}".encode(), hashlib.sha256)
