@@ -8,7 +8,6 @@ a call hangs, for instance in dead storage (calls run in a thread that is given 
 from __future__ import annotations
 
 import contextlib
-import math
 import socket
 import threading
 import time
@@ -35,8 +34,9 @@ QUICK = Seconds(10.0)
 """For calls that only look or write a little."""
 SLOW = Seconds(60.0)
 """For calls that start or stop a machine."""
-UNBOUNDED = Seconds(math.inf)
-"""For copies and migrations, which take as long as they take while the host answers keepalive."""
+LONG = Seconds(3600.0)
+"""For copies and migrations: they take as long as they take, but a daemon stuck in dead storage, which
+still answers keepalive, must not keep its caller for ever."""
 _MOST_ABANDONED = 8
 
 
@@ -59,8 +59,6 @@ class Connection:
         patience = self._patience if patience is None else patience
         connection = self._open()
         try:
-            if patience == UNBOUNDED:
-                return work(connection)
             return self._bounded(lambda: work(connection), patience)
         except libvirt.libvirtError as error:
             if not self._alive(connection):

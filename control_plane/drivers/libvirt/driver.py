@@ -11,7 +11,7 @@ from xml.etree.ElementTree import fromstring
 import libvirt
 
 from control_plane.drivers.libvirt import domains, storage
-from control_plane.drivers.libvirt.connection import QUICK, SLOW, UNBOUNDED, Connection
+from control_plane.drivers.libvirt.connection import LONG, QUICK, SLOW, Connection
 from control_plane.drivers.libvirt.domain_xml import (
     METADATA_KEY,
     METADATA_URI,
@@ -53,8 +53,8 @@ class LibvirtDriver:
     Nothing is connected until the first call, and a lost connection is made anew by the next one.
     `machine` is QEMU's machine type; `pc` boots fastest where the processor is emulated.
     `image_cache` is the folder for images on the host's own disk. A host that leaves a simple question
-    unanswered for `patience` is unreachable; starting and stopping a machine may take a minute, and
-    copies and migrations as long as the host's keepalive is heard."""
+    unanswered for `patience` is unreachable; starting and stopping a machine may take a minute,
+    copies and migrations an hour, as long as the host's keepalive is heard."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class LibvirtDriver:
 
         def ask(connection: libvirt.virConnect) -> HostFacts:
             total_kib = connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)["total"]
-            processors = connection.getCPUMap()[0]
+            _, _, processors = connection.getCPUMap()
             _, foreign = domains.observe(connection)
             return HostFacts(
                 hypervisor=str(connection.getType()),
@@ -93,7 +93,7 @@ class LibvirtDriver:
         """Send the file at `image.location`, which the control plane reads, to the host's cache, and
         believe it once its bytes, read back from the host, have the right sha256. A cached image is
         read back once in the life of this driver."""
-        self._call(lambda connection: self._images.ensure(connection, image), UNBOUNDED)
+        self._call(lambda connection: self._images.ensure(connection, image), LONG)
 
     def ensure_volume(self, spec: ServerSpec) -> None:
         """A full copy of the image, made by the host; see `storage` for why and where."""
@@ -117,7 +117,7 @@ class LibvirtDriver:
                     storage.remove_folder(connection, path)
                 raise
 
-        self._call(make, UNBOUNDED)
+        self._call(make, LONG)
 
     def remove_volume(self, server: ServerId, volume: VolumeSpec) -> None:
         """Remove the server's folder on the storage: volume, seed and console log."""

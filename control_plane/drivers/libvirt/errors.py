@@ -54,6 +54,15 @@ def is_code(error: libvirt.libvirtError, *codes: int) -> bool:
     return error.get_error_code() in codes
 
 
+def is_unreadable(error: libvirt.libvirtError) -> bool:
+    """True where QEMU found that a file is no image of its format, and nothing else stood in the way."""
+    said = sentence(error)
+    stands_in_the_way = any(words in said for words in _LOCKED) or _failed_with(
+        error, _FULL | _STORAGE_GONE | {errno.EACCES, errno.EPERM}
+    )
+    return "Could not open" in said and not stands_in_the_way
+
+
 def _failed_with(error: libvirt.libvirtError, numbers: frozenset[int]) -> bool:
     """True where one of these errnos was the cause, as libvirt's number or in QEMU's words."""
     if is_code(error, libvirt.VIR_ERR_SYSTEM_ERROR):

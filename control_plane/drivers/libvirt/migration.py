@@ -13,7 +13,7 @@ import uuid
 import libvirt
 
 from control_plane.drivers.libvirt import domains
-from control_plane.drivers.libvirt.connection import UNBOUNDED, Connection
+from control_plane.drivers.libvirt.connection import LONG, Connection
 from control_plane.drivers.libvirt.errors import is_code
 from control_plane.drivers.libvirt.storage import close_folder, find, open_folder, server_folder
 from control_plane.drivers.libvirt.transfer import file_xml
@@ -47,9 +47,7 @@ def migrate(source: Connection, target: Connection, endpoint: Endpoint, server: 
             return
         raise NoSuchServer(f"Host {source.host} has no definition of server {server}")
     try:
-        source.call(
-            lambda connection: _move(connection, source, target, endpoint, server), UNBOUNDED
-        )
+        source.call(lambda connection: _move(connection, source, target, endpoint, server), LONG)
     except HostUnreachable:
         raise
     except DriverError as error:

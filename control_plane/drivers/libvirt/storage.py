@@ -21,7 +21,7 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import libvirt
 
-from control_plane.drivers.libvirt.errors import is_code, translate
+from control_plane.drivers.libvirt.errors import is_code, is_unreadable, translate
 from control_plane.drivers.libvirt.transfer import file_xml, make_file, read_file
 from control_plane.drivers.protocol import (
     DiskLocked,
@@ -150,13 +150,22 @@ def make_root(
         # Also flushes what the copy has left in the host's page cache.
         root.resize(size_bytes, 0)
     except libvirt.libvirtError:
-        with contextlib.suppress(libvirt.libvirtError):
-            folder.refresh(0)
-            unfinished = find(folder, ROOT)
-            if unfinished is not None:
-                unfinished.delete(0)
-            mark.delete(0)
+        with contextlib.suppress(libvirt.libvirtError, DiskLocked):
+            _clear_away(host, folder)
         raise
+    mark.delete(0)
+
+
+def _clear_away(host: str, folder: libvirt.virStoragePool) -> None:
+    """Remove what is unfinished, and only that: another maker may have finished meanwhile."""
+    folder.refresh(0)
+    mark = find(folder, BEING_MADE)
+    if mark is None:
+        return
+    root = find(folder, ROOT)
+    if root is not None:
+        require_unused(host, root)
+        root.delete(0)
     mark.delete(0)
 
 
@@ -164,15 +173,19 @@ def require_unused(host: str, root: libvirt.virStorageVol) -> None:
     """Raises DiskLocked while any machine, here or elsewhere, has the volume open for writing.
 
     To resize a volume QEMU takes its write lock, and to the size it has changes nothing; only a
-    volume whose file outgrew its capacity grows by the difference, and that one is to be removed."""
+    volume whose file outgrew its capacity grows by the difference, and that one is to be removed. One
+    that QEMU can't even open, such as half of a copy, is nobody's disk, and no more is an empty file."""
     _, capacity, allocation = root.info()
+    if not capacity:
+        return
     try:
         root.resize(max(capacity, allocation), 0)
     except libvirt.libvirtError as error:
         translated = translate(host, error)
         if isinstance(translated, DiskLocked):
             raise translated from error
-        raise
+        if not is_unreadable(error):
+            raise
 
 
 def replace_file(

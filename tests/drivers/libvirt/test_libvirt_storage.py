@@ -90,15 +90,20 @@ def test_a_server_does_not_start_where_its_storage_went_away(hosts: LibvirtHosts
     assert state(hosts.first, spec) is RunState.RUNNING
 
 
-def test_a_volume_whose_maker_died_is_made_anew(hosts: LibvirtHosts) -> None:
+@pytest.mark.parametrize("kept", [0, 100, 64 * 1024, 200 * 1024])
+def test_a_volume_whose_maker_died_is_made_anew(hosts: LibvirtHosts, kept: int) -> None:
     spec = hosts.spec()
-    folder = hosts.root_of(spec).parent
-    folder.mkdir()
-    (folder / "root.qcow2").write_bytes(b"QFI\xfb half of a volume")
-    (folder / "being-made").touch()
+    root = hosts.root_of(spec)
+    root.parent.mkdir()
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", root, "1G"], check=True)
+    subprocess.run(
+        ["qemu-io", "-f", "qcow2", "-c", "write 0 64k", root], check=True, capture_output=True
+    )
+    os.truncate(root, kept)
+    (root.parent / "being-made").touch()
     launch(hosts.first, spec)
     assert state(hosts.first, spec) is RunState.RUNNING
-    assert not (folder / "being-made").exists()
+    assert not (root.parent / "being-made").exists()
 
 
 def test_a_volume_that_another_is_making_at_this_moment_is_left_to_it(hosts: LibvirtHosts) -> None:
