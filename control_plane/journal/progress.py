@@ -48,17 +48,21 @@ def progress(tx: Snapshot, operation: Operation) -> Operation:
     return derive(tx, operation)
 
 
-def settle(store: Store, operation_id: OperationId, at: datetime) -> None:
-    """Write down that the operation has ended, if it has; somebody else may do so first."""
+def settle(store: Store, operation_id: OperationId, at: datetime) -> Operation:
+    """Write down that the operation has ended, if it has; answers it as it then stands."""
     try:
         with store.write() as tx:
             operation = tx.operation(operation_id)
-            ended = progress(tx, operation)
-            if operation.state is OperationState.RUNNING is not ended.state:
-                tx.put_operation(replace(ended, updated_at=at))
-                tx.add_event(_ended(ended, at))
+            now = progress(tx, operation)
+            if operation.state is OperationState.RUNNING is not now.state:
+                now = replace(now, updated_at=at)
+                tx.put_operation(now)
+                tx.add_event(_ended(now, at))
+            return now
     except LostRace:
-        pass
+        # Somebody else has written it down.
+        with store.read() as snapshot:
+            return progress(snapshot, snapshot.operation(operation_id))
 
 
 def settle_all(store: Store, at: datetime) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import anyio.to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Query
 
 from control_plane.http.auth import Anyone, Operator
@@ -77,7 +77,7 @@ async def read_operation(
 
     operation = await edge.watch.until(moved_on, Seconds(wait)) or seen[0]
     if operation.state is not OperationState.RUNNING:
-        await anyio.to_thread.run_sync(settle, edge.store, name, edge.clock.now())
+        operation = await to_thread.run_sync(settle, edge.store, name, edge.clock.now())
     return operation_out(operation)
 
 
