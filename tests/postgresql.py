@@ -74,6 +74,7 @@ def running_postgresql() -> Iterator[PostgreSQL]:
             "listen_addresses": "",
             "unix_socket_directories": str(folder),
             "fsync": "off",
+            "synchronous_commit": "off",
             "max_connections": "60",
             "shared_buffers": "32MB",
             "log_min_messages": "fatal",
@@ -100,6 +101,16 @@ def running_postgresql() -> Iterator[PostgreSQL]:
             server.wait(30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def somebody_waits_for_a_lock(url: str) -> bool:
+    """True while a connection to that database waits for another."""
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        found = connection.execute(
+            "SELECT 1 FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return found.fetchone() is not None
 
 
 def _programs() -> Path:

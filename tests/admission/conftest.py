@@ -1,5 +1,5 @@
 """Admissions are tried on the same two databases as the store."""
 
-from tests.store.conftest import new_url, postgresql_store, store
+from tests.store.conftest import emptied, new_file, postgresql_store, postgresql_url, store
 
-__all__ = ["new_url", "postgresql_store", "store"]
+__all__ = ["emptied", "new_file", "postgresql_store", "postgresql_url", "store"]

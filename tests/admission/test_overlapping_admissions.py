@@ -6,18 +6,21 @@ Each story lets somebody else commit after the admission has taken its snapshot 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
-from control_plane.admission import NewServer, admit
+from control_plane.admission import NewServer, admit, certify
 from control_plane.model.errors import YuiError
 from control_plane.model.host_health import Suspect
-from control_plane.model.pool import Duty, StoragePool
+from control_plane.model.pool import DomainKind, Duty, StoragePool
 from control_plane.model.units import GiB, MiB, Resources, VCpu
 from control_plane.store import Store, Transaction
 from tests.admission.asking import ask, assert_sound, new, nothing_else, pair
+from tests.postgresql import somebody_waits_for_a_lock
 from tests.store import samples
+from tests.store.processes import opened
 from tests.store.samples import KYOTO, host_id, server_id
 
 pytestmark = pytest.mark.postgresql
@@ -104,3 +107,30 @@ def test_a_rehearsal_that_overlaps_a_real_admission_changes_nothing(
     answer = admit(store, KYOTO, prepare, nothing_else, dry_run=True)
     assert [server.id for server in answer.servers] == [server_id(2)]
     assert set(assert_sound(store).workloads) == {server_id(1)}
+
+
+def test_what_is_promised_changes_before_an_admission_or_after_it_but_not_meanwhile(
+    postgresql_url: str,
+) -> None:
+    url = postgresql_url
+    with opened(url) as store, ThreadPoolExecutor(1) as operator:
+        samples.furnish(store, hosts=4)
+        kinds = frozenset({DomainKind.HOST, DomainKind.RACK})
+
+        def promise_more() -> None:
+            samples.attempt(store, lambda tx: tx.put_region(samples.region(promised=kinds)))
+            certify(store, KYOTO, None)
+
+        under_way: list[Future[None]] = []
+
+        def prepare(tx: Transaction) -> Sequence[NewServer]:
+            assert tx.tenants()
+            if not under_way:
+                under_way.append(operator.submit(promise_more))
+                while not (under_way[0].done() or somebody_waits_for_a_lock(url)):
+                    pass
+            return [new(1), new(2)]
+
+        admit(store, KYOTO, prepare, nothing_else)
+        under_way[0].result()
+        assert assert_sound(store).promised == kinds

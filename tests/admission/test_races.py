@@ -18,7 +18,6 @@ from control_plane.model.units import GiB
 from control_plane.model.workload import Moving
 from control_plane.store import LostRace, Store, Transaction
 from tests.admission.asking import ask, assert_sound, new
-from tests.postgresql import PostgreSQL
 from tests.store import samples
 from tests.store.processes import opened, process
 
@@ -63,12 +62,11 @@ def fill_from_processes(url: str) -> list[str]:
 
 @pytest.mark.postgresql
 def test_processes_that_admit_at_once_never_promise_more_than_the_hosts_hold(
-    postgresql: PostgreSQL,
+    postgresql_url: str,
 ) -> None:
-    url = postgresql.url()
-    with opened(url) as store:
+    with opened(postgresql_url) as store:
         samples.furnish(store, hosts=_HOSTS)
-        given = fill_from_processes(url)
+        given = fill_from_processes(postgresql_url)
         ledger = assert_sound(store)
     assert len(given) == len(set(given)) == _FITS
     assert set(ledger.workloads) == set(given), "an admission that was answered has been lost"
@@ -76,12 +74,11 @@ def test_processes_that_admit_at_once_never_promise_more_than_the_hosts_hold(
 
 @pytest.mark.postgresql
 def test_processes_that_admit_at_once_never_promise_more_than_the_storage_holds(
-    postgresql: PostgreSQL,
+    postgresql_url: str,
 ) -> None:
-    url = postgresql.url()
-    with opened(url) as store:
+    with opened(postgresql_url) as store:
         samples.furnish(store, hosts=_HOSTS, capacity=105)
-        given = fill_from_processes(url)
+        given = fill_from_processes(postgresql_url)
         ledger = assert_sound(store)
         assert ledger.storage[samples.POOL].used == GiB(100)
     assert len(given) == len(set(given)) == 10

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from control_plane.store import Store
+from control_plane.store.tables import metadata
+from tests.postgresql import PostgreSQL
 
 DATABASES = [
     pytest.param("sqlite", id="SQLite"),
@@ -27,29 +30,52 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]
     return lambda: f"sqlite:///{tmp_path}/state-{next(numbers)}.db"
 
 
+# To make tables takes ten times as long as to empty or copy them, so most tests share what is made
+# once; each still finds a state of its own that is new to it.
+@pytest.fixture(scope="session")
+def emptied(postgresql: PostgreSQL) -> Iterator[Callable[[], str]]:
+    """Empties one PostgreSQL database and names it."""
+    url = postgresql.url()
+    Store.open(url).close()
+    engine = create_engine(url)
+
+    def empty() -> str:
+        with engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        return url
+
+    yield empty
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def new_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all its tables and nothing in them; copy it."""
+    file = tmp_path_factory.mktemp("state") / "new.db"
+    Store.open(f"sqlite:///{file}").close()
+    return file
+
+
 @pytest.fixture
-def store(new_url: Callable[[], str]) -> Iterator[Store]:
-    opened = Store.open(new_url())
+def postgresql_url(emptied: Callable[[], str]) -> str:
+    return emptied()
+
+
+@pytest.fixture
+def postgresql_store(postgresql_url: str) -> Iterator[Store]:
+    """For tests whose transactions overlap, which SQLite's writers never do."""
+    opened = Store.open(postgresql_url)
     yield opened
     opened.close()
 
 
-@pytest.fixture
-def open_store() -> Iterator[Callable[[str], Store]]:
-    """Opens stores that are closed when the test ends."""
-    with ExitStack() as stack:
-
-        def open_and_remember(url: str) -> Store:
-            opened = Store.open(url)
-            stack.callback(opened.close)
-            return opened
-
-        yield open_and_remember
-
-
-@pytest.fixture
-def postgresql_store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """For tests whose transactions overlap, which SQLite's writers never do."""
-    opened = Store.open(request.getfixturevalue("postgresql").url())
+@pytest.fixture(params=DATABASES)
+def store(request: pytest.FixtureRequest, tmp_path: Path, new_file: Path) -> Iterator[Store]:
+    if request.param == "postgresql":
+        yield request.getfixturevalue("postgresql_store")
+        return
+    file = shutil.copy(new_file, tmp_path / "state.db")
+    opened = Store.open(f"sqlite:///{file}")
     yield opened
     opened.close()

@@ -8,21 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from control_plane.model.units import Seconds
 from control_plane.store import Lease, LeaseLost, Store
-from tests.postgresql import PostgreSQL
+from tests.postgresql import somebody_waits_for_a_lock
 from tests.store import samples
 from tests.store.processes import lead, opened, process
 from tests.store.samples import NOON, later
 
 TEN = Seconds(10)
-
-
-@pytest.fixture
-def postgresql_url(postgresql: PostgreSQL) -> str:
-    return postgresql.url()
 
 
 def test_a_held_lease_is_given_to_nobody_else_until_it_runs_out(store: Store) -> None:
@@ -148,7 +142,7 @@ def test_a_takeover_waits_for_the_write_that_was_there_first(postgresql_url: str
         leader.say("write")
         assert leader.hear() == "inside"
         takeover = other.submit(store.acquire_lease, "reconciler", "two", TEN, later(60))
-        while not _somebody_waits_for_a_lock(postgresql_url):
+        while not somebody_waits_for_a_lock(postgresql_url):
             assert not takeover.done(), "the lease was taken over in the middle of a write"
         leader.say("go on")
         assert leader.hear() == "written"
@@ -164,19 +158,6 @@ def test_of_many_that_ask_at_once_one_gets_the_lease(postgresql_url: str) -> Non
         ]
         given = [lease for answer in asked if (lease := answer.result()) is not None]
     assert [lease.token for lease in given] == [1]
-
-
-def _somebody_waits_for_a_lock(url: str) -> bool:
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        waiting = connection.scalar(
-            text(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-        )
-    engine.dispose()
-    return bool(waiting)
 
 
 def _acquire(store: Store, holder: str, now: datetime = NOON) -> Lease:

@@ -92,7 +92,9 @@ def test_a_workload_carries_all_that_placement_asks_of_it(store: Store) -> None:
         )
 
 
-def test_a_host_carries_all_that_placement_asks_of_it_and_dies_with_itself_and_its_site(store: Store) -> None:
+def test_a_host_carries_all_that_placement_asks_of_it_and_dies_with_itself_and_its_site(
+    store: Store,
+) -> None:
     samples.furnish(store)
     with store.read() as tx:
         ledger, described = tx.ledger(KYOTO), tx.host(host_id(1))
