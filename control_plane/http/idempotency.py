@@ -82,8 +82,18 @@ class OnceOnly:
         replay: Callable[[Body], Response] | None,
     ) -> Response:
         def look_and_work() -> BaseModel | IdempotentAnswer:
-            # Another process may have answered the same key between two tries.
-            return self._known(key) or work(remember)
+            known = self._known(key)
+            if known is not None:
+                return known
+            try:
+                return work(remember)
+            except YuiError:
+                # Another process may have done the same request meanwhile, and this one is refused
+                # because it is done already.
+                known = self._known(key)
+                if known is None:
+                    raise
+                return known
 
         def remember(tx: Transaction, answer: BaseModel) -> None:
             body = answer.model_dump(mode="json")

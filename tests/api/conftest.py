@@ -159,7 +159,14 @@ class Api:
 
 @contextmanager
 def opened(state_file: Path, token: str | None = None) -> Iterator[Api]:
-    store = Store.open(f"sqlite:///{state_file}")
+    with opened_at(f"sqlite:///{state_file}", state_file, token) as api:
+        yield api
+
+
+@contextmanager
+def opened_at(url: str, state_file: Path, token: str | None = None) -> Iterator[Api]:
+    """`contents` is for SQLite's file alone."""
+    store = Store.open(url)
     world = SimulatedWorld()
     try:
         app = create_app(
