@@ -16,6 +16,8 @@ from control_plane.model.units import Seconds
 
 _WRITES = "yui_writes"
 _CONNECT_TIMEOUT = Seconds(10)
+# The HTTP edge answers on forty threads, and each needs a connection for a few milliseconds.
+_POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "pool_timeout": 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ def engines_for(url: str, patience: Seconds) -> Engines:
 
 
 def _sqlite(url: URL, patience: Seconds) -> Engines:
-    engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"check_same_thread": False}, **_POOL
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
@@ -77,6 +81,7 @@ def _postgresql(url: URL, patience: Seconds) -> Engines:
         pool_pre_ping=True,
         isolation_level="REPEATABLE READ",
         connect_args={"connect_timeout": int(_CONNECT_TIMEOUT)},
+        **_POOL,
     )
     limit = int(patience * 1000)
 

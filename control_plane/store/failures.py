@@ -13,6 +13,7 @@ _UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKE
 
 # PostgreSQL's SQLSTATE codes (its manual, appendix A) that mean: another transaction was there
 # first. A value that had to be unique, or a row that was referred to, changed under this one.
+_OVERTAKEN = "40001"
 _RACES = {"40001", "40P01", "55P03", "23505", "25P03"}
 _FOREIGN_KEY = "23503"
 _DISK_FULL = "53100"
@@ -105,6 +106,11 @@ def value_refused(place: str) -> YuiError:
         status=422,
         fields={"state": place},
     )
+
+
+def was_overtaken(error: DBAPIError) -> bool:
+    """True when a row that PostgreSQL was asked to lock had changed under this snapshot."""
+    return getattr(error.orig, "sqlstate", None) == _OVERTAKEN
 
 
 def translate(error: DBAPIError | sqlite3.Error, place: str) -> YuiError:

@@ -56,8 +56,8 @@ class HostWrites(HostReads, FenceWrites):
         health and duty stay, its generation rises when something changed. Answers what is stored.
 
         Raises `site-not-found`, `host-region-differs`, `storage-pool-not-found` for a pool that the
-        host's region does not have, and `host-in-use` when a host that carries servers would change
-        its site.
+        host's region does not have, and `host-in-use` when a host that carries servers or is a
+        refuge would change its site.
         """
         self._check_description(host)
         row = self._first(select(tables.hosts).where(tables.hosts.c.id == host.id))
@@ -79,7 +79,7 @@ class HostWrites(HostReads, FenceWrites):
         )
         if described == standing:
             return standing
-        if standing.site != host.site and self._carries_something(host.id):
+        if standing.site != host.site and self._is_needed(host.id):
             raise _in_use(host.id)
         return self.save_host(described)
 
@@ -123,10 +123,7 @@ class HostWrites(HostReads, FenceWrites):
         """Forget a host; its fence evidence stays. Raises `host-in-use` while it carries servers
         or is a refuge."""
         self._need("host", tables.hosts, id)
-        refuge = self._first(
-            select(tables.refuges.c.server_id).where(tables.refuges.c.host_id == id).limit(1)
-        )
-        if refuge is not None or self._carries_something(id):
+        if self._is_needed(id):
             raise _in_use(id)
         self.remove_fence_word(id)
         self._connection.execute(delete(tables.hosts).where(tables.hosts.c.id == id))
@@ -149,12 +146,14 @@ class HostWrites(HostReads, FenceWrites):
             raise LostRace(f"host {id}")
         self._marked_hosts[id] = (Generation(row.generation - 1), Generation(row.generation))
 
-    def _carries_something(self, id: HostId) -> bool:
-        servers = tables.servers
-        query = select(servers.c.id).where(
+    def _is_needed(self, id: HostId) -> bool:
+        """True while it carries servers or is a refuge for some."""
+        servers, refuges = tables.servers, tables.refuges
+        carried = select(servers.c.id).where(
             or_(servers.c.host_id == id, servers.c.target_host_id == id)
         )
-        return self._first(query.limit(1)) is not None
+        promised = select(refuges.c.server_id).where(refuges.c.host_id == id)
+        return any(self._first(query.limit(1)) is not None for query in (carried, promised))
 
     def _check_description(self, host: Host) -> None:
         site = self._first(select(tables.sites.c.region_id).where(tables.sites.c.id == host.site))

@@ -24,6 +24,12 @@ class OnlyOne:
         except OSError as error:
             raise _refused(error, database) from error
         try:
+            # SQLite gives its files the rights of the first: nobody else reads the state.
+            os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            os.close(self._descriptor)
+            raise _refused(error, database) from error
+        try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = _holder(self._descriptor)

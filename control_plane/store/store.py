@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from control_plane.model.units import Seconds
 from control_plane.store.engines import Engines, engines_for
-from control_plane.store.failures import LostRace, state_busy, translate
+from control_plane.store.failures import LostRace, state_busy, translate, was_overtaken
 from control_plane.store.leases import Lease, LeaseRows
 from control_plane.store.migrate import migrate
 from control_plane.store.only_one import OnlyOne
@@ -79,7 +79,8 @@ class Store:
     ) -> Iterator[Transaction]:
         """One transaction: all of it is kept when the block ends, none when it raises.
 
-        With `lease`, it is kept only if the lease is still held by its token, else LeaseLost.
+        With `lease`, it is kept only if the lease is still held by its token, else LeaseLost; the
+        lease cannot be renewed, released or taken over before the block ends.
         With `turn`, writers that name the same turn go one after the other; where several
         processes would otherwise keep losing their race to each other, this lets each get on.
         Raises LostRace when another transaction was there first.
@@ -183,10 +184,10 @@ def _begin_under(connection: Connection, lease: Lease | None) -> RootTransaction
         try:
             if lease is not None:
                 LeaseRows(connection).verify(lease)
-        except DBAPIError:
-            # The lease was being renewed at this very moment; nothing has been decided yet.
+        except DBAPIError as error:
             transaction.rollback()
-            if tries_left == 0:
+            # The lease was being renewed at this very moment; nothing has been decided yet.
+            if tries_left == 0 or not was_overtaken(error):
                 raise
         except BaseException:
             transaction.rollback()

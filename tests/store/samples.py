@@ -65,6 +65,11 @@ def site(capacity: int = 1000, network: str = "10.77.16.0/24", **changes: object
     return replace(Site(SITE, KYOTO, "京都センター", network, "10.77.16.1", pools), **changes)
 
 
+def elsewhere() -> Site:
+    """A second site of the region, with nothing in it."""
+    return Site(SiteId("uji-dc"), KYOTO, "宇治センター", "10.9.0.0/24")
+
+
 def host_id(number: int) -> HostId:
     return HostId(f"kyoto-{number}")
 

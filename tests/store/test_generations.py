@@ -172,17 +172,6 @@ def test_a_new_description_leaves_health_and_duty_alone(store: Store) -> None:
     assert described.generation > drained.generation
 
 
-def test_a_host_that_carries_servers_stays_in_its_site(store: Store) -> None:
-    _with_one_protected_server(store)
-    with store.write() as tx:
-        tx.put_site(
-            samples.site(id="other", storage_pools=(), network="10.9.0.0/24", guest_gateway=None)
-        )
-        tx.put_host_description(samples.host(2, site="other"))
-    with pytest.raises(Exception, match="drain it first"):
-        samples.attempt(store, lambda tx: tx.put_host_description(samples.host(1, site="other")))
-
-
 def test_an_error_anywhere_undoes_the_whole_transaction(store: Store) -> None:
     samples.furnish(store)
 

@@ -126,6 +126,16 @@ _MEDDLE: dict[str, tuple[tuple[int, ...], Step, Step]] = {
         lambda tx: tx.remove_system(samples.SYSTEM),
         add(1, 1),
     ),
+    "a flavor goes as a server gets it": (
+        (),
+        lambda tx: tx.remove_flavor(samples.SMALL),
+        add(1, 1),
+    ),
+    "a site goes as it gets a host": (
+        (),
+        lambda tx: tx.remove_site(samples.elsewhere().id),
+        lambda tx: tx.put_host_description(samples.host(9, site=samples.elsewhere().id)),
+    ),
     "one member joins twice": ((), join, join),
 }
 
@@ -237,6 +247,7 @@ def _look_around(tx: Snapshot) -> None:
 def _furnish(store: Store, standing: tuple[int, ...]) -> None:
     samples.furnish(store)
     with store.write() as tx:
+        tx.put_site(samples.elsewhere())
         tx.add_tenant(samples.tenant(samples.MAIZURU, "舞鶴市"))
         for number in standing:
             tx.add_server(samples.server(number))

@@ -115,6 +115,17 @@ _CONFLICTS: dict[str, Callable[[Transaction], object]] = {
     "system-in-use": lambda tx: tx.remove_system(samples.SYSTEM),
     "host-in-use: it carries a server": lambda tx: tx.remove_host(host_id(1)),
     "host-in-use: it is a refuge": lambda tx: tx.remove_host(host_id(2)),
+    "host-in-use: a refuge changes its site": lambda tx: (
+        tx.put_site(samples.elsewhere()),
+        tx.put_host_description(samples.host(2, site=samples.elsewhere().id)),
+    ),
+    "host-in-use: a carrier changes its site": lambda tx: (
+        tx.put_site(samples.elsewhere()),
+        tx.put_host_description(samples.host(1, site=samples.elsewhere().id)),
+    ),
+    "flavor-in-use": lambda tx: tx.remove_flavor(samples.SMALL),
+    "region-in-use": lambda tx: tx.remove_region(samples.KYOTO),
+    "site-in-use": lambda tx: tx.remove_site(samples.SITE),
     "image-in-use": lambda tx: tx.put_image(replace(samples.image(), sha256="1" * 64)),
     "guest-network-in-use": lambda tx: tx.put_site(
         samples.site(network="10.78.0.0/24", guest_gateway=None)
@@ -165,6 +176,30 @@ def test_descriptions_that_contradict_themselves_are_refused(store: Store, case:
     assert refusal.value.type == _slug(case)
     assert refusal.value.status == 422
     _is_a_sentence(refusal.value)
+
+
+def test_what_nobody_uses_can_be_removed(store: Store) -> None:
+    saga = RegionId("saga")
+    with store.write() as tx:
+        samples.describe(tx)
+        tx.put_region(samples.region(id=saga))
+        tx.put_site(samples.elsewhere())
+        tx.add_tenant(samples.tenant())
+        tx.add_system(samples.system())
+        tx.add_server(samples.server(1))
+    with store.write() as tx:
+        tx.remove_region(saga)
+        tx.remove_site(samples.elsewhere().id)
+        tx.remove_host(host_id(3))
+        tx.remove_server(server_id(1))
+        tx.remove_system(samples.SYSTEM)
+        tx.remove_tenant(samples.FUKUCHIYAMA)
+        tx.remove_flavor(samples.SMALL)
+    with store.read() as tx:
+        assert [region.id for region in tx.regions()] == [samples.KYOTO]
+        assert [site.id for site in tx.sites()] == [samples.SITE]
+        assert [host.id for host in tx.hosts()] == [host_id(1), host_id(2)]
+        assert (tx.servers(), tx.systems(), tx.tenants(), tx.flavors()) == ((), (), (), ())
 
 
 def test_a_member_neither_finds_nor_counts_what_is_another_members(store: Store) -> None:

@@ -54,6 +54,19 @@ def test_one_process_cannot_open_one_file_twice_either(tmp_path: Path) -> None:
     Store.open(url).close()
 
 
+def test_nobody_else_on_the_machine_can_read_the_state(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path}/state.db") as store:
+        samples.furnish(store)
+        files = sorted(tmp_path.iterdir())
+        assert [file.name for file in files] == [
+            "state.db",
+            "state.db-shm",
+            "state.db-wal",
+            "state.db.lock",
+        ]
+        assert {file.stat().st_mode & 0o077 for file in files} == {0}
+
+
 def test_a_failed_opening_lets_go_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "state.db"
     file.write_bytes(b"this is no database, whatever its name says" * 100)
