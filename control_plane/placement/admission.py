@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from control_plane.model.ids import ServerId
+from control_plane.model.ids import HostId, ServerId
 from control_plane.model.ledger import Ledger, LedgerWorkload
 from control_plane.placement.arrival import Arrival, StorageRoom, settle
 from control_plane.placement.board import Board
-from control_plane.placement.budget import Budget
+from control_plane.placement.budget import Budget, rehearsal
 from control_plane.placement.certificate import open_board, plan_of
 from control_plane.placement.diagnosis import why_no_host
 from control_plane.placement.exact import Verdict
@@ -154,20 +154,16 @@ def _remedies(
     others = [workload for workload in new if workload.id != refusal.workload]
 
     def fits(changed: Ledger) -> bool:
-        return isinstance(admit(changed, new, _rehearsal()), Plan)
+        return isinstance(admit(changed, new, rehearsal()), Plan)
 
     def fits_smaller(workload: LedgerWorkload) -> bool:
-        return isinstance(admit(ledger, [*others, workload], _rehearsal()), Plan)
+        return isinstance(admit(ledger, [*others, workload], rehearsal()), Plan)
 
-    def move(changed: Ledger, server: ServerId) -> Plan | Refusal:
-        return begin_move(changed, server, None, _rehearsal())
+    def move(changed: Ledger, server: ServerId, target: HostId | None) -> Plan | Refusal:
+        return begin_move(changed, server, target, rehearsal())
 
     return (
         *one_move(ledger, refusal, move, fits),
         *smaller(refused, refusal, fits_smaller),
         *more_hosts(ledger, refused, refusal, fits),
     )
-
-
-def _rehearsal() -> Budget:
-    return Budget(solver=0.5, repairs=64)

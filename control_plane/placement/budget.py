@@ -19,3 +19,8 @@ class Budget:
 
     def repair(self) -> None:
         self.repairs -= 1
+
+
+def rehearsal() -> Budget:
+    """Enough to see whether a remedy would work."""
+    return Budget(solver=0.5, repairs=64)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from control_plane.model.ids import StoragePoolId
+from control_plane.model.ledger import LedgerWorkload
 from control_plane.model.pool import FailureDomain
 from control_plane.placement.arrival import Arrival, lived_on_by_mates
 from control_plane.placement.board import NOWHERE, Amounts, Board
@@ -28,6 +29,7 @@ class _Want:
     nearest: int
     shortfall: int
     unit: str
+    wanted: str = ""
     failure: FailureDomain | None = None
     role: Role = Role.HOST
 
@@ -45,7 +47,9 @@ def why_no_refuge(board: Board, domain: int, number: int, proof: Proof) -> Refus
     """For a workload that stays where it is and has no refuge for the domain."""
     pool = board.workloads[number].storage
     want = _refuge_want(board, domain, number, board.holders[number][-1], pool)
-    return _refusal(board, number, want or _joint(board, domain, number), proof)
+    if want is None:
+        raise AssertionError(f"{board.workloads[number].id} was left out of a refuge that is free")
+    return _refusal(board, number, want, proof)
 
 
 def _weight(want: _Want) -> float:
@@ -62,6 +66,7 @@ def _refusal(board: Board, number: int, want: _Want, proof: Proof) -> Refusal:
         unit=want.unit,
         proof=proof,
         role=want.role,
+        wanted=want.wanted,
     )
 
 
@@ -90,22 +95,36 @@ def _property_want(
     board: Board, number: int, pool: StoragePoolId | None, usable: Mask, apart: Iterable[int]
 ) -> tuple[Mask, _Want | None]:
     """The hosts among `usable` that meet every rule, or the first rule that nobody left meets."""
-    steps = [*board.eligibility.rules(board.workloads[number], pool).items()]
-    steps.append((Lack.OPEN_HOST, board.eligibility.open))
+    workload = board.workloads[number]
     keeping_apart = np.ones(len(board.hosts), dtype=np.bool_)
     keeping_apart[list(apart)] = False
-    steps.append((Lack.ANTI_AFFINITY, keeping_apart))
+    steps = {
+        **board.eligibility.rules(workload, pool),
+        Lack.OPEN_HOST: board.eligibility.open,
+        Lack.ANTI_AFFINITY: keeping_apart,
+    }
+    if not usable.any():
+        return usable, _Want(_MISSING_PROPERTY, Lack.OTHER_HOST, NOWHERE, 1, "host")
     left = usable
-    if not left.any():
-        nearest = _roomiest(board, board.eligibility.open)
-        return left, _Want(_MISSING_PROPERTY, Lack.OPEN_HOST, nearest, 1, "host")
-    for name, mask in steps:
+    for name, mask in steps.items():
         after = left & mask
         if not after.any():
+            wanted = _wanted(Lack(name), workload, pool)
             nearest = _roomiest(board, left)
-            return after, _Want(_MISSING_PROPERTY, Lack(name), nearest, 1, "host")
+            return after, _Want(_MISSING_PROPERTY, Lack(name), nearest, 1, "host", wanted)
         left = after
     return left, None
+
+
+def _wanted(lack: Lack, workload: LedgerWorkload, pool: StoragePoolId | None) -> str:
+    names: dict[Lack, Iterable[str]] = {
+        Lack.SITE: workload.sites,
+        Lack.ZONE: [workload.zone],
+        Lack.TRAIT: workload.traits,
+        Lack.STORAGE_REACH: [pool or ""],
+        Lack.ANTI_AFFINITY: [workload.group or ""],
+    }
+    return ", ".join(sorted(names.get(lack, ())))
 
 
 def _amount_want(board: Board, host: int, size: Amounts, room: Amounts) -> _Want | None:
@@ -135,7 +154,9 @@ def _host_want(board: Board, arrival: Arrival, pool: StoragePoolId | None) -> _W
     fits = hosts & (size <= board.free).all(axis=1)
     if not fits.any():
         host, room = _least_lacking(board, hosts, size, board.free)
-        return _amount_want(board, host, size, room) or _joint(board, NOWHERE, number)
+        lacking = _amount_want(board, host, size, room)
+        if lacking is not None:
+            return lacking
     # Where there is room as long as nothing fails, some promise stands in the way on every host.
     room_left = ((board.free - board.peak)[fits] / board.scale).min(axis=1)
     candidates = np.flatnonzero(fits)[np.argsort(-room_left, kind="stable")][:_HOSTS_LOOKED_AT]
@@ -165,14 +186,15 @@ def _promise_want(board: Board, number: int, host: int, pool: StoragePoolId | No
             if board.refuge[domain].get(mate) == host:
                 want = _Want(_MISSING_PROPERTY, Lack.ANTI_AFFINITY, host, 1, "host")
                 return _because_of(board, domain, want, Role.HOST)
-    return _joint(board, domains[0] if domains else NOWHERE, number)
+    raise AssertionError(f"{board.workloads[number].id} was left out of a host that is free")
 
 
 def _refuge_want(
     board: Board, domain: int, number: int, host: int, pool: StoragePoolId | None
 ) -> _Want | None:
     """What stands in the way of its restart when the domain dies, should it live on `host`."""
-    if board.members[domain, board.holders[number]].any() and not board.members[domain, host]:
+    lives_on = not board.members[domain, host] and not board.eligibility.gone[host]
+    if lives_on and board.members[domain, board.holders[number]].any():
         return None
     apart = set(lived_on_by_mates(board, number))
     apart |= {board.refuge[domain].get(mate, NOWHERE) for mate in board.others(number)}
@@ -189,21 +211,4 @@ def _refuge_want(
 
 
 def _because_of(board: Board, domain: int, want: _Want, role: Role) -> _Want:
-    return _Want(
-        want.weight,
-        want.resource,
-        want.nearest,
-        want.shortfall,
-        want.unit,
-        board.domains[domain],
-        role,
-    )
-
-
-def _joint(board: Board, domain: int, number: int) -> _Want:
-    """Each alone would fit; together they do not. The whole size is what is wanting on the host
-    with most room."""
-    nearest = _roomiest(board, board.masks[number])
-    size = int(board.size[number, 1])
-    want = _Want(0.0, Lack.MEMORY, nearest, size, "MiB")
-    return want if domain == NOWHERE else _because_of(board, domain, want, Role.REFUGE)
+    return replace(want, failure=board.domains[domain], role=role)

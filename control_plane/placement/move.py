@@ -16,7 +16,7 @@ from control_plane.model.ids import HostId, ServerId
 from control_plane.model.ledger import Ledger
 from control_plane.placement.arrival import Arrival, settle
 from control_plane.placement.board import NOWHERE
-from control_plane.placement.budget import Budget
+from control_plane.placement.budget import Budget, rehearsal
 from control_plane.placement.certificate import open_board, plan_of
 from control_plane.placement.diagnosis import why_no_host
 from control_plane.placement.exact import Verdict
@@ -44,10 +44,10 @@ def plan_move(
         return answer
 
     def fits(changed: Ledger) -> bool:
-        return isinstance(begin_move(changed, server, target, _rehearsal()), Plan)
+        return isinstance(begin_move(changed, server, target, rehearsal()), Plan)
 
-    def move(changed: Ledger, other: ServerId) -> Plan | Refusal:
-        return begin_move(changed, other, None, _rehearsal())
+    def move(changed: Ledger, other: ServerId, to: HostId | None) -> Plan | Refusal:
+        return begin_move(changed, other, to, rehearsal())
 
     workload = ledger.workloads[server]
     remedies: tuple[Remedy, ...] = (
@@ -83,10 +83,6 @@ def begin_move(
     proved = outcome is Outcome.IMPOSSIBLE
     proof = Proof.PROVED_IMPOSSIBLE if proved else Proof.SEARCH_BUDGET_SPENT
     return why_no_host(board, arrival, proof)
-
-
-def _rehearsal() -> Budget:
-    return Budget(solver=0.5, repairs=64)
 
 
 def _check(ledger: Ledger, server: ServerId, target: HostId | None) -> None:

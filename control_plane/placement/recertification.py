@@ -9,7 +9,7 @@ from control_plane.model.ids import HostId, ServerId
 from control_plane.model.ledger import Ledger
 from control_plane.model.pool import FailureDomain
 from control_plane.placement.board import Board
-from control_plane.placement.budget import Budget
+from control_plane.placement.budget import Budget, rehearsal
 from control_plane.placement.certificate import missing, open_board, refuges
 from control_plane.placement.diagnosis import why_no_refuge
 from control_plane.placement.refuges import Outcome, cover_most, mend, place
@@ -85,4 +85,4 @@ class _Covers:
         board = open_board(ledger)
         domain = board.domain_no[self.failure]
         numbers = missing(board).get(domain, [])
-        return mend(board, domain, numbers, Budget(solver=0.5, repairs=50)) is Outcome.COVERED
+        return mend(board, domain, numbers, rehearsal()) is Outcome.COVERED

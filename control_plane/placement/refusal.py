@@ -30,7 +30,9 @@ class Lack(StrEnum):
     ANTI_AFFINITY = "anti-affinity"
     STORAGE_REACH = "storage-reach"
     OPEN_HOST = "open-host"
-    """Every host that would do is closed, or inside the domain that fails."""
+    """Every host that would do is closed to new servers."""
+    OTHER_HOST = "other-host"
+    """There is no other host at all, or none outside the domain that fails."""
 
 
 class Role(StrEnum):
@@ -49,7 +51,8 @@ class Refusal:
 
     `nearest` is the host that comes closest, None where the region has none to name. `shortfall` is
     what it lacks, in `unit` (`vCPU`, `MiB`, `GiB`, or `host` for a property that no host has), with
-    every server and every other refuge where the plan had put them.
+    every server and every other refuge where the plan had put them. `wanted` names the zone, the
+    traits, the sites, the storage pool or the group in question.
     """
 
     failure: FailureDomain | None
@@ -61,6 +64,7 @@ class Refusal:
     proof: Proof
     remedies: tuple[Remedy, ...] = ()
     role: Role = Role.HOST
+    wanted: str = ""
 
     def explain_en(self) -> str:
         sentences = [self._what_en()]
@@ -105,11 +109,13 @@ class Refusal:
             case Lack.STORAGE:
                 return f"no storage pool that its hosts reach has room for its disk, and the emptiest lacks {lack}"
             case Lack.OPEN_HOST:
-                return "no host that would do is open" + _outside_en(self.failure)
+                return f"every host{_outside_en(self.failure)} that would do is closed to new servers, '{self.nearest}' among them"
+            case Lack.OTHER_HOST:
+                return f"there is no other host{_outside_en(self.failure)}"
             case Lack.ANTI_AFFINITY:
-                return f"every host that would do{_outside_en(self.failure)} is taken by a member of its group, which must be kept apart from it"
+                return f"every host that would do{_outside_en(self.failure)} is taken by a member of group '{self.wanted}', which is kept apart"
             case _:
-                return f"no open host{_outside_en(self.failure)} {_WANTING_EN[self.resource]}"
+                return f"no host{_outside_en(self.failure)} {_WANTING_EN[self.resource].format(self.wanted)}"
 
     def _what_ja(self) -> str:
         server = f"サーバー「{self.workload}」"
@@ -134,24 +140,28 @@ class Refusal:
             case Lack.STORAGE:
                 return f"ディスクを置けるストレージプールがなく、最も空きの多いプールでも {lack} 不足します"
             case Lack.OPEN_HOST:
-                return f"{outside}条件に合う受け入れ可能なホストがありません"
+                return f"{outside}条件に合うホスト(「{self.nearest}」など)はありますが、いずれも受け入れを停止しています"
+            case Lack.OTHER_HOST:
+                return f"{outside}ほかのホストがありません"
             case Lack.ANTI_AFFINITY:
-                return f"{outside}同じグループのサーバーと別にできるホストがありません"
+                return f"{outside}グループ「{self.wanted}」のほかのサーバーと重ならないホストがありません"
             case _:
-                return f"{outside}{_WANTING_JA[self.resource]}受け入れ可能なホストがありません"
+                return (
+                    f"{outside}{_WANTING_JA[self.resource].format(self.wanted)}ホストがありません"
+                )
 
 
 _WANTING_EN = {
-    Lack.ZONE: "serves its network zone",
-    Lack.TRAIT: "has every trait it asks for",
-    Lack.SITE: "stands at a site where its data may be",
-    Lack.STORAGE_REACH: "reaches the storage pool of its disk",
+    Lack.ZONE: "serves network zone '{}'",
+    Lack.TRAIT: "has all of what it asks for: {}",
+    Lack.SITE: "stands where its data may be: {}",
+    Lack.STORAGE_REACH: "reaches storage pool '{}', which holds its disk",
 }
 _WANTING_JA = {
-    Lack.ZONE: "必要なネットワーク系統に接続された",
-    Lack.TRAIT: "必要な特性をすべて備えた",
-    Lack.SITE: "データの保管を許された拠点にある",
-    Lack.STORAGE_REACH: "ディスクのあるストレージプールに接続された",
+    Lack.ZONE: "ネットワーク系統「{}」に接続された",
+    Lack.TRAIT: "必要な特性({})をすべて備えた",
+    Lack.SITE: "データの保管を許された拠点({})にある",
+    Lack.STORAGE_REACH: "ディスクのあるストレージプール「{}」に接続された",
 }
 
 

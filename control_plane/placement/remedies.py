@@ -8,7 +8,7 @@ from itertools import islice
 
 from control_plane.model.ids import HostId, ServerId
 from control_plane.model.ledger import Ledger, LedgerHost, LedgerWorkload, Standing
-from control_plane.model.pool import DomainKind, FailureDomain
+from control_plane.model.pool import DomainKind, FailureDomain, Policy
 from control_plane.model.units import GiB, MiB, Resources, VCpu
 from control_plane.placement.plan import Plan, apply
 from control_plane.placement.refusal import Lack, Refusal
@@ -19,7 +19,7 @@ Fits = Callable[[Ledger], bool]
 
 _HOSTS_ADDED_AT_MOST = 4
 _CLASSES_TRIED = 3
-_MOVES_TRIED = 8
+_SERVERS_TRIED = 8
 _HALVINGS = 4
 _AMOUNTS = (Lack.VCPU, Lack.MEMORY, Lack.STORAGE)
 
@@ -86,17 +86,28 @@ def _class(host: LedgerHost) -> tuple[object, ...]:
 def one_move(
     ledger: Ledger,
     refusal: Refusal,
-    plan_move: Callable[[Ledger, ServerId], Plan | Refusal],
+    plan_move: Callable[[Ledger, ServerId, HostId | None], Plan | Refusal],
     fits: Fits,
 ) -> tuple[MoveServer, ...]:
     """One server whose move, once it has arrived, makes room."""
-    if refusal.resource not in _AMOUNTS or refusal.resource is Lack.STORAGE:
+    if refusal.resource not in (Lack.VCPU, Lack.MEMORY):
         return ()
-    for server in islice(_worth_moving(ledger, refusal), _MOVES_TRIED):
-        plan = plan_move(ledger, server)
-        if isinstance(plan, Plan) and fits(arrived(apply(ledger, plan), server)):
-            source = ledger.workloads[server].hosts[0]
-            return (MoveServer(server, source, plan.hosts[server]),)
+    # Onto a full host first: bringing servers together is what makes room for a large one.
+    crowding = replace(ledger, policy=Policy.PACK)
+    for server in islice(_worth_moving(ledger, refusal), _SERVERS_TRIED):
+        tried = set()
+        for way in (crowding, ledger):
+            plan = plan_move(way, server, None)
+            if isinstance(plan, Refusal):
+                break
+            target = plan.hosts[server]
+            if target in tried:
+                continue
+            tried.add(target)
+            # As whoever follows the advice will have it planned.
+            plan = plan_move(ledger, server, target)
+            if isinstance(plan, Plan) and fits(arrived(apply(ledger, plan), server)):
+                return (MoveServer(server, ledger.workloads[server].hosts[0], target),)
     return ()
 
 
@@ -128,7 +139,7 @@ def _worth_moving(ledger: Ledger, refusal: Refusal) -> Iterator[ServerId]:
         for w in movable
         if w.hosts[0] != refusal.nearest and refusal.failure in ledger.hosts[w.hosts[0]].domains
     ]
-    half = _MOVES_TRIED // 2 if in_domain else _MOVES_TRIED
+    half = _SERVERS_TRIED // 2 if in_domain else _SERVERS_TRIED
     for workload in sorted(on_nearest, key=usefulness)[:half]:
         yield workload.id
     for workload in sorted(in_domain, key=usefulness):
