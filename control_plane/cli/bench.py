@@ -52,6 +52,7 @@ def failover(
                 "restarted_servers": result.restarted,
                 "double_started": result.double_started,
                 "seconds": round(result.seconds, 4),
+                "cpu_seconds": round(result.cpu_seconds, 4),
                 "pool_seconds": round(result.pool_seconds, 1),
                 "admission_seconds": round(result.admission_seconds, 2),
                 "peak_memory_mib": result.peak_memory,
