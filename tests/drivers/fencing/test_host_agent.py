@@ -129,13 +129,14 @@ def test_a_crashed_agent_that_is_started_again_keeps_its_host_alive(make_host):
     host = make_host()
     agent = host.start_agent()
     first = host.wait_for_lease()
+    crashed_at = time.monotonic()
     agent.kill()
     agent.wait()
     host.start_agent()
     second = host.wait_for_lease(agent=first.agent)
     assert second.boot_id == first.boot_id
-    deadline = time.monotonic() + 2 * first.watchdog
-    while time.monotonic() < deadline:
+    when_it_would_have_fired = crashed_at + first.watchdog
+    while time.monotonic() < when_it_would_have_fired + 0.5:
         assert host.alive()
         time.sleep(0.1)
     before = host.last_write()
@@ -144,20 +145,17 @@ def test_a_crashed_agent_that_is_started_again_keeps_its_host_alive(make_host):
 
 def test_full_storage_resets_nobody(make_host, storage):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(storage)], check=True)
+    host = make_host()
     try:
-        host = make_host()
         host.start_agent()
         first = host.wait_for_lease()
         with pytest.raises(OSError, match="No space left"):
             (storage / "filler").write_bytes(b"x" * 2**20)
         full_at = host.lease().sequence
-        eventually(lambda: host.lease().sequence > full_at + 10, "the lease goes on")
+        eventually(lambda: host.lease().sequence > full_at + 3, "the lease goes on")
         assert host.lease().agent == first.agent
     finally:
-        for process in (*host.started, host.holder):
-            process.kill()
-            process.wait()
-        eventually(lambda: not host.alive(), "the host is gone")
+        host.destroy()
         subprocess.run(["umount", str(storage)], check=True)
 
 
