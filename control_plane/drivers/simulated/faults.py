@@ -158,7 +158,7 @@ class Faults:
         self.around.tell(host, f"the watchdog of {host} is broken")
 
     def remove_watchdog(self, host: HostId) -> None:
-        """The host has a heartbeat only; its lease proves nothing and is no fence."""
+        """The host has a heartbeat only, and its lease says so: it proves nothing."""
         self.machines[host].has_watchdog = False
         self.machines[host].review_lease()
 
@@ -202,6 +202,10 @@ class Faults:
 
     def fill_image_cache(self, host: HostId) -> None:
         self.machines[host].cache_full = True
+
+    def empty_image_cache(self, host: HostId) -> None:
+        """There is room for images again."""
+        self.machines[host].cache_full = False
 
     # Guests, and what people do by hand
 

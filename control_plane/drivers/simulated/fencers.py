@@ -1,13 +1,12 @@
-"""Fences of simulated hosts: power-off by BMC with read-back, and the lease under a watchdog."""
+"""The fence of simulated hosts by their BMC: power-off, then reading it back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from control_plane.drivers.simulated.channels import LeaseWatch
 from control_plane.drivers.simulated.machine import Bmc, Machine, Running
-from control_plane.drivers.world import FenceFailed
+from control_plane.drivers.world import FenceFailed, Fencer
 from control_plane.model.fence import FenceEvidence, FenceKind
 from control_plane.model.pool import Host
 
@@ -58,26 +57,16 @@ class BmcFencer:
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseFencer:
-    world: SimulatedWorld
+class Gated:
+    """Another fence, used by a process that can be stopped."""
+
+    fencer: Fencer
     gate: Gate
-    watch: LeaseWatch
-    name: str = "storage-lease"
+
+    @property
+    def name(self) -> str:
+        return self.fencer.name
 
     def fence(self, host: Host) -> FenceEvidence:
         self.gate.leave("fence")
-        unchanged = self.watch.unchanged_for(host)
-        needed = self.world.timing.lease_proof
-        if unchanged is None:
-            raise FenceFailed(f"The storage that holds the lease of {host.id} cannot be read.")
-        if unchanged < needed:
-            raise FenceFailed(
-                f"The lease of {host.id} was seen unchanged for {unchanged:.0f} s of {needed:.0f} s."
-            )
-        return FenceEvidence(
-            host.id,
-            FenceKind.LEASE_EXPIRED,
-            self.world.virtual_clock.now(),
-            f"lease of {host.id}",
-            f"Its lease was seen unchanged for {unchanged:.0f} s, so its watchdog has reset it.",
-        )
+        return self.fencer.fence(host)

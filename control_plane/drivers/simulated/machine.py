@@ -71,6 +71,8 @@ class Lease:
     renewals: int = 0
     renewing_since: Seconds | None = None
     last_renewal: Seconds = Seconds(0)
+    boots: int = 0
+    """How many boots of the host have renewed it."""
     armed: bool = False
     """Renewed since the host booted: from then on the watchdog counts."""
 
@@ -196,7 +198,9 @@ class Machine:
         if can_renew and lease.renewing_since is None:
             lease.renewing_since = clock.monotonic()
             lease.renewals += 1
-            lease.armed = True
+            if not lease.armed:
+                lease.boots += 1
+                lease.armed = True
         elif not can_renew and lease.renewing_since is not None:
             elapsed = clock.monotonic() - lease.renewing_since
             periods = int(elapsed / timing.lease_renewal)

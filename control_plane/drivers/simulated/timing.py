@@ -10,9 +10,8 @@ from control_plane.model.units import Seconds
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Virtual durations. A host renews its lease every `lease_renewal`; when it could not for
-    `lease_ttl` it stops feeding its watchdog, which resets it `watchdog` later. The control plane
-    believes in that reset only after watching the lease unchanged for all of that plus
-    `lease_margin`."""
+    `lease_ttl` it stops feeding its watchdog, which resets it `watchdog` later: the latest moment
+    that the rules of the lease allow (control_plane.drivers.fencing.lease)."""
 
     call_timeout: Seconds = Seconds(5)
     guest_boot: Seconds = Seconds(20)
@@ -23,12 +22,7 @@ class Timing:
     bmc_timeout: Seconds = Seconds(10)
     lease_renewal: Seconds = Seconds(5)
     lease_ttl: Seconds = Seconds(20)
-    watchdog: Seconds = Seconds(30)
+    watchdog: Seconds = Seconds(20)
     lease_margin: Seconds = Seconds(10)
     record_interval: Seconds = Seconds(1)
     flush_interval: Seconds = Seconds(5)
-
-    @property
-    def lease_proof(self) -> Seconds:
-        """How long a lease must be seen unchanged before it proves that its host was reset."""
-        return Seconds(self.lease_ttl + self.watchdog + self.lease_margin)

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from control_plane.drivers.fencing import LeaseChannel, LeaseFencer
 from control_plane.drivers.protocol import HostDriver
-from control_plane.drivers.simulated.channels import LeaseWatch, ManagementNetwork, StorageHeartbeat
+from control_plane.drivers.simulated import channels, fencers
+from control_plane.drivers.simulated.channels import ManagementNetwork
 from control_plane.drivers.simulated.clock import Begun, ControlPlaneKilled
 from control_plane.drivers.simulated.driver import SimulatedDriver
-from control_plane.drivers.simulated.fencers import BmcFencer, LeaseFencer
+from control_plane.drivers.simulated.fencers import BmcFencer
+from control_plane.drivers.simulated.leases import SimulatedLeases
 from control_plane.drivers.simulated.machine import Bmc
 from control_plane.drivers.world import Clock, Fencer, LivenessChannel, Notifier
 from control_plane.model.operation import Event
@@ -110,11 +113,15 @@ class Vantage:
         self._world = world
         self._clock = ProcessClock(self.gate)
         self._notifier = GatedNotifier(self.gate)
-        self._watch = LeaseWatch(world)
+        leases = SimulatedLeases(world, self._clock)
+        margin = world.timing.lease_margin
         self._channels = (
-            ManagementNetwork(world, self.gate),
-            StorageHeartbeat(world, self.gate, self._watch),
+            ManagementNetwork(world, self.gate, lambda host: leases.answered(host, margin)),
+            channels.Gated(LeaseChannel(leases), self.gate),
         )
+        self._bmc = BmcFencer(world, self.gate)
+        lease = LeaseFencer(self._clock, leases, margin=margin)
+        self._lease = fencers.Gated(lease, self.gate)
 
     @property
     def clock(self) -> Clock:
@@ -132,12 +139,7 @@ class Vantage:
 
     def fencers(self, host: Host) -> Sequence[Fencer]:
         machine = self._world.machine(host)
-        fencers: list[Fencer] = []
-        if machine.bmc is not Bmc.ABSENT:
-            fencers.append(BmcFencer(self._world, self.gate))
-        if machine.has_watchdog:
-            fencers.append(LeaseFencer(self._world, self.gate, self._watch))
-        return fencers
+        return [self._lease] if machine.bmc is Bmc.ABSENT else [self._bmc, self._lease]
 
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:
         return self._world.virtual_clock.run_all(tasks)
