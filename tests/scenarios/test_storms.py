@@ -1,0 +1,139 @@
+"""Everything goes wrong at once, by dice with a known seed: safety must hold all through, and once
+the hardware is whole again the pool must find back to rest by itself."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from control_plane.drivers.simulated import Bmc, Running
+from control_plane.model.ids import HostId, ServerId, StoragePoolId
+from control_plane.model.pool import Duty
+from control_plane.model.units import Seconds
+from tests.scenarios.setting import read_setting
+from tests.scenarios.stage import Stage
+
+HERE = Path(__file__).parent
+POOL = StoragePoolId("kyoto-pool")
+STORM = Seconds(240)
+PATIENCE = Seconds(400)
+SEEDS = range(int(os.environ.get("YUI_STORMS", "4")))
+
+
+def faults(stage: Stage, dice: random.Random) -> list[tuple[str, Callable[[], object]]]:
+    world = stage.world
+    host = HostId(dice.choice(sorted(world.machines)))
+    other = HostId(dice.choice(sorted(world.machines)))
+    with stage.store.read() as tx:
+        server = ServerId(dice.choice([s.id for s in tx.servers()]))
+    call = dice.choice(["start", "define", "migrate", "list_servers", "undefine", "destroy"])
+    planes = list(stage.control_planes.values())
+    plane = dice.choice(planes)
+    return [
+        (f"{host} crashes", lambda: world.crash(host)),
+        (f"power cut {host}", lambda: world.cut_power(host)),
+        (f"power back {host}", lambda: world.restore_power(host)),
+        (f"{host} is switched on", lambda: world.power_on(host)),
+        (f"{host} is switched on", lambda: world.power_on(host)),
+        (f"{host} freezes", lambda: world.freeze(host)),
+        (f"{host} thaws", lambda: world.thaw(host)),
+        (f"network cut {host}", lambda: world.cut_network(host)),
+        (f"network back {host}", lambda: world.restore_network(host)),
+        (f"storage link cut {host}", lambda: world.cut_storage(host)),
+        (f"storage link back {host}", lambda: world.restore_storage(host)),
+        ("storage gone", lambda: world.lose_storage(POOL)),
+        ("storage back", lambda: world.return_storage(POOL)),
+        (f"BMC of {host} dead", lambda: world.kill_bmc(host)),
+        (f"BMC of {host} hangs", lambda: world.hang_bmc(host)),
+        (f"BMC of {host} works", lambda: world.repair_bmc(host)),
+        (f"{server} stops by itself", lambda: world.crash_guest(server)),
+        (f"{call} fails on {host}", lambda: world.fail_calls(call, host=host, times=2)),
+        (f"answer of {call} lost on {host}", lambda: world.lose_answers(call, host=host)),
+        (f"drain {host}", lambda: set_duty(stage, host, Duty.DRAINING)),
+        (f"return {host}", lambda: set_duty(stage, host, Duty.IN_SERVICE)),
+        (f"copy of {server} on {other}", lambda: copy_by_hand(stage, server, other)),
+        (f"{server} started on {other}", lambda: world.start_by_hand(other, server)),
+        ("clock", lambda: world.jump_wall_clock(Seconds(dice.choice([-40, 40])))),
+        (f"{plane.name} killed", lambda: replace_killed(stage, plane.name)),
+        (f"{plane.name} paused", plane.pause),
+        (f"{plane.name} resumed", plane.resume),
+    ]
+
+
+def set_duty(stage: Stage, host: HostId, duty: Duty) -> None:
+    stage.set_duty(host, duty)
+
+
+def copy_by_hand(stage: Stage, server: ServerId, target: HostId) -> None:
+    machines = stage.world.machines
+    source = next((m for m in machines.values() if server in m.definitions), None)
+    if source is not None and server not in machines[target].definitions:
+        stage.world.copy_definition_by_hand(source.host.id, target, server)
+
+
+def replace_killed(stage: Stage, name: str) -> None:
+    stage.control_planes[name].kill()
+    del stage.control_planes[name]
+    stage.start_control_plane(f"{name}'")
+
+
+def make_whole(stage: Stage) -> None:
+    """Everything that people with spare parts would do."""
+    world = stage.world
+    world.return_storage(POOL)
+    for plane in stage.control_planes.values():
+        plane.resume()
+    for host, machine in world.machines.items():
+        world.restore_network(host)
+        world.restore_storage(host)
+        if machine.bmc is not Bmc.WORKS:
+            world.repair_bmc(host)
+        world.thaw(host)
+        if not machine.powered:
+            world.restore_power(host)
+        set_duty(stage, host, Duty.IN_SERVICE)
+
+
+def press_buttons(stage: Stage) -> None:
+    """A fence may have switched a host off since somebody last looked."""
+    for host, machine in stage.world.machines.items():
+        if machine.running is Running.OFF:
+            stage.world.power_on(host)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_after_any_storm_nothing_is_doubled_or_lost_and_the_pool_comes_to_rest(
+    seed: int, tmp_path: Path
+) -> None:
+    dice = random.Random(seed)  # noqa: S311
+    stage = Stage(read_setting(HERE / "storm.yaml"), tmp_path / "state.db")
+    try:
+        stage.start_control_plane("a")
+        stage.start_control_plane("b")
+        stage.set_up()
+        at = 0.0
+        while at < STORM:
+            at += dice.expovariate(1 / 8)
+            stage.run_until(Seconds(at))
+            what, do = dice.choice(faults(stage, dice))
+            stage.note(what)
+            do()
+        make_whole(stage)
+        stage.note("whole again")
+        while not stage.rests() and at < STORM + PATIENCE:
+            at += 20
+            stage.run_until(Seconds(at))
+            press_buttons(stage)
+        history = "\n".join(stage.log)
+        with stage.store.read() as tx:
+            servers = tx.servers()
+        assert stage.world.violations == [], history
+        assert stage.world.double_started == 0, history
+        assert all(stage.world.records_intact(server.id) for server in servers), history
+        assert stage.rests(), history
+    finally:
+        stage.close()
