@@ -159,9 +159,7 @@ class WorldElsewhere:
         self.line = _Line(pipe, before_change)
         self.clock = _Clock(self.line)
         self.notifier = _Notifier(self.line)
-        self._channels = [
-            _Channel(self.line, name) for name in self.line.ask("channels", None, "")
-        ]
+        self._channels = [_Channel(self.line, name) for name in self.line.ask("channels", None, "")]
 
     def driver(self, host: Host) -> Any:
         return _Driver(self.line, host)
