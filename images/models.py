@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from control_plane.http.bounds import Name, RequestBody, ResponseBody, ShortText
+from control_plane.http.bounds import Name, RequestBody, ResponseBody, Sentence, ShortText
 from control_plane.model.image import Image, ImageFormat
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$")]
@@ -23,7 +23,7 @@ class ImageIn(RequestBody):
     name: Name
     id: Name | None = None
     version: ShortText
-    provenance: ShortText
+    provenance: Sentence
     sha256: Sha256 | None = None
 
 

@@ -45,6 +45,12 @@ CodeText = Annotated[
 ]
 """A municipality code as typed; whether it is one is for the model to say."""
 
+Sentence = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=500, strip_whitespace=True),
+    AfterValidator(_printable),
+]
+
 ShortText = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100, strip_whitespace=True),

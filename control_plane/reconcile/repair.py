@@ -79,14 +79,20 @@ class Repair:
         busy_before = set(self._errands.busy)
         observed = self._look(answering)
         with self.store.read() as tx:
-            servers = [s for s in tx.servers() if s.id not in busy_before]
+            servers = tx.servers()
             surroundings = Surroundings(
                 {image.id: image for image in tx.images()},
                 {pool.id: site for site in tx.sites() for pool in site.storage_pools},
             )
         usable = {h.id for h in hosts if isinstance(h.health, Up)}
-        changes += self._note_seen(servers, observed, by_id, lease)
-        actions = compare(servers, {h: seen for h, seen in observed.items() if h in usable})
+        # A listing may be older than what an errand has done since.
+        idle = [server for server in servers if server.id not in busy_before]
+        changes += self._note_seen(idle, observed, by_id, lease)
+        actions = [
+            action
+            for action in compare(servers, {h: o for h, o in observed.items() if h in usable})
+            if isinstance(action, Unknown) or action.server.id not in busy_before
+        ]
         changes += self._decide(actions, lease)
         changes += self._work(actions, by_id, surroundings, lease)
         return changes

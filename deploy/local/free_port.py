@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 from control_plane.model.errors import YuiError
@@ -10,8 +11,11 @@ _FIRST, _LAST = 8470, 8999
 
 
 def free_port() -> int:
-    """Somebody else may take it before it is used; whoever binds it then says so."""
-    for port in range(_FIRST, _LAST + 1):
+    """Somebody else may take it before it is used; whoever binds it then says so. Two processes that
+    look at the same time begin at different places, so they rarely meet."""
+    count = _LAST - _FIRST + 1
+    for step in range(count):
+        port = _FIRST + (os.getpid() * 7 + step) % count
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
