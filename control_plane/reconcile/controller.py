@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +11,6 @@ import structlog
 from control_plane.drivers.world import World
 from control_plane.model.host_health import Fenced
 from control_plane.model.pool import Host
-from control_plane.model.workload import Server
 from control_plane.reconcile.announcements import Announcements
 from control_plane.reconcile.certification import Certification
 from control_plane.reconcile.drain import Draining
@@ -88,33 +88,43 @@ class Controller:
     def _act(self, lease: Lease) -> int:
         hosts = self._hosts()
         hearing = self._care.listen(hosts)
-        changes = self._care.judge(hosts, hearing, lease)
-        changes += self._care.fence(self._hosts(), hearing, lease)
-        changes += self._evacuate(lease)
-        changes += self._care.receive_returned(self._hosts(), hearing, lease)
-        changes += self._care.clean(self._hosts(), hearing, lease)
-        answering = [host for host in self._hosts() if hearing.answers(host.id)]
-        changes += self._repair.advance(self._hosts(), answering, lease)
-        hosts, servers = self._hosts(), self._servers()
-        at = self._world.clock.now()
-        changes += self._draining.advance(hosts, self._repair.movable(servers), lease, at)
-        changes += self._repair.rehome_stranded(servers, lease)
+        steps: tuple[Callable[[Sequence[Host]], int], ...] = (
+            lambda hosts: self._care.judge(hosts, hearing, lease),
+            lambda hosts: self._care.fence(hosts, hearing, lease),
+            lambda hosts: self._evacuate(hosts, lease),
+            lambda hosts: self._care.receive_returned(hosts, hearing, lease),
+            lambda hosts: self._care.clean(hosts, hearing, lease),
+        )
+        changes = 0
+        for step in steps:
+            changed = step(hosts)
+            if changed:
+                hosts = self._hosts()
+            changes += changed
+        answering = [host for host in hosts if hearing.answers(host.id)]
+        changes += self._repair.advance(hosts, answering, lease)
+        changes += self._make_room(hosts, lease)
         if self._repair.take_disturbed():
             self._certification.disturb_all()
-        changes += len(self._certification.renew(hosts, lease, at))
+        at = self._world.clock.now()
+        changes += len(self._certification.renew(self._hosts(), lease, at))
         return changes
+
+    def _make_room(self, hosts: Sequence[Host], lease: Lease) -> int:
+        """Empty the hosts that are to be drained, and place the servers that had found no room."""
+        with self._store.read() as tx:
+            servers = tx.servers()
+        movable = self._repair.movable(servers)
+        changes = self._draining.advance(hosts, movable, lease, self._world.clock.now())
+        return changes + self._repair.rehome_stranded(servers, lease)
 
     def _hosts(self) -> list[Host]:
         with self._store.read() as tx:
             return list(tx.hosts())
 
-    def _servers(self) -> list[Server]:
-        with self._store.read() as tx:
-            return list(tx.servers())
-
-    def _evacuate(self, lease: Lease) -> int:
+    def _evacuate(self, hosts: Sequence[Host], lease: Lease) -> int:
         changes = 0
-        for host in self._hosts():
+        for host in hosts:
             if not isinstance(host.health, Fenced):
                 continue
             try:
