@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from control_plane.drivers.fencing import (
-    Bmcs,
-    LeaseChannel,
-    LeaseFencer,
-    LeaseWatch,
-    RedfishFencer,
-)
+from control_plane.drivers.fencing import LeaseChannel, LeaseFencer, LeaseWatch
+from control_plane.drivers.fencing.redfish import Bmcs, RedfishFencer
 from control_plane.drivers.protocol import HostDriver
 from control_plane.drivers.real.clock import SystemClock
 from control_plane.drivers.real.driver_cache import STANDARD_DRIVERS, DriverCache, DriverFactory

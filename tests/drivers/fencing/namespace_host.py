@@ -86,7 +86,7 @@ class NamespaceHost:
         self.run(sys.executable, "-c", _WRITER, str(self.folder / "disk"), log="writer.log")
         eventually(lambda: self.last_write() > 0, f"the server on {self.name} writes")
 
-    def start_agent(self, **changes: object) -> subprocess.Popen[bytes]:
+    def start_agent(self, notify_socket: str = "", **changes: object) -> subprocess.Popen[bytes]:
         config = self.folder / "agent.json"
         fields = {
             "host": self.name,
@@ -98,7 +98,9 @@ class NamespaceHost:
             "boot_id_path": str(self.folder / "boot-id"),
         }
         config.write_text(json.dumps({**fields, **changes}))
-        return self.run(sys.executable, "-E", "-s", "-S", str(AGENT), "--config", str(config))
+        python = (sys.executable, "-E", "-s", "-S")
+        told = f"NOTIFY_SOCKET={notify_socket}"
+        return self.run("env", told, *python, str(AGENT), "--config", str(config))
 
     def wait_for_lease(self, agent: str | None = None) -> LeaseRecord:
         """The first armed lease, of another agent than `agent`."""

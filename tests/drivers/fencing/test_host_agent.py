@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import time
 from contextlib import ExitStack
@@ -181,6 +182,28 @@ def test_nothing_is_armed_while_the_storage_takes_no_lease(make_host):
     host.lease_path.parent.mkdir()
     host.wait_for_lease()
     assert agent.poll() is None
+
+
+def test_the_service_manager_hears_of_it_once_the_first_lease_is_kept(make_host, tmp_path):
+    """So that it starts no hypervisor before."""
+    place = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as service_manager:
+        service_manager.bind(str(place))
+        service_manager.settimeout(60)
+        host = make_host()
+        host.start_agent(notify_socket=str(place))
+        assert service_manager.recv(64) == b"READY=1"
+    lease = host.lease()
+    assert lease is not None
+    assert lease.armed
+
+
+def test_a_device_that_is_no_watchdog_is_refused(make_host):
+    host = make_host()
+    assert "watchdog /dev/null can't be set" in refused(host, watchdog="/dev/null")
+    lease = host.lease()
+    assert lease is not None
+    assert not lease.armed
 
 
 def test_a_second_agent_on_a_host_leaves_the_first_alone(make_host):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.drivers.fencing import Patience
+from control_plane.drivers.fencing.redfish import Patience
 from control_plane.drivers.real import RealWorld, Settings
 from control_plane.drivers.world import FenceFailed, Sign
 from control_plane.model.fence import FenceKind

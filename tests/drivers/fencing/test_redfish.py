@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from control_plane.drivers.fencing import Bmcs, Patience, PowerFailed, RedfishFencer
+from control_plane.drivers.fencing.redfish import Bmcs, Patience, PowerFailed, RedfishFencer
 from control_plane.drivers.real.clock import SystemClock
 from control_plane.drivers.world import FenceFailed
 from control_plane.model.fence import FenceKind
