@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from control_plane.drivers.fencing.bounded import BoundedCalls
 from control_plane.drivers.protocol import DriverError, HostDriver, HostUnreachable
+from control_plane.drivers.real.asking import Asking
 from control_plane.drivers.real.driver_cache import NoDriver
 from control_plane.drivers.real.own_network import OwnNetwork
 from control_plane.drivers.real.settings import Settings
@@ -28,12 +29,14 @@ class ManagementChannel:
     ) -> None:
         self._clock = clock
         self._driver = driver
-        self._patience = settings.ask_patience
         self._answered = answered
-        self._asks = BoundedCalls("management")
+        self._asking = Asking(settings.ask_patience, settings.ask_moment)
         # A host may be asked for its own sake and as another's peer at the same time.
         self._peer_asks = BoundedCalls("management-peer")
-        self._network = OwnNetwork(clock, self._peer_answers, settings.witnesses, self._patience)
+        self._peer_patience = settings.ask_patience
+        self._network = OwnNetwork(
+            clock, self._peer_answers, settings.witnesses, settings.ask_patience
+        )
 
     @property
     def name(self) -> str:
@@ -42,26 +45,35 @@ class ManagementChannel:
     def listen(self, host: Host) -> Sign:
         began = self._clock.monotonic()
         try:
-            if self._answers(host, self._asks):
-                return Sign.ALIVE
+            driver = self._driver(host)
+            heard = self._asking.answers(host.id, lambda: _is_there(driver))
         except NoDriver:
             return Sign.UNKNOWN
+        if heard:
+            self._network.heard(host)
+            self._answered(host)
+            return Sign.ALIVE
         return Sign.SILENT if self._network.works(host, began) else Sign.UNKNOWN
 
     def close(self) -> None:
         self._network.close()
 
     def _peer_answers(self, host: Host) -> bool:
-        return self._answers(host, self._peer_asks)
-
-    def _answers(self, host: Host, asks: BoundedCalls) -> bool:
         driver = self._driver(host)
         try:
-            asks.call(host.id, driver.list_servers, self._patience)
-        except (HostUnreachable, TimeoutError):
+            heard = self._peer_asks.call(host.id, lambda: _is_there(driver), self._peer_patience)
+        except TimeoutError:
             return False
-        except DriverError:
-            pass
-        self._network.heard(host)
-        self._answered(host)
+        if heard:
+            self._network.heard(host)
+        return heard
+
+
+def _is_there(driver: HostDriver) -> bool:
+    try:
+        driver.list_servers()
+    except (HostUnreachable, TimeoutError):
+        return False
+    except DriverError:
         return True
+    return True

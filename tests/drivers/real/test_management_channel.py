@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from control_plane.drivers.real import RealWorld, Settings, Witness
+from control_plane.drivers.real.asking import Asking
 from control_plane.drivers.world import Sign
+from control_plane.model.ids import HostId
 from control_plane.model.units import Seconds
 from tests.drivers.fencing.samples import a_host
 from tests.drivers.real.socket_hosts import SocketHost, socket_driver, socket_hosts
@@ -117,6 +121,39 @@ def test_a_host_comes_back_as_soon_as_it_answers(make_world):
         hear(world, hosts)
         hosts[0].switch_on()
         assert hear(world, hosts) == [Sign.ALIVE, Sign.ALIVE]
+
+
+def test_a_host_that_is_merely_slow_is_heard_again():
+    """Slower than a moment, quicker than its patience."""
+    asking = Asking(PATIENT, moment=Seconds(0.01))
+    kyoto_1 = HostId("kyoto-1")
+    assert not asking.answers(kyoto_1, lambda: False)
+    slow = threading.Event()
+    assert not asking.answers(kyoto_1, lambda: slow.wait(60))
+    assert not asking.answers(kyoto_1, lambda: pytest.fail("it is being asked already"))
+    slow.set()
+    steady = threading.Timer(0.2, lambda: None)
+    steady.start()
+
+    def answer_slowly():
+        steady.join()
+        return True
+
+    heard = False
+    for _ in range(1000):
+        heard = heard or asking.answers(kyoto_1, answer_slowly)
+    assert heard
+
+
+def test_an_answer_that_came_before_the_look_does_not_count():
+    asking = Asking(Seconds(0.01), moment=Seconds(0.01))
+    kyoto_1 = HostId("kyoto-1")
+    late = threading.Event()
+    assert not asking.answers(kyoto_1, lambda: late.wait(60))
+    (asker,) = [thread for thread in threading.enumerate() if thread.name == "ask-kyoto-1"]
+    late.set()
+    asker.join(60)
+    assert not asking.answers(kyoto_1, lambda: False)
 
 
 def test_a_host_that_this_control_plane_cannot_speak_to_is_unknown(make_world):
