@@ -7,7 +7,6 @@ that has just started has seen nothing and waits the full time again.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -69,12 +68,13 @@ class LeaseWatch:
         self._patience = read_patience
         self._read = read
         self._reads = BoundedCalls("lease")
-        self._places: defaultdict[HostId, _Place] = defaultdict(_Place)
+        self._lock = threading.Lock()
+        self._places: dict[HostId, _Place] = {}
 
     def look(self, host: Host) -> Sight:
         """Read the lease once more. Raises LeaseUnreadable; the time watched then begins anew, since
         storage that comes back may be another copy."""
-        place = self._places[host.id]
+        place = self._place(host.id)
         if not place.lock.acquire(timeout=2 * self._patience):
             raise LeaseUnreadable(f"The storage that holds the lease of {host.id} hangs.")
         try:
@@ -89,7 +89,7 @@ class LeaseWatch:
     def answered(self, host: HostId, margin: Seconds) -> None:
         """The host was heard otherwise, just now. If its lease stood still until then for longer
         than its watchdog allows, its watchdog doesn't work, and that lease will prove nothing."""
-        place = self._places[host]
+        place = self._place(host)
         if not place.lock.acquire(blocking=False):
             return
         try:
@@ -102,8 +102,12 @@ class LeaseWatch:
     def boot_id(self, host: HostId) -> str | None:
         """The boot that the lease last told of; None while nothing is known. A host that comes back
         after a fence has another one."""
-        sight = self._places[host].sight
+        sight = self._place(host).sight
         return None if sight is None else sight.record.boot_id
+
+    def _place(self, host: HostId) -> _Place:
+        with self._lock:
+            return self._places.setdefault(host, _Place())
 
     def _look(self, host: Host, before: Sight | None) -> Sight:
         path = host.endpoint.lease_path
