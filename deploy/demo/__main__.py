@@ -72,7 +72,7 @@ def _choose_stage(narrator: Narrator, root: Path, *, simulated: bool) -> Stage:
         except YuiError as error:
             why = error.ja if narrator.language is Language.JA else error.en
         else:
-            real = RealStage(root, _MEMBERS, narrator)
+            real = RealStage(root, _MEMBERS, _CHECKOUT / "var" / "images", narrator)
             narrator.say(texts.REAL, hypervisor=real.hypervisor)
             return real
     narrator.say(texts.SIMULATED, why=why)

@@ -26,12 +26,12 @@ _GUEST_TIMEOUT_S = 5.0
 
 
 class RealStage:
-    """Makes a pool under `root`; `members` is the register (CSV)."""
+    """Makes a pool under `root`; `members` is the register (CSV), `images` keeps built images."""
 
-    def __init__(self, root: Path, members: Path, narrator: Narrator) -> None:
+    def __init__(self, root: Path, members: Path, images: Path, narrator: Narrator) -> None:
         LocalCloud.remove(root)
         self._cloud = LocalCloud.create(
-            root, members, tell=lambda what: narrator.say(texts.BUILDING, what=what)
+            root, members, images=images, tell=lambda what: narrator.say(texts.BUILDING, what=what)
         )
         self._guests = httpx.Client(timeout=_GUEST_TIMEOUT_S, trust_env=False)
         self.api: Api = self._cloud.api(narrator.language)

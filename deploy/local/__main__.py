@@ -13,6 +13,7 @@ from deploy.local.cloud import LocalCloud
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOT = _CHECKOUT / "var" / "up"
+_KEPT_IMAGES = _CHECKOUT / "var" / "images"
 _MEMBERS = _CHECKOUT / "examples" / "trial" / "members.csv"
 
 _UP = Message(
@@ -27,6 +28,10 @@ _MAKING = Message("Making: {what}", "作成中: {what}")
 _THERE = Message(
     "A pool is up already in {root}; take it down first with 'make down'.",
     "{root} にはすでにプールがあります。先に「make down」で停止してください。",
+)
+_UNUSABLE = Message(
+    "{path} can't be used ({why}): name a folder of yours with --root.",
+    "{path} を使えません({why})。書き込めるフォルダーを --root で指定してください。",
 )
 _DOWN = Message("Everything is gone.", "すべて取り除きました。")
 _NOTHING = Message("There was nothing to take down.", "停止するものはありません。")
@@ -46,6 +51,9 @@ def main() -> int:
     except YuiError as error:
         print(error.ja if language is Language.JA else error.en, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(_UNUSABLE.text(language, path=error.filename, why=error.strerror), file=sys.stderr)
+        return 1
     return 0
 
 
@@ -54,7 +62,10 @@ def _up(root: Path, language: Language) -> int:
         print(_THERE.text(language, root=root), file=sys.stderr)
         return 1
     cloud = LocalCloud.create(
-        root, _MEMBERS, tell=lambda what: print(_MAKING.text(language, what=what), flush=True)
+        root,
+        _MEMBERS,
+        images=_KEPT_IMAGES if _KEPT_IMAGES.exists() else None,
+        tell=lambda what: print(_MAKING.text(language, what=what), flush=True),
     )
     print(_UP.text(language, hypervisor=cloud.hypervisor, url=cloud.url, token=cloud.token_file))
     return 0

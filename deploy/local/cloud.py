@@ -24,6 +24,7 @@ from deploy.local.agent import start_agent
 from deploy.local.description import LocalFlavor
 from deploy.local.free_port import free_port
 from deploy.local.pool import LocalPool, LocalSite
+from deploy.local.prerequisites import require_local_hosts
 from images.tiny_guest import BuiltImage, build_tiny
 
 TRIAL_SITES = (
@@ -35,6 +36,7 @@ TRIAL_SITES = (
 )
 """The three data centres of the 2009–2011 trial and whom they served."""
 
+_HOSTS_PER_SITE = 3
 _SMALL, _LARGER = MiB(112), MiB(128)
 FLAVORS = (
     LocalFlavor("m1.small", VCpu(1), _SMALL, GiB(1)),
@@ -63,22 +65,27 @@ class LocalCloud:
         images: Path | None = None,
     ) -> LocalCloud:
         """Make everything and wait until the API has taken the pool in. `members` is the register;
-        `images` a folder in which built images are kept (default: beside `root`); `tell` hears what
-        is being made. Raises YuiError; nothing is left behind then."""
+        `images` a folder that keeps built images for later (None: they go with the rest); `tell`
+        hears what is being made. Raises YuiError; nothing is left behind then."""
+        require_local_hosts()
         root = root.resolve()
-        images = images or root.parent / "images"
-        tell("image")
-        image = build_tiny(images)
-        tell(f"{len(TRIAL_SITES) * 3} hosts")
-        pool = LocalPool.create(root / "pool", TRIAL_SITES)
-        cloud = LocalCloud(root, pool)
         try:
+            tell("image")
+            image = build_tiny(images or root / "images")
+            tell(f"{len(TRIAL_SITES) * _HOSTS_PER_SITE} hosts")
+            cloud = LocalCloud(root, LocalPool.create(root / "pool", TRIAL_SITES, _HOSTS_PER_SITE))
             tell("API")
             cloud._start(image, members)
         except BaseException:
-            cloud.destroy()
+            LocalCloud.remove(root)
             raise
         return cloud
+
+    @staticmethod
+    def open(root: Path) -> LocalCloud | None:
+        """What another process made under `root`; None where there is nothing."""
+        pool = LocalPool.open(root / "pool")
+        return None if pool is None else LocalCloud(root.resolve(), pool)
 
     @staticmethod
     def remove(root: Path) -> bool:

@@ -1,0 +1,92 @@
+"""The demonstration keeps its own promise: nothing is lost, doubled, or left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local.prerequisites import why_no_local_hosts
+
+CHECKOUT = Path(__file__).parents[2]
+ENGLISH = {**os.environ, "YUI_LANG": "en", "NO_COLOR": "1"}
+
+
+def run(*command: str, env=ENGLISH, timeout_s=420) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=CHECKOUT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def traces(root: Path) -> set[str]:
+    """Namespaces and links of this machine, and processes that name the pool's folder."""
+    listing = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True)
+    links = {line.split(":")[1].split("@")[0].strip() for line in listing.stdout.splitlines()}
+    namespaces = {f"netns {entry.name}" for entry in Path("/run/netns").glob("*")}
+    processes = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(root).encode() in arguments and entry.name != str(os.getpid()):
+            processes.add(arguments.replace(b"\0", b" ").decode(errors="replace"))
+    return links | namespaces | processes
+
+
+def check_report(path: Path, hosts: int) -> dict:
+    report = json.loads(path.read_text(encoding="utf-8"))
+    assert report["lost_servers"] == 0
+    assert report["double_started"] == 0
+    assert report["records_intact"] is True
+    assert report["certificate_valid"] is True
+    assert report["members_planned"] == 78
+    assert report["hosts"] == hosts
+    assert report["servers"] == 18
+    assert set(report["seconds"]) == {"detect", "fence", "first_restart", "all_answering"}
+    assert all(seconds > 0 for seconds in report["seconds"].values())
+    return report
+
+
+def test_in_the_simulated_world_every_system_survives_and_all_78_members_fit(tmp_path):
+    done = run("deploy.demo", "--simulated", "--report", str(tmp_path / "report.json"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "simulated World" in done.stdout
+    assert "Every record is intact." in done.stdout
+    assert check_report(tmp_path / "report.json", hosts=15)["hypervisor"] == "simulated"
+
+
+def test_the_story_is_told_in_japanese_too(tmp_path):
+    report = str(tmp_path / "report.json")
+    done = run("deploy.demo", "--simulated", "--lang", "ja", "--report", report)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "すべてのレコードが無事です。" in done.stdout
+    assert "Every record" not in done.stdout
+
+
+@pytest.mark.hypervisor
+def test_real_systems_survive_the_death_of_a_real_host(tmp_path):
+    why = why_no_local_hosts()
+    if why is not None:
+        pytest.skip(why.en)
+    root = tmp_path / "pool"
+    before = traces(root)
+    done = run(
+        "deploy.demo", "--root", str(root), "--report", str(tmp_path / "report.json"), timeout_s=590
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = check_report(tmp_path / "report.json", hosts=9)
+    assert "libvirt/QEMU" in report["hypervisor"]
+    assert "on the very host that the certificate had promised" in done.stdout
+    assert not root.exists()
+    assert traces(root) <= before
