@@ -128,6 +128,7 @@ class Lease:
             "host": config.host,
             "boot": boot_id,
             "agent": secrets.token_hex(8),
+            "interval": config.interval,
             "ttl": config.ttl,
             "watchdog": config.watchdog_timeout,
         }

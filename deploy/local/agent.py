@@ -36,11 +36,12 @@ _BOOT_ID = "/run/yui-boot-id"
 
 @dataclass(frozen=True, slots=True)
 class AgentTimings:
-    """Shorter than a real host's, so that nobody waits a minute to see a fence."""
+    """Shorter than a real host's, so that nobody waits a minute to see a fence, and long enough for a
+    small machine on which all hosts boot their servers at once."""
 
     interval: Seconds = Seconds(1.0)
-    ttl: Seconds = Seconds(6.0)
-    watchdog: Seconds = Seconds(6.0)
+    ttl: Seconds = Seconds(15.0)
+    watchdog: Seconds = Seconds(15.0)
 
 
 def start_agent(

@@ -34,6 +34,7 @@ its lease stood still for so long disproves all that, and its lease is no eviden
 
 from __future__ import annotations
 
+from control_plane.drivers.fencing.lease_record import LeaseRecord
 from control_plane.drivers.fencing.lease_watch import LeaseUnreadable, LeaseWatch, needed
 from control_plane.drivers.world import Clock, FenceFailed, Sign
 from control_plane.model.fence import FenceEvidence, FenceKind
@@ -41,11 +42,15 @@ from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 
 DEFAULT_MARGIN = Seconds(10.0)
+_MISSED_RENEWALS = 4
+_SHORTEST_WINDOW = Seconds(3.0)
 
 
 class LeaseChannel:
     """Hears a host by its renewals. `window` is how long a lease may stand still before the host
-    counts as silent; None takes each lease's own `ttl`."""
+    counts as silent; None takes four missed renewals, or the lease's `ttl` where that is shorter.
+
+    Silence only makes a host suspect, so it may be called early; evidence takes the full proof."""
 
     def __init__(self, watch: LeaseWatch, *, window: Seconds | None = None) -> None:
         self._watch = watch
@@ -62,10 +67,16 @@ class LeaseChannel:
             sight = self._watch.look(host)
         except LeaseUnreadable:
             return Sign.UNKNOWN
-        window = sight.record.ttl if self._window is None else self._window
+        window = _window(sight.record) if self._window is None else self._window
         if sight.unchanged_for >= window:
             return Sign.SILENT if sight.record.armed else Sign.UNKNOWN
         return Sign.ALIVE if sight.renewed else Sign.UNKNOWN
+
+
+def _window(record: LeaseRecord) -> Seconds:
+    if record.interval is None:
+        return record.ttl
+    return Seconds(min(record.ttl, max(_SHORTEST_WINDOW, _MISSED_RENEWALS * record.interval)))
 
 
 class LeaseFencer:

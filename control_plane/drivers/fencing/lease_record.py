@@ -32,7 +32,8 @@ class LeaseRecord:
     its agent; `sequence` grows with every renewal of one agent, so no two renewals are equal.
 
     `ttl` bounds how long a renewal may take, `watchdog` is how long after its last pet the watchdog
-    resets the host, never more than `ttl`. While `armed` is False no watchdog stands behind the lease."""
+    resets the host, never more than `ttl`. While `armed` is False no watchdog stands behind the lease.
+    `interval` is how often the agent means to renew it, where it says so; nothing is proved by it."""
 
     host: HostId
     boot_id: str
@@ -41,6 +42,7 @@ class LeaseRecord:
     ttl: Seconds
     watchdog: Seconds
     armed: bool
+    interval: Seconds | None = None
 
 
 def decode(block: bytes) -> LeaseRecord:
@@ -62,6 +64,7 @@ def decode(block: bytes) -> LeaseRecord:
             ttl=_duration(fields["ttl"]),
             watchdog=_duration(fields["watchdog"]),
             armed=fields["armed"] is True,
+            interval=_duration(fields["interval"]) if "interval" in fields else None,
         )
     except (KeyError, TypeError, ValueError):
         raise LeaseMalformed("its lease lacks a field, or one has no sense") from None

@@ -22,7 +22,7 @@ class Witness:
 class Settings:
     """`ask_patience` is how long a host may take to answer on the management network, `ask_moment` how
     long each look then waits for one that did not (see asking), and `storage_patience` how long the storage may take to give a lease. `lease_window` is how long a
-    lease may stand still before its host counts as silent (None: the lease's own ttl), `lease_margin`
+    lease may stand still before its host counts as silent (None: see LeaseChannel), `lease_margin`
     what is waited on top of the lease's own times before it is evidence. `task_patience` bounds every
     task of `run_all`; `at_once` and `slow_at_once` say how many tasks run side by side."""
 

@@ -71,6 +71,8 @@ def test_half_of_one_renewal_over_another_is_one_of_the_two_or_nothing(length, s
         {"host": ""},
         {"boot": None},
         {"agent": 7},
+        {"interval": -1.0},
+        {"interval": None},
     ],
     ids=str,
 )

@@ -73,6 +73,25 @@ def test_a_lease_that_stands_still_for_its_lifetime_is_silence(control_plane, cl
     assert control_plane.hears() is Sign.SILENT
 
 
+@pytest.mark.parametrize(
+    ("interval", "silent_after"),
+    [(2.0, 8.0), (0.1, 3.0), (10.0, TTL)],
+    ids=["four-renewals", "at-least-3-s", "at-most-the-ttl"],
+)
+def test_a_lease_that_tells_its_interval_falls_silent_after_a_few_missed_renewals(
+    control_plane, clock, lease, interval, silent_after
+):
+    lease.renew(interval=interval)
+    control_plane.hears()
+    lease.renew(interval=interval)
+    control_plane.hears()
+    clock.advance(silent_after - 0.1)
+    assert control_plane.hears() is Sign.ALIVE
+    clock.advance(0.1)
+    assert control_plane.hears() is Sign.SILENT
+    assert "of 40 s" in control_plane.why_not()
+
+
 def test_a_host_that_was_dead_before_anybody_watched_falls_silent_too(control_plane, clock):
     control_plane.hears()
     clock.advance(TTL)
