@@ -135,6 +135,11 @@ def _target(host: Host) -> _Target:
     endpoint = host.endpoint
     if endpoint.bmc_url is None:
         raise BmcError(f"Host {host.id} has no BMC.")
+    if "@" in urlsplit(endpoint.bmc_url).netloc:
+        # It would end up in logs.
+        raise BmcError(
+            f"The address of the BMC of {host.id} holds a name or a password: give them as bmc_user and bmc_password_ref."
+        )
     system = endpoint.bmc_system
     if system is not None and not system.startswith("/"):
         system = _SYSTEMS + quote(system, safe="")

@@ -153,6 +153,13 @@ def test_a_host_without_a_bmc_is_not_fenced_by_one(fencer):
     assert "has no BMC" in why_not(fencer, a_host())
 
 
+def test_a_password_in_a_bmcs_address_is_refused_and_not_repeated(fencer, caplog):
+    caplog.set_level(logging.DEBUG)
+    said = why_not(fencer, a_host(bmc_url="http://yui:hunter2@127.0.0.1:1", bmc_system="1"))
+    assert "bmc_password_ref" in said
+    assert "hunter2" not in said + caplog.text
+
+
 def test_a_bmc_that_breaks_off_fences_nothing(room, fencer):
     room.in_mood(OBEDIENT, "dead")
     assert "broke the connection off" in why_not(fencer, room.host(OBEDIENT))
