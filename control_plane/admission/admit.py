@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from control_plane.admission.commit import guard
@@ -11,11 +11,11 @@ from control_plane.admission.new_server import NewServer, Resolved, resolve
 from control_plane.admission.refusal import no_room
 from control_plane.admission.settle import settle
 from control_plane.model.ids import HostId, RegionId, ServerId
-from control_plane.model.ledger import Ledger
+from control_plane.model.ledger import Ledger, LedgerWorkload
 from control_plane.model.pool import FailureDomain
 from control_plane.model.workload import Server
 from control_plane.placement import Plan, Refusal, plan_admission
-from control_plane.store import Store, Transaction, already_exists
+from control_plane.store import LostRace, Store, Transaction, already_exists
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -37,6 +37,15 @@ class Admitted(Generic[T_co]):
         return {} if self.plan is None else dict(self.plan.refuges)
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    wanted: tuple[Resolved, ...]
+    ledger: Ledger
+
+    def workloads(self) -> list[LedgerWorkload]:
+        return [one.workload() for one in self.wanted]
+
+
 def admit(
     store: Store,
     region: RegionId,
@@ -48,38 +57,73 @@ def admit(
     """Place and promise the servers that `prepare` asks for, in one transaction with everything
     that `prepare` (members, systems) and `finish` (operation, audit, events) write.
 
-    Both may be called again after a lost race, each time on what is then so. With `dry_run`
-    everything is worked out and nothing kept. Raises `no-room` with the planner's explanation,
-    `region-not-found`, `server-exists`, whatever `resolve`, `prepare` and `finish` refuse, `addresses-exhausted`,
-    and LostRace when the region never comes to rest.
+    Both may be called several times, each time on what is then so, and only the last call stays:
+    they must touch nothing but their transaction. Where `prepare` chooses other ids each time,
+    those that were planned with are taken. With `dry_run` everything is worked out and nothing
+    kept. Raises `no-room` with the planner's explanation, `region-not-found`, `server-exists`,
+    whatever `resolve`, `prepare` and `finish` refuse, `addresses-exhausted`, and LostRace when the
+    region never comes to rest.
     """
 
-    def decide(tx: Transaction) -> Admitted[T]:
-        wanted = [resolve(tx, region, new) for new in prepare(tx)]
-        plan, servers = _place(tx, region, wanted) if wanted else (None, ())
+    def read(tx: Transaction) -> _Request:
+        wanted = tuple(resolve(tx, region, new) for new in prepare(tx))
+        ledger = tx.ledger(region)
+        _refuse_taken_ids(ledger, wanted)
+        return _Request(wanted, ledger)
+
+    def keep(tx: Transaction, then: _Request, now: _Request, plan: Plan | None) -> Admitted[T]:
+        request = _as_planned(then, now)
+        servers = () if plan is None else _place(tx, then.ledger, request, plan)
         return Admitted(servers, plan, finish(tx, servers), dry_run)
 
-    return settle(store, region, decide, dry_run=dry_run)
+    return settle(store, region, read, _plan, keep, dry_run=dry_run)
+
+
+def _plan(request: _Request) -> Plan | None:
+    if not request.wanted:
+        return None
+    answer = plan_admission(request.ledger, request.workloads())
+    if isinstance(answer, Refusal):
+        raise no_room(answer)
+    return answer
 
 
 def _place(
-    tx: Transaction, region: RegionId, wanted: Sequence[Resolved]
-) -> tuple[Plan, tuple[Server, ...]]:
-    ledger = tx.ledger(region)
-    _refuse_taken_ids(ledger, wanted)
-    plan = plan_admission(ledger, [one.workload() for one in wanted])
-    if isinstance(plan, Refusal):
-        raise no_room(plan)
+    tx: Transaction, planned_on: Ledger, request: _Request, plan: Plan
+) -> tuple[Server, ...]:
     tx.hold_storage(*plan.storage.values())
-    guard(tx, ledger, plan.touched | set(plan.hosts.values()), plan.refuges)
+    for pool in set(plan.storage.values()):
+        if request.ledger.storage.get(pool) != planned_on.storage[pool]:
+            raise LostRace(f"storage pool {pool}")
+    guard(tx, planned_on, plan.touched | set(plan.hosts.values()), plan.refuges)
     servers = []
-    for one in wanted:
+    for one in request.wanted:
         storage = plan.storage[one.new.id]
         address = tx.allocate_address(tx.site_of_storage(storage))
         placed = one.placed(plan.hosts[one.new.id], storage, address)
         servers.append(tx.add_server(placed))
-    tx.set_refuges(region, plan.refuges)
-    return plan, tuple(servers)
+    tx.set_refuges(planned_on.region, plan.refuges)
+    return tuple(servers)
+
+
+def _as_planned(then: _Request, now: _Request) -> _Request:
+    """What is asked for now, under the ids that were planned with. Raises LostRace when something
+    else is asked for, or other promises are in force."""
+    same_rules = (then.ledger.policy, then.ledger.promised) == (
+        now.ledger.policy,
+        now.ledger.promised,
+    )
+    if not same_rules or _nameless(then.workloads()) != _nameless(now.workloads()):
+        raise LostRace("what was asked for")
+    wanted = tuple(
+        replace(one, new=replace(one.new, id=planned.new.id))
+        for planned, one in zip(then.wanted, now.wanted, strict=True)
+    )
+    return _Request(wanted, now.ledger)
+
+
+def _nameless(workloads: Sequence[LedgerWorkload]) -> list[LedgerWorkload]:
+    return [replace(workload, id=ServerId("")) for workload in workloads]
 
 
 def _refuse_taken_ids(ledger: Ledger, wanted: Sequence[Resolved]) -> None:

@@ -8,7 +8,7 @@ from control_plane.model.ids import HostId, RegionId, ServerId
 from control_plane.model.ledger import Ledger
 from control_plane.model.pool import FailureDomain
 from control_plane.placement import Recertification, recertify
-from control_plane.store import Lease, Store, Transaction
+from control_plane.store import Lease, LostRace, Store, Transaction
 
 
 def certify(store: Store, region: RegionId, lease: Lease | None) -> Recertification:
@@ -18,15 +18,18 @@ def certify(store: Store, region: RegionId, lease: Lease | None) -> Recertificat
     Raises `region-not-found`, LeaseLost, and LostRace when the region never comes to rest.
     """
 
-    def decide(tx: Transaction) -> Recertification:
-        ledger = tx.ledger(region)
-        answer = recertify(ledger)
-        changes = _changes(ledger, answer)
-        guard(tx, ledger, (), changes)
+    def keep(
+        tx: Transaction, then: Ledger, now: Ledger, answer: Recertification
+    ) -> Recertification:
+        # The answer speaks of the whole region, so all of it must still be as it was.
+        if then != now:
+            raise LostRace(f"region {region}")
+        changes = _changes(now, answer)
+        guard(tx, now, (), changes)
         tx.set_refuges(region, changes)
         return answer
 
-    return settle(store, region, decide, lease=lease)
+    return settle(store, region, lambda tx: tx.ledger(region), recertify, keep, lease=lease)
 
 
 def _changes(

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from control_plane.admission.commit import guard
 from control_plane.admission.refusal import no_room
 from control_plane.admission.settle import settle
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId, ServerId
+from control_plane.model.ledger import Ledger
 from control_plane.model.workload import Moving, Placed, Server, Stranded
-from control_plane.placement import Refusal, plan_move
-from control_plane.store import Lease, Store, Transaction
+from control_plane.placement import Plan, Refusal, plan_move
+from control_plane.store import Lease, LostRace, Store, Transaction
 
 
 def _nothing_more(_: Transaction, __: Server) -> None:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    server: Server
+    placed: Placed
+    ledger: Ledger
 
 
 def move(
@@ -39,23 +47,34 @@ def move(
     with store.read() as snapshot:
         region = snapshot.region_of(server)
 
-    def decide(tx: Transaction) -> Server:
+    def read(tx: Transaction) -> _Move:
         standing = tx.server(server)
         placed = _movable(standing, target)
         if target is not None:
             tx.host(target)
-        ledger = tx.ledger(region)
-        plan = plan_move(ledger, server, target=target)
-        if isinstance(plan, Refusal):
-            raise no_room(plan)
+        return _Move(standing, placed, tx.ledger(region))
+
+    def plan(wanted: _Move) -> Plan:
+        answer = plan_move(wanted.ledger, server, target=target)
+        if isinstance(answer, Refusal):
+            raise no_room(answer)
+        return answer
+
+    def keep(tx: Transaction, then: _Move, now: _Move, plan: Plan) -> Server:
+        rules = (then.ledger.policy, then.ledger.promised)
+        if then.server.generation != now.server.generation or rules != (
+            now.ledger.policy,
+            now.ledger.promised,
+        ):
+            raise LostRace(f"server {server}")
         chosen = plan.hosts[server]
-        guard(tx, ledger, plan.touched | {placed.host, chosen}, plan.refuges)
-        saved = tx.save_server(replace(standing, placement=placed.move_to(chosen)))
+        guard(tx, then.ledger, plan.touched | {then.placed.host, chosen}, plan.refuges)
+        saved = tx.save_server(replace(now.server, placement=now.placed.move_to(chosen)))
         tx.set_refuges(region, plan.refuges)
         finish(tx, saved)
         return saved
 
-    return settle(store, region, decide, lease=lease, dry_run=dry_run)
+    return settle(store, region, read, plan, keep, lease=lease, dry_run=dry_run)
 
 
 def _movable(server: Server, target: HostId | None) -> Placed:

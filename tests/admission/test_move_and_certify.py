@@ -11,9 +11,9 @@ from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId, RegionId, ServerId
 from control_plane.model.pool import DomainKind, Duty
 from control_plane.model.units import Seconds
-from control_plane.model.workload import Moving, Placed, Stranded
+from control_plane.model.workload import Moving, Placed, Server, Stranded
 from control_plane.placement import check
-from control_plane.store import Lease, LeaseLost, Store
+from control_plane.store import Lease, LeaseLost, Store, Transaction
 from tests.admission.asking import ask, assert_sound, ledger_of, new
 from tests.store import samples
 from tests.store.samples import KYOTO, NOON, host_id, later, server_id
@@ -56,6 +56,29 @@ def test_without_a_target_a_host_is_chosen_that_is_not_the_one_to_leave(store: S
     placement = move(store, server_id(1), None, _lease(store)).placement
     assert isinstance(placement, Moving)
     assert placement.source == source != placement.target
+
+
+def test_a_move_is_recorded_with_what_its_caller_writes_or_not_at_all(store: Store) -> None:
+    samples.furnish(store)
+    ask(store, new(1))
+    before = ledger_of(store)
+
+    def record(tx: Transaction, server: Server) -> None:
+        assert isinstance(server.placement, Moving)
+        tx.put_operation(samples.operation(1))
+
+    def fail(_: Transaction, __: Server) -> None:
+        raise RuntimeError("the caller's own mistake")
+
+    rehearsed = move(store, server_id(1), None, None, finish=record, dry_run=True)
+    with pytest.raises(RuntimeError):
+        move(store, server_id(1), None, None, finish=fail)
+    assert ledger_of(store) == before
+    with store.read() as tx:
+        assert tx.operations() == ()
+    assert move(store, server_id(1), None, None, finish=record) == rehearsed
+    with store.read() as tx:
+        assert tx.operations() == (samples.operation(1),)
 
 
 _CANNOT_MOVE = {

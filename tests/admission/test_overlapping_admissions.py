@@ -71,7 +71,8 @@ def test_an_admission_plans_again_when(postgresql_store: Store, case: str) -> No
     except YuiError as refusal:
         if refusal.type != "no-room":
             raise
-    assert len(tries) == 2, "the first plan went in although its ground had shifted"
+    # Looked at, asked again as the plan was to be kept, and then looked at anew.
+    assert len(tries) > 2, "the first plan went in although its ground had shifted"
     assert_sound(store)
 
 
