@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 
 from control_plane.journal.models import OperationOut
 from control_plane.model.ids import OperationId
@@ -20,8 +21,8 @@ def new_operation_id() -> OperationId:
     return OperationId(f"op-{draw(16)}")
 
 
-def operation_out(operation: Operation) -> OperationOut:
-    error = operation.error
+def operation_out(operation: Operation, *, with_hardware: bool = False) -> OperationOut:
+    """Members see no hardware: where an error speaks of it, they read its other sentences."""
     return OperationOut(
         id=operation.id,
         kind=operation.kind,
@@ -32,5 +33,11 @@ def operation_out(operation: Operation) -> OperationOut:
         total=operation.total,
         created_at=operation.created_at,
         updated_at=operation.updated_at,
-        error=None if error is None else dict(error),
+        error=None if operation.error is None else _error(operation.error, with_hardware),
     )
+
+
+def _error(error: Mapping[str, object], with_hardware: bool) -> dict[str, object]:
+    for_members = {key: error[f"member_{key}"] for key in ("en", "ja") if f"member_{key}" in error}
+    plain = {key: value for key, value in error.items() if not key.startswith("member_")}
+    return plain if with_hardware else {**plain, **for_members}

@@ -99,14 +99,24 @@ def _ended(operation: Operation, at: datetime) -> Event:
         f"operation:{operation.id}",
         at,
         Severity.WARNING if failed else Severity.INFO,
-        f"Operation {operation.kind} on {operation.subject} did not succeed: {error['en']}"
+        _failure_en(operation, error["en"])
         if failed
         else f"Operation {operation.kind} on {operation.subject} is done.",
-        f"操作 {operation.kind}({operation.subject})は完了しませんでした。{error['ja']}"
+        _failure_ja(operation, error["ja"])
         if failed
         else f"操作 {operation.kind}({operation.subject})が完了しました。",
         tenant=operation.tenant,
+        member_en=_failure_en(operation, error["member_en"]) if "member_en" in error else None,
+        member_ja=_failure_ja(operation, error["member_ja"]) if "member_ja" in error else None,
     )
+
+
+def _failure_en(operation: Operation, why: object) -> str:
+    return f"Operation {operation.kind} on {operation.subject} did not succeed: {why}"
+
+
+def _failure_ja(operation: Operation, why: object) -> str:
+    return f"操作 {operation.kind}({operation.subject})は完了しませんでした。{why}"
 
 
 def _done(operation: Operation, done: int) -> Operation:
@@ -175,12 +185,17 @@ def _migrate(tx: Snapshot, operation: Operation) -> Operation:
         case Placed(host=host) if host == target:
             return _done(operation, 1)
         case Placed(host=host):
-            return _failed(
+            given_up = _failed(
                 operation,
                 "move-given-up",
                 f"The move to {target} was given up; the server is on {host}.",
                 f"{target} への移動は取りやめになりました。サーバーは {host} にあります。",
             )
+            for_members = {
+                "member_en": "The move to another machine was given up.",
+                "member_ja": "別の機器への移動は取りやめになりました。",
+            }
+            return replace(given_up, error={**(given_up.error or {}), **for_members})
         case _:
             return _superseded(operation)
 

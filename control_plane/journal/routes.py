@@ -35,14 +35,15 @@ After = Annotated[
 async def read_events(
     who: Anyone, edge: AtHand, after: After = 0, wait: Wait = 0, limit: Limit = 100
 ) -> Events:
-    """Events behind number `after`, oldest first; a member's token gets its own alone."""
+    """Events behind number `after`, oldest first; a member's token gets its own alone, without the
+    hardware behind them."""
 
     def found(tx: Snapshot) -> tuple[Event, ...] | None:
         return tx.events(after, limit, who.tenant) or None
 
     events = await edge.watch.until(found, Seconds(wait)) or ()
     return Events(
-        items=[_event_out(event) for event in events],
+        items=[_event_out(e if who.operates else e.for_member()) for e in events],
         next=events[-1].sequence if events else after,
     )
 
@@ -55,7 +56,10 @@ def read_operations(
     with edge.store.read() as tx:
         after = None if cursor is None else OperationId(cursor)
         found = tx.operations(who.tenant, limit + 1, after)
-        shown = [operation_out(progress(tx, operation)) for operation in found[:limit]]
+        shown = [
+            operation_out(progress(tx, operation), with_hardware=who.operates)
+            for operation in found[:limit]
+        ]
     return Page[OperationOut](items=shown, next=shown[-1].id if len(found) > limit else None)
 
 
@@ -78,7 +82,7 @@ async def read_operation(
     operation = await edge.watch.until(moved_on, Seconds(wait)) or seen[0]
     if operation.state is not OperationState.RUNNING:
         operation = await to_thread.run_sync(settle, edge.store, name, edge.clock.now())
-    return operation_out(operation)
+    return operation_out(operation, with_hardware=who.operates)
 
 
 @router.get("/audit")

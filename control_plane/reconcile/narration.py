@@ -1,4 +1,8 @@
-"""The events of reconciliation as sentences, English and Japanese side by side."""
+"""The events of reconciliation as sentences, English and Japanese side by side.
+
+Members read of their own servers and never of hardware: an event of theirs that names a host has
+sentences of its own for them.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ def health_changed(host: HostId, before: HostHealth, after: HostHealth, at: date
         case Up():
             kind, severity = "host.answered", Severity.INFO
             en = f"Host {host} answers again; nothing of it was started elsewhere."
-            ja = f"ホスト {host} が再び応答しました。他のホストで起動したサーバはありません。"
+            ja = f"ホスト {host} が再び応答しました。他のホストで起動したサーバーはありません。"
         case Suspect(channel=channel):
             kind, severity = "host.suspect", Severity.WARNING
             en = f"Host {host} is suspect: nothing is heard of it on {channel}."
@@ -56,7 +60,7 @@ def fence_failed(host: HostId, failures: Sequence[str], at: datetime) -> Event:
         Severity.CRITICAL,
         f"Host {host} is not fenced, so its servers are not started elsewhere: {tried}. If you have "
         f"seen that it is off, say so with 'yui host fence {host}'.",
-        f"ホスト {host} を隔離できないため、サーバは他のホストで起動していません。電源が切れていることを目で"
+        f"ホスト {host} を隔離できないため、サーバーは他のホストで起動していません。電源が切れていることを目で"
         f"確認した場合は「yui host fence {host}」で申告してください。",
         fields={"failures": list(failures)},
     )
@@ -72,9 +76,11 @@ def evacuated(server: Server, dead: HostId, refuge: HostId, at: datetime, *, kep
         at,
         Severity.WARNING,
         f"Server {server.name} restarts on {refuge}, {how}, because {dead} died.",
-        f"ホスト {dead} が停止したため、サーバ {server.name} を{how_ja} {refuge} で再起動します。",
+        f"ホスト {dead} が停止したため、サーバー {server.name} を{how_ja} {refuge} で再起動します。",
         tenant=server.tenant.text,
         fields={"from": dead, "to": refuge, "tier": server.tier, "by_certificate": kept},
+        member_en=f"Server {server.name} restarts on another machine, because the one under it failed.",
+        member_ja=f"稼働していた機器が停止したため、サーバー {server.name} を別の機器で再起動します。",
     )
 
 
@@ -85,8 +91,10 @@ def stranded(server: Server, why_en: str, why_ja: str, at: datetime) -> Event:
         at,
         Severity.CRITICAL,
         f"Server {server.name} waits, because no host has room for it: {why_en}",
-        f"サーバ {server.name} は空きのあるホストがないため待機しています。{why_ja}",
+        f"サーバー {server.name} は空きのあるホストがないため待機しています。{why_ja}",
         tenant=server.tenant.text,
+        member_en=f"Server {server.name} waits, because no machine has room for it at the moment.",
+        member_ja=f"サーバー {server.name} は、現在空きのある機器がないため待機しています。",
     )
 
 
@@ -97,9 +105,11 @@ def rehomed(server: Server, host: HostId, at: datetime) -> Event:
         at,
         Severity.INFO,
         f"Server {server.name} has found room on {host} and starts there.",
-        f"サーバ {server.name} の空きが {host} に見つかったため、そこで起動します。",
+        f"サーバー {server.name} の空きが {host} に見つかったため、そこで起動します。",
         tenant=server.tenant.text,
         fields={"to": host},
+        member_en=f"Server {server.name} has found room and starts.",
+        member_ja=f"サーバー {server.name} の空きが見つかったため、起動します。",
     )
 
 
@@ -110,9 +120,11 @@ def running(server: Server, host: HostId, at: datetime) -> Event:
         at,
         Severity.INFO,
         f"Server {server.name} runs on {host}.",
-        f"サーバ {server.name} が {host} で稼働しています。",
+        f"サーバー {server.name} が {host} で稼働しています。",
         tenant=server.tenant.text,
         fields={"host": host, "generation": server.generation},
+        member_en=f"Server {server.name} runs.",
+        member_ja=f"サーバー {server.name} が稼働しています。",
     )
 
 
@@ -123,9 +135,11 @@ def moved(server: Server, source: HostId, target: HostId, at: datetime) -> Event
         at,
         Severity.INFO,
         f"Server {server.name} moved from {source} to {target}.",
-        f"サーバ {server.name} を {source} から {target} へ移動しました。",
+        f"サーバー {server.name} を {source} から {target} へ移動しました。",
         tenant=server.tenant.text,
         fields={"from": source, "to": target},
+        member_en=f"Server {server.name} moved to another machine.",
+        member_ja=f"サーバー {server.name} を別の機器へ移動しました。",
     )
 
 
@@ -136,9 +150,11 @@ def move_given_up(server: Server, source: HostId, target: HostId, at: datetime) 
         at,
         Severity.WARNING,
         f"Server {server.name} stays on {source}: it could not be moved to {target}.",
-        f"サーバ {server.name} は {target} へ移動できなかったため、{source} に残ります。",
+        f"サーバー {server.name} は {target} へ移動できなかったため、{source} に残ります。",
         tenant=server.tenant.text,
         fields={"from": source, "to": target},
+        member_en=f"Server {server.name} stays where it is: it could not be moved to another machine.",
+        member_ja=f"サーバー {server.name} は別の機器へ移動できなかったため、現在の機器に残ります。",
     )
 
 
@@ -149,7 +165,7 @@ def errand_failed(server: Server, doing: str, doing_ja: str, error: str, at: dat
         at,
         Severity.WARNING,
         f"Server {server.name} could not be {doing}, and it will be tried again: {error}",
-        f"サーバ {server.name} の{doing_ja}に失敗しました。再試行します: {error}",
+        f"サーバー {server.name} の{doing_ja}に失敗しました。再試行します: {error}",
         fields={"error": error},
     )
 
@@ -161,9 +177,11 @@ def stopped_by_itself(server: Server, host: HostId, at: datetime) -> Event:
         at,
         Severity.WARNING,
         f"Server {server.name} was found not running on {host} and is started again.",
-        f"サーバ {server.name} が {host} で停止していたため、再び起動します。",
+        f"サーバー {server.name} が {host} で停止していたため、再び起動します。",
         tenant=server.tenant.text,
         fields={"host": host},
+        member_en=f"Server {server.name} was found not running and is started again.",
+        member_ja=f"サーバー {server.name} が停止していたため、再び起動します。",
     )
 
 
@@ -174,7 +192,7 @@ def stale_copy(server: Server, host: HostId, at: datetime) -> Event:
         at,
         Severity.WARNING,
         f"A copy of server {server.name} on {host} does not belong there and is removed.",
-        f"サーバ {server.name} の不要な複製が {host} にあるため、取り除きます。",
+        f"サーバー {server.name} の不要な複製が {host} にあるため、取り除きます。",
         fields={"host": host},
     )
 
@@ -201,7 +219,7 @@ def unknown_machine(server: str, host: HostId, at: datetime) -> Event:
         Severity.CRITICAL,
         f"Host {host} carries server {server}, which bears Yui's mark but is not in its records; it was "
         "left alone.",
-        f"ホスト {host} に、結の印があるのに記録にないサーバ {server} があります。手を加えていません。",
+        f"ホスト {host} に、結の印があるのに記録にないサーバー {server} があります。手を加えていません。",
         fields={"server": server},
     )
 
@@ -224,7 +242,7 @@ def drain_stuck(host: HostId, why_en: str, why_ja: str, at: datetime) -> Event:
         at,
         Severity.WARNING,
         f"Host {host} cannot be drained further: {why_en}",
-        f"ホスト {host} の退避をこれ以上進められません。{why_ja}",
+        f"ホスト {host} のドレインをこれ以上進められません。{why_ja}",
     )
 
 

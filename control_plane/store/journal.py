@@ -62,6 +62,8 @@ class JournalWrites(JournalReads):
                 ja=event.ja,
                 tenant=event.tenant,
                 fields=None if event.fields is None else dict(event.fields),
+                member_en=event.member_en,
+                member_ja=event.member_ja,
             )
             .returning(tables.events.c.sequence)
         ).scalar_one()
@@ -102,6 +104,8 @@ def _event(row: Row[tuple[object, ...]]) -> Event:
         row.tenant,
         row.fields,
         row.sequence,
+        row.member_en,
+        row.member_ja,
     )
 
 

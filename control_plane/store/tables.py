@@ -240,6 +240,8 @@ events = Table(
     Column("ja", Text, nullable=False),
     Column("tenant", Text),
     Column("fields", JSON(none_as_null=True)),
+    Column("member_en", Text),
+    Column("member_ja", Text),
     Index("ix_events_tenant_sequence", "tenant", "sequence"),
 )
 

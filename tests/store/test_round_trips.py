@@ -137,6 +137,7 @@ def test_records_of_what_happened_come_back_as_they_were(store: Store) -> None:
         {"type": "no-room", "shortfall": 3},
     )
     event = Event("host.up", "host:kyoto-1", NOON, Severity.INFO, "Up.", "復旧。", None, {"n": 1})
+    told = replace(event, tenant="262013", member_en="It runs.", member_ja="稼働しています。")
     entry = AuditEntry(
         NOON, "tok", Role.OPERATOR, None, "host.drain", "host:kyoto-1", "done", {"dry_run": False}
     )
@@ -146,13 +147,15 @@ def test_records_of_what_happened_come_back_as_they_were(store: Store) -> None:
         tx.put_operation(replace(operation, state=OperationState.RUNNING, error=None))
         tx.put_operation(operation)
         numbered = tx.add_event(event)
+        numbered_too = tx.add_event(told)
         audited = tx.add_audit(entry)
         tx.put_idempotent(answer)
         tx.add_token(token)
     with store.read() as tx:
         assert tx.operation(operation.id) == operation
-        assert tx.events(0, 10) == (numbered,)
+        assert tx.events(0, 10) == (numbered, numbered_too)
         assert replace(numbered, sequence=0) == event
+        assert replace(numbered_too, sequence=0) == told
         assert tx.audit(0, 10) == (audited,)
         assert tx.find_idempotent("key", "tok") == answer
         assert tx.find_idempotent("key", "another") is None

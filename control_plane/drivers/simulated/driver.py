@@ -233,7 +233,7 @@ class SimulatedDriver:
     def console(self, server: ServerId, tail_bytes: int) -> str:
         with self._call("console", server):
             spec = self._defined(server)
-            lines = [f"{spec.name} on {self.machine}"]
+            lines = [f"{spec.name}: simulated console"]
             if self.machine.guest_answers(server):
                 lines.append(f"{spec.name} login:")
             text = "".join(f"{line}\n" for line in lines).encode()

@@ -38,6 +38,8 @@ def upgrade() -> None:
         sa.Column("ja", sa.Text(), nullable=False),
         sa.Column("tenant", sa.Text(), nullable=True),
         sa.Column("fields", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("member_en", sa.Text(), nullable=True),
+        sa.Column("member_ja", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_events")),
     )
     op.create_index("ix_events_tenant_sequence", "events", ["tenant", "sequence"], unique=False)
