@@ -49,6 +49,9 @@ def faults(stage: Stage, dice: random.Random) -> list[tuple[str, Callable[[], ob
         ("storage back", lambda: world.return_storage(POOL)),
         (f"BMC of {host} dead", lambda: world.kill_bmc(host)),
         (f"BMC of {host} hangs", lambda: world.hang_bmc(host)),
+        (f"BMC of {host} lies", lambda: world.make_bmc_lie(host)),
+        (f"BMC of {host} ignores orders", lambda: world.make_bmc_ignore_orders(host)),
+        (f"watchdog of {host} broken", lambda: world.break_watchdog(host)),
         (f"BMC of {host} works", lambda: world.repair_bmc(host)),
         (f"{server} stops by itself", lambda: world.crash_guest(server)),
         (f"{call} fails on {host}", lambda: world.fail_calls(call, host=host, times=2)),
@@ -56,7 +59,7 @@ def faults(stage: Stage, dice: random.Random) -> list[tuple[str, Callable[[], ob
         (f"drain {host}", lambda: set_duty(stage, host, Duty.DRAINING)),
         (f"return {host}", lambda: set_duty(stage, host, Duty.IN_SERVICE)),
         (f"copy of {server} on {other}", lambda: copy_by_hand(stage, server, other)),
-        (f"{server} started on {other}", lambda: world.start_by_hand(other, server)),
+        (f"copy of {server} started on {other}", lambda: start_copy(stage, server, other)),
         ("clock", lambda: world.jump_wall_clock(Seconds(dice.choice([-40, 40])))),
         (f"{plane.name} killed", lambda: replace_killed(stage, plane.name)),
         (f"{plane.name} paused", plane.pause),
@@ -73,6 +76,11 @@ def copy_by_hand(stage: Stage, server: ServerId, target: HostId) -> None:
     source = next((m for m in machines.values() if server in m.definitions), None)
     if source is not None and server not in machines[target].definitions:
         stage.world.copy_definition_by_hand(source.host.id, target, server)
+
+
+def start_copy(stage: Stage, server: ServerId, target: HostId) -> None:
+    copy_by_hand(stage, server, target)
+    stage.world.start_by_hand(target, server)
 
 
 def replace_killed(stage: Stage, name: str) -> None:
@@ -105,6 +113,25 @@ def press_buttons(stage: Stage) -> None:
             stage.world.power_on(host)
 
 
+def rage(stage: Stage, dice: random.Random) -> float:
+    """The storm itself; returns when it ended."""
+    stage.start_control_plane("a")
+    stage.start_control_plane("b")
+    stage.set_up()
+    liar = HostId(dice.choice(sorted(stage.world.machines)))
+    stage.world.make_bmc_lie(liar)
+    stage.world.break_watchdog(liar)
+    stage.note(f"every fence of {liar} is a lie, so that its disk locks alone are left")
+    at = 0.0
+    while at < STORM:
+        at += dice.expovariate(1 / 6)
+        stage.run_until(Seconds(at))
+        what, do = dice.choice(faults(stage, dice))
+        stage.note(what)
+        do()
+    return at
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_after_any_storm_nothing_is_doubled_or_lost_and_the_pool_comes_to_rest(
     seed: int, tmp_path: Path
@@ -112,16 +139,7 @@ def test_after_any_storm_nothing_is_doubled_or_lost_and_the_pool_comes_to_rest(
     dice = random.Random(seed)  # noqa: S311
     stage = Stage(read_setting(HERE / "storm.yaml"), tmp_path / "state.db")
     try:
-        stage.start_control_plane("a")
-        stage.start_control_plane("b")
-        stage.set_up()
-        at = 0.0
-        while at < STORM:
-            at += dice.expovariate(1 / 8)
-            stage.run_until(Seconds(at))
-            what, do = dice.choice(faults(stage, dice))
-            stage.note(what)
-            do()
+        at = rage(stage, dice)
         make_whole(stage)
         stage.note("whole again")
         while not stage.rests() and at < STORM + PATIENCE:
