@@ -18,13 +18,10 @@ from control_plane.cli import messages as m
 from control_plane.cli.private_file import write_private
 from control_plane.cli.session import Session, session_of
 from control_plane.model.errors import YuiError
-from control_plane.model.units import Seconds
 
 if TYPE_CHECKING:
     from control_plane.drivers.world import World
     from control_plane.store import Store
-
-_SETTLE_EVERY = Seconds(5)
 
 
 def serve(
@@ -83,6 +80,7 @@ def serve(
     from control_plane.cli.worlds import real_world, world_for_trying_out  # noqa: PLC0415
     from control_plane.http.listening import Listening  # noqa: PLC0415
     from control_plane.http.serve import serve as serve_app  # noqa: PLC0415
+    from control_plane.journal.progress import keep_settled  # noqa: PLC0415
     from control_plane.store import Store  # noqa: PLC0415
     from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue  # noqa: PLC0415
     from tenants.register import MemberRegister, load_register  # noqa: PLC0415
@@ -96,18 +94,21 @@ def serve(
         register=MemberRegister() if register is None else load_register(register),
         images=images,
     )
+    state = _database(database)
     with ExitStack() as opening:
-        store = Store.open(_database(database))
+        # What may be refused comes before what leaves something behind: a state, a token.
+        bound = opening.enter_context(listening.bind())
+        world = None if simulated else opening.enter_context(real_world(witness or [], webhook))
+        store = Store.open(state)
         opening.callback(store.close)
-        world = opening.enter_context(
-            world_for_trying_out(store) if simulated else real_world(witness or [], webhook)
-        )
+        world = world or opening.enter_context(world_for_trying_out(store))
         if first_token is not None:
             _issue_first(session, store, first_token)
         serve_app(
             create_app(store, world, options),
             listening,
-            (_reconcile(store, world), _settle(store, world)),
+            (_reconcile(store, world), keep_settled(store, world.clock)),
+            bound=bound,
             ready=lambda: session.screen.note(m.SERVING, url=listening.url),
         )
 
@@ -132,17 +133,6 @@ def _reconcile(store: Store, world: World) -> Callable[[threading.Event], None]:
 
     holder = f"{socket.gethostname()}:{os.getpid()}"
     return lambda stopping: Controller(store, world, holder).run(stopping)
-
-
-def _settle(store: Store, world: World) -> Callable[[threading.Event], None]:
-    """Operations that nobody waits for are written down as ended, too."""
-    from control_plane.journal.progress import settle_all  # noqa: PLC0415
-
-    def run(stopping: threading.Event) -> None:
-        while not stopping.wait(_SETTLE_EVERY):
-            settle_all(store, world.clock.now())
-
-    return run
 
 
 def _issue_first(session: Session, store: Store, path: Path) -> None:

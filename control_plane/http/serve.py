@@ -8,6 +8,7 @@ nobody is answered by a control plane that no longer acts.
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,25 +31,27 @@ def serve(
     listening: Listening,
     background: Sequence[Background] = (),
     *,
+    bound: socket.socket | None = None,
     stop: threading.Event | None = None,
     ready: Callable[[], None] = lambda: None,
     patience: Seconds = Seconds(20),
 ) -> None:
-    """Serve until SIGTERM, SIGINT or `stop`. `ready` is called once requests are answered;
-    `patience` is how long requests under way, and then background work, may take to end.
+    """Serve until SIGTERM, SIGINT or `stop`. `bound` is the socket of `listening`, for a caller that
+    had it bound before it made anything. `ready` is called once requests are answered; `patience`
+    is how long requests under way, and then background work, may take to end.
 
     Raises what `Listening` refuses, before anything has started, and whatever a background work
     raised.
     """
     listening.check()
     stop = stop or threading.Event()
-    with listening.bind() as bound:
+    with bound or listening.bind() as taken:
         server = _Server(_config(app, listening, patience), app.state.edge, stop, ready)
         work = _Work(stop)
         with _signals_set(stop, server):
             work.begin(background)
             try:
-                server.run(sockets=[bound])
+                server.run(sockets=[taken])
             finally:
                 stop.set()
                 work.end(patience)
