@@ -12,6 +12,7 @@ from control_plane.drivers.world import Sign, World
 from control_plane.model.fence import FenceEvidence, FenceMethod, FenceWord
 from control_plane.model.host_health import Cleaning, Confirmed, Fenced, HostHealth, Suspect, Up
 from control_plane.model.ids import HostId
+from control_plane.model.operation import Event
 from control_plane.model.pool import Host
 from control_plane.reconcile import narration
 from control_plane.reconcile.cleaning import clean
@@ -19,6 +20,7 @@ from control_plane.reconcile.detection import Silences, judge
 from control_plane.reconcile.fencing import Attempt, Fencing
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.timings import Timings
+from control_plane.reconcile.unused import Unused, Why
 from control_plane.store import Lease, LostRace, Store
 
 OPERATOR = "operator"
@@ -49,10 +51,12 @@ class HostCare:
     timings: Timings
     _silences: Silences = field(default_factory=Silences)
     _fencing: Fencing = field(init=False)
+    _unused: Unused = field(init=False)
     _strangers_told: dict[HostId, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._fencing = Fencing(self.world, self.timings)
+        self._unused = Unused(self.world, self.timings)
 
     def listen(self, hosts: Sequence[Host]) -> Hearing:
         began = self.world.clock.now()
@@ -114,10 +118,23 @@ class HostCare:
     def clean(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
         changes = 0
         for host in hosts:
+            if not isinstance(host.health, Cleaning):
+                self._unused.forget(host.id)
+                continue
+            why = self._unused.look(host, hearing.reached, hearing.of(host.id))
+            if why is not None:
+                self._say(narration.unreachable(host.id, why.en, why.ja, self._now()), lease)
             quiet = Sign.SILENT in hearing.of(host.id).values()
-            if isinstance(host.health, Cleaning) and hearing.answers(host.id) and not quiet:
+            if hearing.answers(host.id) and not quiet:
                 changes += self._clean_one(host, host.health, lease)
         return changes
+
+    def _now(self) -> datetime:
+        return self.world.clock.now()
+
+    def _say(self, event: Event, lease: Lease) -> None:
+        with self.store.write(lease) as tx:
+            tx.add_event(event)
 
     def _save_health(self, host: Host, health: HostHealth, lease: Lease, at: datetime) -> int:
         try:
@@ -182,6 +199,9 @@ class HostCare:
             [lambda: clean(self.world.driver(host), host.id, servers, still_leading)]
         )
         if isinstance(found, DriverError | TimeoutError):
+            said = str(found).rstrip(".") or "it took too long"
+            if self._unused.new(host.id, Why(said, said)) is not None:
+                self._say(narration.cleaning_failed(host.id, said, self._now()), lease)
             return 0
         if isinstance(found, BaseException):
             raise found

@@ -211,6 +211,32 @@ def not_clean(host: HostId, strangers: Sequence[str], at: datetime) -> Event:
     )
 
 
+def unreachable(host: HostId, why_en: str, why_ja: str, at: datetime) -> Event:
+    return Event(
+        "host.unreachable",
+        f"host:{host}",
+        at,
+        Severity.WARNING,
+        f"Host {host} is not used yet, because {why_en}. Check that it is on and that its connection in "
+        "the pool file is right; once it answers it is taken into use by itself.",
+        f"ホスト {host} はまだ使用できません。{why_ja}。電源と、プールファイルの接続設定を確認してください。"
+        "応答すれば自動的に使用を始めます。",
+        fields={"reason": why_en},
+    )
+
+
+def cleaning_failed(host: HostId, why: str, at: datetime) -> Event:
+    return Event(
+        "host.cleaning-failed",
+        f"host:{host}",
+        at,
+        Severity.WARNING,
+        f"Host {host} is not used yet, because it could not be cleaned: {why}. It is tried again and again.",
+        f"ホスト {host} は清掃できなかったため、まだ使用しません: {why}。清掃は繰り返し試みます。",
+        fields={"reason": why},
+    )
+
+
 def unknown_machine(server: str, host: HostId, at: datetime) -> Event:
     return Event(
         "host.unknown-machine",
