@@ -16,13 +16,13 @@ def file_below(directory: Path | None, text: str) -> Path:
         raise YuiError(
             "image-directory-unset",
             en="This control plane has no image directory, so it takes no images over HTTP: start it with one.",
-            ja="この制御プレーンにはイメージ用ディレクトリーが設定されていないため、HTTP では登録できません。設定して起動し直してください。",
+            ja="このコントロールプレーンにはイメージ用ディレクトリーが設定されていないため、HTTP では登録できません。設定して起動し直してください。",
             status=409,
         )
     outside = YuiError(
         "image-path-outside",
         en="An image must be a file below the control plane's image directory: copy it there and name it relative to that.",
-        ja="イメージは制御プレーンのイメージ用ディレクトリーの中のファイルでなければなりません。そこへ複写し、そこからの相対パスで指定してください。",
+        ja="イメージはコントロールプレーンのイメージ用ディレクトリーの中のファイルでなければなりません。そこへ複写し、そこからの相対パスで指定してください。",
     )
     root = directory.resolve()
     try:

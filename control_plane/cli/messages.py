@@ -101,16 +101,16 @@ NO_HOSTS = _M(
 # Hosts
 DRAIN_BEGUN = _M(
     "{host} is being drained: {servers} servers move to other hosts.",
-    "{host} の退避を始めました。{servers} 台のサーバーを他のホストへ移します。",
+    "{host} のドレインを始めました。{servers} 台のサーバーを他のホストへ移します。",
 )
 DRAIN_DONE = _M("{host} is empty and in maintenance.", "{host} は空になり、保守中になりました。")
 DRAIN_GOES_ON = _M(
     "The drain of {host} goes on by itself: look with `yui host show {host}`, stop it with `yui host return {host}`.",
-    "{host} の退避はこのまま続きます。確認は `yui host show {host}`、中止は `yui host return {host}` です。",
+    "{host} のドレインはこのまま続きます。確認は `yui host show {host}`、中止は `yui host return {host}` です。",
 )
 DRAIN_PLAN = _M(
     "Draining {host} would move {count} servers; nothing was changed.",
-    "{host} を退避すると {count} 台のサーバーが移ります。何も変更していません。",
+    "{host} をドレインすると {count} 台のサーバーが移ります。何も変更していません。",
 )
 DRAIN_STUCK = _M(
     "{count} servers could not leave, and this is why:",

@@ -11,7 +11,7 @@ STATES = {
     "fenced": Message("fenced", "隔離済み"),
     "cleaning": Message("cleaning", "清掃中"),
     "in-service": Message("in service", "稼働"),
-    "draining": Message("draining", "退避中"),
+    "draining": Message("draining", "ドレイン中"),
     "maintenance": Message("maintenance", "保守中"),
     "open": Message("open", "受入可"),
     "closed": Message("closed", "受入停止"),

@@ -160,7 +160,7 @@ _WANTING_EN = {
 _WANTING_JA = {
     Lack.ZONE: "ネットワーク系統「{}」に接続された",
     Lack.TRAIT: "必要な特性({})をすべて備えた",
-    Lack.SITE: "データの保管を許された拠点({})にある",
+    Lack.SITE: "データの保管を許されたサイト({})にある",
     Lack.STORAGE_REACH: "ディスクのあるストレージプール「{}」に接続された",
 }
 

@@ -47,7 +47,7 @@ _JA = {
     Broken.STORAGE: "ディスクのあるストレージプールがリージョンにないか、容量を超えています",
     Broken.ZONE: "そのホストは必要なネットワーク系統に接続されていません",
     Broken.TRAIT: "そのホストは必要な特性を備えていません",
-    Broken.SITE: "そのホストの拠点にはデータを置けません",
+    Broken.SITE: "そのホストのサイトにはデータを置けません",
     Broken.STORAGE_REACH: "そのホストはディスクのあるストレージプールに接続されていません",
     Broken.ANTI_AFFINITY: "同じグループのサーバーと同じホストになります",
 }
@@ -55,7 +55,7 @@ _KINDS = {
     DomainKind.HOST: ("host", "ホスト"),
     DomainKind.RACK: ("rack", "ラック"),
     DomainKind.POWER: ("power feed", "電源系統"),
-    DomainKind.SITE: ("site", "拠点"),
+    DomainKind.SITE: ("site", "サイト"),
     DomainKind.HAZARD: ("hazard zone", "災害想定区域"),
 }
 

@@ -15,7 +15,7 @@ _KIND_JA = {
     DomainKind.HOST: "ホスト",
     DomainKind.RACK: "ラック",
     DomainKind.POWER: "電源系統",
-    DomainKind.SITE: "拠点",
+    DomainKind.SITE: "サイト",
     DomainKind.HAZARD: "災害想定区域",
 }
 

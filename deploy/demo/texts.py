@@ -23,12 +23,12 @@ HOSTS_UP = Message(
 JOINING = Message("Members join through the API:", "参加団体が API から加入します:")
 JOINED = Message(
     "  {name} ({prefecture}, population {population:,}): {servers} servers admitted in {took:.2f} s",
-    "  {name}({prefecture}、人口 {population:,} 人): サーバ {servers} 台を {took:.2f} 秒で受け入れ",
+    "  {name}({prefecture}、人口 {population:,} 人): サーバー {servers} 台を {took:.2f} 秒で受け入れ",
 )
-ANSWERING = Message("{count} of {total} servers answer", "サーバ {total} 台中 {count} 台が応答")
+ANSWERING = Message("{count} of {total} servers answer", "サーバー {total} 台中 {count} 台が応答")
 RECORDS = Message(
     "Each of the {count} servers has written a record to its disk and acknowledged it.",
-    "サーバ {count} 台すべてがレコードをディスクに書き込み、完了を応答しました。",
+    "サーバー {count} 台すべてがレコードをディスクに書き込み、完了を応答しました。",
 )
 PROMISE = Message(
     "Certificate of {region}: valid, {refuges} refuges checked.",
@@ -36,25 +36,25 @@ PROMISE = Message(
 )
 VICTIM = Message(
     "Now {host} is cut off the network and its power is cut. It carries {count} servers: {names}",
-    "ここで {host} をネットワークから切り離し、電源を切ります。稼働中のサーバは {count} 台: {names}",
+    "ここで {host} をネットワークから切り離し、電源を切ります。稼働中のサーバーは {count} 台: {names}",
 )
 PROMISED = Message("  {server}: promised refuge {refuge}", "  {server}: 約束された退避先 {refuge}")
 EVENT = Message("  +{after:5.1f} s  {sentence}", "  +{after:5.1f} 秒  {sentence}")
 ALL_BACK = Message(
     "All {count} servers answer again, {seconds:.1f} s after the cut.",
-    "切断から {seconds:.1f} 秒で、サーバ {count} 台すべてが再び応答しました。",
+    "切断から {seconds:.1f} 秒で、サーバー {count} 台すべてが再び応答しました。",
 )
 NOT_BACK = Message(
     "{count} servers do not answer again: {names}",
-    "サーバ {count} 台が応答しません: {names}",
+    "サーバー {count} 台が応答しません: {names}",
 )
 REFUGES_KEPT = Message(
     "Every server restarted on the very host that the certificate had promised.",
-    "すべてのサーバが、証明書で約束されたホストで再起動しました。",
+    "すべてのサーバーが、証明書で約束されたホストで再起動しました。",
 )
 REFUGES_MISSED = Message(
     "{count} servers restarted elsewhere than promised: {names}",
-    "サーバ {count} 台が約束と異なるホストで再起動しました: {names}",
+    "サーバー {count} 台が約束と異なるホストで再起動しました: {names}",
 )
 INTACT = Message("Every record is intact.", "すべてのレコードが無事です。")
 MISSING = Message("{count} records are missing.", "レコード {count} 件が失われました。")
@@ -73,7 +73,7 @@ PLANNING = Message(
 PLANNED = Message(
     "{members} members with {servers} servers on {hosts} hosts, certified in {took:.1f} s. "
     "Surviving any host's death costs {worth:.1f} hosts' worth of room.",
-    "{members} 団体、サーバ {servers} 台を {hosts} 台のホストに収め、{took:.1f} 秒で証明しました。"
+    "{members} 団体、サーバー {servers} 台を {hosts} 台のホストに収め、{took:.1f} 秒で証明しました。"
     "どのホストが停止しても耐えるための余力は、ホスト {worth:.1f} 台分です。",
 )
 DONE = Message(
