@@ -64,16 +64,17 @@ def admit(ledger: Ledger, new: Sequence[LedgerWorkload], budget: Budget) -> Plan
     order = largest_first(board, numbers)
     if _too_little(board, numbers):
         return _explain(board, order, Proof.PROVED_IMPOSSIBLE)
-    stuck = _settle_each(board, order, budget)
+    stuck, outcome = _settle_each(board, order, budget)
     for _ in range(min(_ORDERS_TRIED, len(numbers)) - 1):
-        if stuck is None:
+        if stuck is None or stuck == order[0]:
             break
         order = [stuck, *(number for number in order if number != stuck)]
-        stuck = _settle_each(board, order, budget)
+        stuck, outcome = _settle_each(board, order, budget)
     if stuck is None:
         return plan_of(board, numbers)
-    alone = _arrival(board, stuck, StorageRoom(board, {}))
-    if _outcome_alone(board, alone, budget) is Outcome.IMPOSSIBLE:
+    if stuck == order[0] and outcome is Outcome.IMPOSSIBLE:
+        # It was the first to be settled, so it finds no place even alone.
+        alone = _arrival(board, stuck, StorageRoom(board, {}))
         return why_no_host(board, alone, Proof.PROVED_IMPOSSIBLE)
     room = StorageRoom(board, {})
     verdict = place_all(board, [_arrival(board, number, room) for number in numbers], budget)
@@ -82,16 +83,6 @@ def admit(ledger: Ledger, new: Sequence[LedgerWorkload], budget: Budget) -> Plan
     proved = verdict is Verdict.NONE
     proof = Proof.PROVED_IMPOSSIBLE if proved else Proof.SEARCH_BUDGET_SPENT
     return _explain(board, order, proof)
-
-
-def _outcome_alone(board: Board, arrival: Arrival, budget: Budget) -> Outcome:
-    """What would become of it if nothing else arrived."""
-    mark = board.mark()
-    pool = board.workloads[arrival.number].storage
-    outcome = settle(board, arrival, budget)
-    board.roll_back(mark)
-    board.choose_storage(arrival.number, pool)
-    return outcome
 
 
 def _with_known_storage(ledger: Ledger, new: Sequence[LedgerWorkload]) -> list[LedgerWorkload]:
@@ -108,19 +99,21 @@ def _arrival(board: Board, number: int, room: StorageRoom) -> Arrival:
     return Arrival(number, room.pools_for(number), np.ones(len(board.hosts), dtype=np.bool_))
 
 
-def _settle_each(board: Board, order: Sequence[int], budget: Budget) -> int | None:
-    """Settle all, or leave the board as it was and answer the one that found no place."""
+def _settle_each(board: Board, order: Sequence[int], budget: Budget) -> tuple[int | None, Outcome]:
+    """Settle all in this order, or leave the board as it was and answer the first that found no
+    place."""
     mark = board.mark()
     before = {number: board.workloads[number].storage for number in order}
     room = StorageRoom(board, {})
     for number in order:
-        if settle(board, _arrival(board, number, room), budget) is not Outcome.COVERED:
+        outcome = settle(board, _arrival(board, number, room), budget)
+        if outcome is not Outcome.COVERED:
             board.roll_back(mark)
             for each, pool in before.items():
                 board.choose_storage(each, pool)
-            return number
+            return number, outcome
         room.take(number)
-    return None
+    return None, Outcome.COVERED
 
 
 def _too_little(board: Board, numbers: Sequence[int]) -> bool:
@@ -153,14 +146,16 @@ def _remedies(
     refused = next(workload for workload in new if workload.id == refusal.workload)
     others = [workload for workload in new if workload.id != refusal.workload]
 
+    budget = rehearsal()
+
     def fits(changed: Ledger) -> bool:
-        return isinstance(admit(changed, new, rehearsal()), Plan)
+        return isinstance(admit(changed, new, budget), Plan)
 
     def fits_smaller(workload: LedgerWorkload) -> bool:
-        return isinstance(admit(ledger, [*others, workload], rehearsal()), Plan)
+        return isinstance(admit(ledger, [*others, workload], budget), Plan)
 
     def move(changed: Ledger, server: ServerId, target: HostId | None) -> Plan | Refusal:
-        return begin_move(changed, server, target, rehearsal())
+        return begin_move(changed, server, target, budget)
 
     return (
         *one_move(ledger, refusal, move, fits),

@@ -10,8 +10,8 @@ class Budget:
     """`solver` is CP-SAT's deterministic time (about a second of one core, each); `repairs` counts
     how often the refuges of one domain may be arranged anew."""
 
-    solver: float = 8.0
-    repairs: int = 4000
+    solver: float = 1.5
+    repairs: int = 1000
 
     @property
     def spent(self) -> bool:
@@ -22,5 +22,6 @@ class Budget:
 
 
 def rehearsal() -> Budget:
-    """Enough to see whether a remedy would work."""
-    return Budget(solver=0.5, repairs=64)
+    """For all the remedies of one refusal together. Once it is spent, only what needs no search is
+    still found to work."""
+    return Budget(solver=0.8, repairs=150)

@@ -7,7 +7,7 @@ answer on every machine.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,9 @@ from control_plane.placement.board import Board
 from control_plane.placement.budget import Budget
 
 if TYPE_CHECKING:
-    from ortools.sat.python.cp_model import CpModel, CpSolver, IntVar
+    from ortools.sat.python.cp_model import CpModel, CpSolver, IntVar, LinearExprT
 
-_SOLVER_AT_ONCE = 2.0
+_SOLVER_AT_ONCE = 0.4
 _CHOICES_AT_MOST = 60_000
 """A larger model is not even built: building it would take longer than it may be searched."""
 
@@ -50,39 +50,53 @@ def arrange(
 
     model = CpModel()
     takes: dict[tuple[int, int], IntVar] = {}
-    at_host: dict[int, list[int]] = defaultdict(list)
     meeting: dict[tuple[object, int], list[IntVar]] = defaultdict(list)
     for number, hosts in zip(numbers, options, strict=True):
-        group = board.workloads[number].group
+        choices = []
         for host in hosts:
-            take = takes[number, host] = model.new_bool_var("")
-            model.add_hint(take, board.refuge[domain].get(number) == host)
-            at_host[host].append(number)
-            if group is not None:
-                meeting[group, host].append(take)
-        choices = [takes[number, host] for host in hosts]
+            choices.append(model.new_bool_var(""))
+            takes[number, host] = choices[-1]
+            meeting[board.workloads[number].group, host].append(choices[-1])
+            if board.refuge[domain].get(number) == host:
+                model.add_hint(choices[-1], True)
         if drop:
             model.add_at_most_one(choices)
         else:
             model.add_exactly_one(choices)
-    for together in meeting.values():
-        model.add_at_most_one(together)
-    for host, guests in at_host.items():
-        for resource in (0, 1):
-            needs = [int(board.costs(n, host)[resource]) for n in guests]
-            if sum(needs) > board.free[host, resource]:
-                terms = (need * takes[n, host] for n, need in zip(guests, needs, strict=True))
-                model.add(sum(terms) <= max(0, int(board.free[host, resource])))
+    for (group, _), together in meeting.items():
+        if group is not None:
+            model.add_at_most_one(together)
+    _fit(board, model, takes)
     if drop:
-        tiers = sorted({board.workloads[number].tier for number in numbers}, reverse=True)
-        worth = {tier: (len(numbers) + 1) ** min(rank, 6) for rank, tier in enumerate(tiers)}
-        model.maximize(
-            sum(worth[board.workloads[number].tier] * take for (number, _), take in takes.items())
-        )
+        model.maximize(_worth(board, numbers, takes))
     verdict, solver = solve(model, budget)
     if verdict is not Verdict.FOUND:
         return verdict, {}
     return verdict, {number: host for (number, host), take in takes.items() if solver.value(take)}
+
+
+def _fit(board: Board, model: CpModel, takes: Mapping[tuple[int, int], IntVar]) -> None:
+    at_host: dict[int, list[tuple[int, IntVar]]] = defaultdict(list)
+    for (number, host), take in takes.items():
+        at_host[host].append((number, take))
+    for host, guests in at_host.items():
+        for resource in (0, 1):
+            needs = [(int(board.costs(n, host)[resource]), take) for n, take in guests]
+            room = max(0, int(board.free[host, resource]))
+            if sum(need for need, _ in needs) > room:
+                model.add(sum(need * take for need, take in needs) <= room)
+
+
+def _worth(
+    board: Board, numbers: Sequence[int], takes: Mapping[tuple[int, int], IntVar]
+) -> LinearExprT:
+    """One workload of a tier is worth more than all of the tiers behind it together."""
+    tiers = sorted({board.workloads[number].tier for number in numbers}, reverse=True)
+    worth = {tier: (len(numbers) + 1) ** min(rank, 6) for rank, tier in enumerate(tiers)}
+    total: LinearExprT = sum(
+        worth[board.workloads[number].tier] * take for (number, _), take in takes.items()
+    )
+    return total
 
 
 def solve(model: CpModel, budget: Budget) -> tuple[Verdict, CpSolver]:

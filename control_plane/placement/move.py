@@ -43,11 +43,13 @@ def plan_move(
     if isinstance(answer, Plan) or not advise:
         return answer
 
+    budget = rehearsal()
+
     def fits(changed: Ledger) -> bool:
-        return isinstance(begin_move(changed, server, target, rehearsal()), Plan)
+        return isinstance(begin_move(changed, server, target, budget), Plan)
 
     def move(changed: Ledger, other: ServerId, to: HostId | None) -> Plan | Refusal:
-        return begin_move(changed, other, to, rehearsal())
+        return begin_move(changed, other, to, budget)
 
     workload = ledger.workloads[server]
     remedies: tuple[Remedy, ...] = (

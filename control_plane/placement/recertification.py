@@ -34,14 +34,15 @@ def recertify(ledger: Ledger) -> Recertification:
     """Keeps every refuge that still holds, and finds the others. Where a domain's workloads can't
     all have one, the lowest tiers do."""
     board = open_board(ledger)
-    left = _complete(board, Budget(solver=4.0))
+    left = _complete(board, Budget(solver=2.0))
     uncovered: list[Refusal] = []
+    budget = rehearsal()
     for explained, (domain, (numbers, proof)) in enumerate(left.items()):
         order = sorted(numbers, key=lambda n: (board.workloads[n].tier, board.workloads[n].id))
         found = [why_no_refuge(board, domain, number, proof) for number in order]
         if explained < _EXPLAINED_AT_MOST:
             first = board.workloads[order[0]]
-            remedy = more_hosts(ledger, first, found[0], _Covers(board.domains[domain]))
+            remedy = more_hosts(ledger, first, found[0], _Covers(board.domains[domain], budget))
             found = [replace(refusal, remedies=remedy) for refusal in found]
         uncovered += found
     return Recertification(refuges(board), tuple(uncovered))
@@ -80,9 +81,10 @@ class _Covers:
     """True of ledgers on which all workloads of the domain find a refuge."""
 
     failure: FailureDomain
+    budget: Budget
 
     def __call__(self, ledger: Ledger) -> bool:
         board = open_board(ledger)
         domain = board.domain_no[self.failure]
         numbers = missing(board).get(domain, [])
-        return mend(board, domain, numbers, rehearsal()) is Outcome.COVERED
+        return mend(board, domain, numbers, self.budget) is Outcome.COVERED

@@ -18,6 +18,8 @@ from control_plane.placement.eligibility import Mask
 from control_plane.placement.exact import Verdict, arrange
 
 _HOSTS_TRIED = 16
+_CHOICES_WEIGHED = 1200
+"""Up to so many pairs of a workload and a host, who is left without refuge is chosen exactly."""
 
 
 class Outcome(Enum):
@@ -120,19 +122,24 @@ def mend(board: Board, domain: int, missing: Sequence[int], budget: Budget) -> O
 def cover_most(board: Board, domain: int, missing: Sequence[int], budget: Budget) -> list[int]:
     """Where not everyone can have a refuge, those of the lowest tiers have one; returns the others.
 
-    Also the workloads that had a refuge stand back for a lower tier.
+    Also the workloads that had a refuge stand back for a lower tier. In a large region the choice
+    is good rather than best: who is left out finds no room, though another choice might leave out
+    fewer.
     """
     everyone = [*board.refuge[domain], *missing]
     options = _options(board, domain, everyone)
-    verdict, found = arrange(board, domain, everyone, options, budget, drop=True)
-    if verdict is Verdict.FOUND:
-        take_over(board, domain, everyone, found)
-        return sorted(number for number in everyone if number not in found)
+    if sum(map(len, options)) <= _CHOICES_WEIGHED:
+        verdict, found = arrange(board, domain, everyone, options, budget, drop=True)
+        if verdict is Verdict.FOUND:
+            take_over(board, domain, everyone, found)
+            return sorted(number for number in everyone if number not in found)
     ordered = largest_first(board, everyone)
     ordered.sort(key=lambda number: board.workloads[number].tier)
     for number in everyone:
         board.set_refuge(domain, number, NOWHERE)
-    return sorted(number for number in ordered if not place(board, domain, number))
+    left = [n for n in ordered if not (place(board, domain, n) or _make_way(board, domain, n))]
+    # Where refuges made way for each other, somebody may fit in after all.
+    return sorted(number for number in left if not place(board, domain, number))
 
 
 def take_over(board: Board, domain: int, numbers: Sequence[int], found: dict[int, int]) -> None:

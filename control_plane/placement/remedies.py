@@ -18,8 +18,8 @@ Fits = Callable[[Ledger], bool]
 """Would the request be granted on this ledger?"""
 
 _HOSTS_ADDED_AT_MOST = 4
-_CLASSES_TRIED = 3
-_SERVERS_TRIED = 8
+_CLASSES_TRIED = 2
+_SERVERS_TRIED = 6
 _HALVINGS = 4
 _AMOUNTS = (Lack.VCPU, Lack.MEMORY, Lack.STORAGE)
 

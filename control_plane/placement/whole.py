@@ -101,7 +101,8 @@ def _add_standing(model: _Model, domain: int, number: int) -> None:
     choices = []
     for refuge in np.flatnonzero(mask & fits).tolist():
         choice = model.standing[domain, number, refuge] = model.model.new_bool_var("")
-        model.model.add_hint(choice, board.refuge[domain][number] == refuge)
+        if board.refuge[domain][number] == refuge:
+            model.model.add_hint(choice, True)
         choices.append(choice)
     model.model.add_exactly_one(choices)
 

@@ -240,6 +240,18 @@ def test_a_server_without_refuge_takes_a_free_one_before_a_newcomer_does():
     assert check(after) == ()
 
 
+def test_where_nothing_is_promised_the_last_room_is_given_away():
+    hosts = [pools.host("a", 4, 4), pools.host("b", 4, 4)]
+    new = [pools.server(f"s{n}", 4, 4, storage=None) for n in range(2)]
+    assert isinstance(plan_admission(pools.region(hosts), new), Refusal)
+    plan = admitted(pools.region(hosts, promised=frozenset()), new)
+    assert plan.refuges == {}
+    one_more = pools.region(
+        hosts, promised=frozenset(), servers=[pools.server("full", 4, 4, on=["a"])]
+    )
+    assert isinstance(plan_admission(one_more, new), Refusal)
+
+
 @pytest.mark.parametrize(
     "new",
     [

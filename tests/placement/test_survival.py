@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from control_plane.model.ledger import Certificate, Ledger
-from control_plane.placement import Proof, check, recertify
+from control_plane.placement import Plan, Proof, apply, check, plan_admission, recertify
 from tests.placement import pools
 from tests.placement.executor import domains, trouble
 from tests.placement.exhaustive import coverable
@@ -37,6 +37,8 @@ def test_certification_leaves_somebody_uncovered_only_where_no_certificate_exist
     answer = recertify(ledger)
     assert {refusal.failure for refusal in answer.uncovered} == hopeless
     assert {refusal.proof for refusal in answer.uncovered} <= {Proof.PROVED_IMPOSSIBLE}
+    without = {(refusal.failure, refusal.workload) for refusal in answer.uncovered}
+    assert without == {(found.domain, found.workload) for found in check(renewed(ledger))}
 
 
 @thorough
@@ -131,3 +133,20 @@ def test_the_room_of_an_evacuated_host_stays_reserved_until_its_servers_have_lef
     )
     dead = replace(ledger.hosts["a"], standing=pools.Standing.GONE)
     assert recertify(pools.with_host(ledger, dead)).refuges == ledger.certificate.refuges
+
+
+def test_in_a_large_region_that_is_too_full_exactly_what_is_uncovered_is_told():
+    """Forty hosts with less than one host's worth to spare."""
+    hosts = [pools.host(f"h{n:02}", 32, 32) for n in range(40)]
+    servers = [
+        pools.server(f"s{n:03}", 1 + n % 3, 1 + n % 4, tier=n % 3, group=f"g{n // 2}")
+        for n in range(500)
+    ]
+    empty = pools.region(hosts, servers, promised=frozenset())
+    plan = plan_admission(empty, servers)
+    assert isinstance(plan, Plan)
+    ledger = replace(apply(empty, plan), promised=pools.HOST)
+    answer = recertify(ledger)
+    without = {(refusal.failure, refusal.workload) for refusal in answer.uncovered}
+    assert 0 < len(without) < 500
+    assert without == {(found.domain, found.workload) for found in check(renewed(ledger))}
