@@ -116,9 +116,10 @@ class HostDriver(Protocol):
         ...
 
     def ensure_volume(self, spec: ServerSpec) -> None:
-        """Make the root volume from the image where there is none; never touches an existing one.
+        """Make the root volume from the image where there is none, fetching the image as
+        `ensure_image` does; never touches an existing one, for which no image is needed.
 
-        Raises StorageFull, StorageUnavailable."""
+        Raises ImageCorrupt, StorageFull, StorageUnavailable."""
         ...
 
     def remove_volume(self, server: ServerId, volume: VolumeSpec) -> None:

@@ -55,6 +55,10 @@ class FenceFailed(Exception):
     """The fence did not hold, or not yet. One sentence that says why, without secrets."""
 
 
+class PowerFailed(Exception):
+    """The host could not be switched on. One sentence, without secrets."""
+
+
 class Fencer(Protocol):
     @property
     def name(self) -> str: ...
@@ -95,6 +99,12 @@ class World(Protocol):
 
     def fencers(self, host: Host) -> Sequence[Fencer]:
         """In the order in which to try them; empty where only an operator's word is left."""
+        ...
+
+    def switch_on(self, host: Host) -> None:
+        """Have the host's BMC switch it on; success where it is on. Raises PowerFailed, also where it
+        has no BMC. Only for a host that is emptied before use: its being off may be the proof on which
+        its servers run elsewhere."""
         ...
 
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:

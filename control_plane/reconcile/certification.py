@@ -10,6 +10,7 @@ from control_plane.admission import certify
 from control_plane.model.host_health import HostHealth
 from control_plane.model.ids import HostId, RegionId
 from control_plane.model.pool import Duty, Host
+from control_plane.model.workload import Server, Stranded
 from control_plane.reconcile import narration
 from control_plane.store import Lease, LostRace, Store
 
@@ -23,7 +24,7 @@ class Certification:
 
     store: Store
     _proved: dict[RegionId, _State] = field(default_factory=dict)
-    _complete: dict[RegionId, bool] = field(default_factory=dict)
+    _said: dict[RegionId, str] = field(default_factory=dict)
 
     def disturb(self, region: RegionId) -> None:
         """Something moved: the region has to be proved again."""
@@ -45,16 +46,22 @@ class Certification:
                 continue
             self._proved[region] = state
             renewed.append(region)
-            complete = not result.uncovered
-            if complete and self._complete.get(region) is True:
-                continue
-            self._complete[region] = complete
-            with self.store.write(lease) as tx:
-                if complete:
-                    tx.add_event(narration.certified(region, at))
-                else:
-                    first = result.uncovered[0]
-                    en, ja = first.explain_en(), first.explain_ja()
-                    count = len(result.uncovered)
-                    tx.add_event(narration.uncovered(region, count, en, ja, at))
+            with self.store.read() as tx:
+                stranded = [s for s in tx.servers(region=region) if _is_stranded(s)]
+            if stranded:
+                event = narration.homeless(region, len(stranded), stranded[0].name, at)
+            elif result.uncovered:
+                first = result.uncovered[0]
+                en, ja = first.explain_en(), first.explain_ja()
+                event = narration.uncovered(region, len(result.uncovered), en, ja, at)
+            else:
+                event = narration.certified(region, at)
+            if self._said.get(region) != event.en:
+                self._said[region] = event.en
+                with self.store.write(lease) as tx:
+                    tx.add_event(event)
         return renewed
+
+
+def _is_stranded(server: Server) -> bool:
+    return isinstance(server.placement, Stranded) and not server.deleting

@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from control_plane.drivers.world import World
+from control_plane.model.errors import YuiError
 from control_plane.model.host_health import Fenced
 from control_plane.model.pool import Host
 from control_plane.reconcile.announcements import Announcements
@@ -18,6 +19,7 @@ from control_plane.reconcile.evacuation import evacuate
 from control_plane.reconcile.host_care import HostCare
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.repair import Repair
+from control_plane.reconcile.revival import Revival
 from control_plane.reconcile.timings import Timings
 from control_plane.store import Lease, LeaseLost, LostRace, Store
 
@@ -52,6 +54,7 @@ class Controller:
         self._leadership = Leadership(store, world.clock, holder, self.timings)
         self._care = HostCare(store, world, self._leadership, self.timings)
         self._repair = Repair(store, world, self._leadership, self.timings)
+        self._revival = Revival(store, world)
         self._draining = Draining(store, self.timings)
         self._certification = Certification(store)
         self._announcements = Announcements(store, world.notifier)
@@ -60,12 +63,19 @@ class Controller:
         """Tick until told to stop, then let another control plane lead. What goes wrong in one tick
         is logged, and the next one begins from the records."""
         log = structlog.get_logger("yui.reconcile")
+        refused = ""
         while not stopping.is_set():
             pause = self.timings.tick
             try:
                 report = self.tick()
                 if report.busy or report.changes:
                     pause = self.timings.tick_when_busy
+                refused = ""
+            except YuiError as error:
+                # The state is away, such as on a full disk: said once, and tried until it is back.
+                if error.en != refused:
+                    log.warning("tick refused", reason=error.en)
+                refused = error.en
             except Exception:
                 log.exception("tick failed")
             self._world.clock.sleep(pause)
@@ -100,6 +110,7 @@ class Controller:
             changed = step(hosts)
             if changed:
                 hosts = self._hosts()
+                self._repair.look_for_room_again()
             changes += changed
         answering = [host for host in hosts if hearing.answers(host.id)]
         changes += self._repair.advance(hosts, answering, lease)
@@ -116,7 +127,8 @@ class Controller:
             servers = tx.servers()
         movable = self._repair.movable(servers)
         changes = self._draining.advance(hosts, movable, lease, self._world.clock.now())
-        return changes + self._repair.rehome_stranded(servers, lease)
+        changes += self._repair.rehome_stranded(servers, lease)
+        return changes + self._revival.advance(hosts, servers, lease)
 
     def _hosts(self) -> list[Host]:
         with self._store.read() as tx:

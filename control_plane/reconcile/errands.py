@@ -60,16 +60,24 @@ class Errands:
     still_wanted: Callable[[Server], bool]
     _under_way: dict[ServerId, tuple[HostAction, Pending[None]]] = field(default_factory=dict)
     _setbacks: dict[ServerId, _Setback] = field(default_factory=dict)
+    _brought_up: dict[ServerId, _Setback] = field(default_factory=dict)
 
     @property
     def busy(self) -> Mapping[ServerId, HostAction]:
         return {server: action for server, (action, _) in self._under_way.items()}
 
     def may_try(self, server: ServerId) -> bool:
-        setback = self._setbacks.get(server)
-        return server not in self._under_way and (
-            setback is None or self.world.clock.monotonic() >= setback.not_before
+        now = self.world.clock.monotonic()
+        waits = (self._setbacks.get(server), self._brought_up.get(server))
+        return server not in self._under_way and all(
+            wait is None or now >= wait.not_before for wait in waits
         )
+
+    @property
+    def hopeless(self) -> frozenset[ServerId]:
+        """Those that failed so often that others should stop waiting for them."""
+        most = self.timings.attempts
+        return frozenset(s for s, setback in self._setbacks.items() if setback.times >= most)
 
     def failures(self, server: ServerId) -> int:
         setback = self._setbacks.get(server)
@@ -107,8 +115,21 @@ class Errands:
                 outcomes.append(self._set_back(action, f"{type(error).__name__}: {error}"))
             else:
                 self._setbacks.pop(server, None)
+                if isinstance(action, BringUp):
+                    self._note_start(server)
                 outcomes.append(Outcome(action, None, first=True))
         return outcomes
+
+    def _note_start(self, server: ServerId) -> None:
+        """One that stops again and again right after its start is started ever more slowly."""
+        now = self.world.clock.monotonic()
+        before = self._brought_up.get(server)
+        if before is None or now > before.not_before + self.timings.retry_most:
+            self._brought_up[server] = _Setback(0, "", now)
+        else:
+            times = before.times + 1
+            wait = min(self.timings.retry_first * 2 ** (times - 1), self.timings.retry_most)
+            self._brought_up[server] = _Setback(times, "", Seconds(now + wait))
 
     def _set_back(self, action: HostAction, error: str) -> Outcome:
         server = action.server.id
@@ -142,7 +163,6 @@ class Errands:
                     driver.destroy(server.id)
                 driver.undefine(server.id)
             case Migrate(source=source, target=target) if spec is not None:
-                self.world.driver(hosts[target]).ensure_image(spec.image)
                 self._insist(server)
                 self.world.driver(hosts[source]).migrate(server.id, hosts[target].endpoint)
             case Delete(host=host) if spec is not None:
@@ -157,7 +177,6 @@ class Errands:
                 raise ValueError(f"{action} needs a server spec")
 
     def _bring_up(self, driver: HostDriver, server: Server, spec: ServerSpec) -> None:
-        driver.ensure_image(spec.image)
         driver.ensure_volume(spec)
         driver.define(spec)
         self._insist(server)

@@ -15,12 +15,13 @@ from control_plane.model.fence import FenceEvidence
 from control_plane.model.host_health import Fenced
 from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.ledger import Certificate, Ledger, LedgerWorkload, Standing
+from control_plane.model.operation import Event
 from control_plane.model.pool import DomainKind, FailureDomain, Host
 from control_plane.model.units import NOTHING, Resources
-from control_plane.model.workload import Moving, Placed, Seen, Server, Stranded
+from control_plane.model.workload import Moving, Placed, Placement, Seen, Server, Stranded
 from control_plane.placement import Plan, Refusal, plan_admission
 from control_plane.reconcile import narration
-from control_plane.store import Transaction
+from control_plane.store import Snapshot, Transaction
 
 _WIDTH = {
     DomainKind.HOST: 0,
@@ -65,42 +66,46 @@ class _Room:
 
 @dataclass(slots=True)
 class _Evacuation:
-    """One fenced host's servers being placed, in one transaction."""
+    """Finds a place for each of one fenced host's servers; nothing is written yet."""
 
-    tx: Transaction
     room: _Room
     evidence: FenceEvidence
     at: datetime
+    servers: list[Server] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     touched: dict[HostId, Generation] = field(default_factory=dict)
 
     def end_move(self, server: Server, move: Moving) -> None:
         """The end that still lives already holds room."""
         dead = self.evidence.host
         if move.source == dead:
-            survivor, placement = move.target, move.source_fenced(self.evidence)
+            self._decide(server, move.source_fenced(self.evidence))
+            event = narration.evacuated(server, dead, move.target, self.at, kept=True)
         else:
-            survivor, placement = move.source, move.target_fenced(self.evidence)
-        self.tx.save_server(replace(server, placement=placement, seen=Seen.NOWHERE))
-        self.tx.add_event(narration.evacuated(server, dead, survivor, self.at, kept=True))
+            # It runs on at its source, as was seen.
+            self.servers.append(replace(server, placement=move.target_fenced(self.evidence)))
+            event = narration.move_given_up(server, move.source, move.target, self.at)
+        self.events.append(event)
 
     def restart_elsewhere(self, server: Server, place: Placed) -> None:
         workload = self.room.ledger.workloads[server.id]
         refuge = _refuge(self.room, server, self.evidence.host)
         answer = refuge or _nearest(self.room.ledger, workload)
         if isinstance(answer, Refusal):
-            waiting = place.strand(self.evidence)
-            self.tx.save_server(replace(server, placement=waiting, seen=Seen.NOWHERE))
+            self._decide(server, place.strand(self.evidence))
             en, ja = answer.explain_en(), answer.explain_ja()
-            self.tx.add_event(narration.stranded(server, en, ja, self.at))
+            self.events.append(narration.stranded(server, en, ja, self.at))
             return
         self.room.place(workload, answer)
         self.touched[answer] = self.room.ledger.hosts[answer].generation
-        placement = place.evacuate(self.evidence, answer)
-        self.tx.save_server(replace(server, placement=placement, seen=Seen.NOWHERE))
+        self._decide(server, place.evacuate(self.evidence, answer))
         kept = refuge is not None
-        self.tx.add_event(
+        self.events.append(
             narration.evacuated(server, self.evidence.host, answer, self.at, kept=kept)
         )
+
+    def _decide(self, server: Server, placement: Placement) -> None:
+        self.servers.append(replace(server, placement=placement, seen=Seen.NOWHERE))
 
 
 def evacuate(tx: Transaction, host: Host, at: datetime) -> int:
@@ -115,7 +120,7 @@ def evacuate(tx: Transaction, host: Host, at: datetime) -> int:
         return 0
     room = _Room(tx.ledger(host.region))
     room.clear([s.id for s in affected if isinstance(s.placement, Placed)])
-    evacuation = _Evacuation(tx, room, host.health.evidence, at)
+    evacuation = _Evacuation(room, host.health.evidence, at)
     for server in affected:
         match server.placement:
             case Moving() as move:
@@ -124,8 +129,14 @@ def evacuate(tx: Transaction, host: Host, at: datetime) -> int:
                 evacuation.restart_elsewhere(server, place)
             case Stranded():
                 pass
-    _drop_refuges(tx, room.ledger, host, {s.id for s in affected})
+    # Hosts first and in one call, so that two writers never wait for each other; the journal last,
+    # since everybody waits for it.
     tx.guard_hosts(evacuation.touched)
+    for server in evacuation.servers:
+        tx.save_server(server)
+    _drop_refuges(tx, room.ledger, host, {s.id for s in affected})
+    for event in evacuation.events:
+        tx.add_event(event)
     return len(affected)
 
 
@@ -162,17 +173,23 @@ def _drop_refuges(tx: Transaction, ledger: Ledger, host: Host, moved: set[Server
         tx.set_refuges(host.region, gone)
 
 
+def place_for(tx: Snapshot, server: Server) -> tuple[HostId, Generation] | None:
+    """A host with room for a stranded server, with the host's generation; None where there is none."""
+    ledger = tx.ledger(tx.system(server.system).region)
+    answer = _nearest(ledger, ledger.workloads[server.id])
+    return None if isinstance(answer, Refusal) else (answer, ledger.hosts[answer].generation)
+
+
 def rehome(tx: Transaction, server: Server, at: datetime) -> HostId | None:
     """Place a stranded server where there is room now, in the caller's transaction; None when there
     is still none."""
     if not isinstance(server.placement, Stranded):
         raise TypeError(f"server {server.id} is not stranded")
-    region = tx.system(server.system).region
-    ledger = tx.ledger(region)
-    answer = _nearest(ledger, ledger.workloads[server.id])
-    if isinstance(answer, Refusal):
+    found = place_for(tx, server)
+    if found is None:
         return None
-    tx.guard_hosts({answer: ledger.hosts[answer].generation})
-    tx.save_server(replace(server, placement=server.placement.rehome(answer)))
-    tx.add_event(narration.rehomed(server, answer, at))
-    return answer
+    host, generation = found
+    tx.guard_hosts({host: generation})
+    tx.save_server(replace(server, placement=server.placement.rehome(host)))
+    tx.add_event(narration.rehomed(server, host, at))
+    return host

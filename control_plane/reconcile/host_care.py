@@ -9,11 +9,12 @@ from functools import partial
 
 from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.world import Sign, World
-from control_plane.model.fence import FenceEvidence, FenceMethod, FenceWord
+from control_plane.model.fence import FenceEvidence, FenceKind, FenceMethod, FenceWord
 from control_plane.model.host_health import Cleaning, Confirmed, Fenced, HostHealth, Suspect, Up
 from control_plane.model.ids import HostId
 from control_plane.model.operation import Event
-from control_plane.model.pool import Host
+from control_plane.model.pool import Duty, Host
+from control_plane.model.units import Seconds
 from control_plane.reconcile import narration
 from control_plane.reconcile.cleaning import clean
 from control_plane.reconcile.detection import Silences, judge
@@ -52,6 +53,7 @@ class HostCare:
     _silences: Silences = field(default_factory=Silences)
     _fencing: Fencing = field(init=False)
     _unused: Unused = field(init=False)
+    _suspect_since: dict[HostId, tuple[Seconds, bool]] = field(default_factory=dict)
     _strangers_told: dict[HostId, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,7 +79,18 @@ class HostCare:
             health = judge(host.health, hearing.of(host.id), silent_for, self.timings, at)
             if health != host.health:
                 changes += self._save_health(host, health, lease, at)
+            self._ask_for_word(host.id, health, now, lease)
         return changes
+
+    def _ask_for_word(self, host: HostId, health: HostHealth, now: Seconds, lease: Lease) -> None:
+        """A host that stays suspect, because no second channel can tell, needs a person's eyes."""
+        if not isinstance(health, Suspect):
+            self._suspect_since.pop(host, None)
+            return
+        since, told = self._suspect_since.setdefault(host, (now, False))
+        if not told and now - since >= self.timings.ask_for_word_after:
+            self._suspect_since[host] = (since, True)
+            self._say(narration.word_wanted(host, health.channel, self._now()), lease)
 
     def fence(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
         """Act on operators' words, and pursue the hosts whose death is confirmed."""
@@ -92,11 +105,27 @@ class HostCare:
         pursued = [
             host
             for host in hosts
-            if host.id in asked or (isinstance(host.health, Confirmed) and host.id not in words)
+            if host.id in asked or (host.id not in words and self._helps_to_fence(host, hosts))
         ]
         for attempt in self._fencing.pursue(pursued):
             changes += self._end_attempt(by_id[attempt.host], attempt, attempt.host in asked, lease)
         return changes
+
+    def _helps_to_fence(self, host: Host, hosts: Sequence[Host]) -> bool:
+        """A fence is for starting servers elsewhere: it takes servers, and an elsewhere. Hosts that
+        are booting after their site had lost its power are not switched off again for nothing."""
+        if not isinstance(host.health, Confirmed):
+            return False
+        elsewhere = any(
+            other.region == host.region
+            and isinstance(other.health, Up)
+            and other.duty is Duty.IN_SERVICE
+            for other in hosts
+        )
+        if not elsewhere:
+            return False
+        with self.store.read() as tx:
+            return bool(tx.servers(host=host.id))
 
     def receive_returned(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
         """A fenced host that answers is let in for cleaning, once nothing is recorded on it."""
@@ -179,7 +208,10 @@ class HostCare:
                 tx.remove_fence_word(host.id)
                 if isinstance(health, Confirmed):
                     fenced = health.fence(evidence)
-                    tx.save_host(replace(host, health=fenced))
+                    # Whoever has a host switched off wants it out of use until they return it.
+                    off = by_operator and evidence.kind is FenceKind.REDFISH_POWER_OFF
+                    duty = Duty.MAINTENANCE if off else host.duty
+                    tx.save_host(replace(host, health=fenced, duty=duty))
                     tx.add_event(narration.health_changed(host.id, host.health, fenced, at))
                 elif not isinstance(health, Fenced | Cleaning):
                     tx.add_event(narration.evidence_unused(evidence, at))

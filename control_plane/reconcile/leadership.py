@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from control_plane.drivers.world import Clock
 from control_plane.reconcile.timings import Timings
-from control_plane.store import Lease, LeaseLost, Snapshot, Store
+from control_plane.store import Lease, LeaseLost, LostRace, Snapshot, Store
 
 LEASE_NAME = "leader"
 
@@ -27,6 +27,9 @@ class Leadership:
                 self.lease = self.store.renew_lease(self.lease, self.timings.lease_ttl, now)
             except LeaseLost:
                 self.lease = None
+            except LostRace:
+                # Somebody holds the row just now: whether this one still leads is not known.
+                return None
         if self.lease is None:
             self.lease = self.store.acquire_lease(
                 LEASE_NAME, self.holder, self.timings.lease_ttl, now

@@ -38,8 +38,8 @@ def health_changed(host: HostId, before: HostHealth, after: HostHealth, at: date
             ja = f"ホスト {host} に異常の疑いがあります({channel} で応答がありません)。"
         case Confirmed(channels=channels):
             kind, severity = "host.confirmed", Severity.CRITICAL
-            en = f"Host {host} is down: {channels[0]} and {channels[1]} agree. It will now be fenced."
-            ja = f"ホスト {host} の停止を確認しました({channels[0]} と {channels[1]} が一致)。これから隔離します。"
+            en = f"Host {host} is down: {channels[0]} and {channels[1]} agree. Once it is fenced, its servers restart elsewhere."
+            ja = f"ホスト {host} の停止を確認しました({channels[0]} と {channels[1]} が一致)。隔離でき次第、サーバーを他のホストで再起動します。"
         case Fenced(evidence=evidence):
             kind, severity = "host.fenced", Severity.CRITICAL
             en = f"Host {host} is fenced ({evidence.kind} by {evidence.by}): {evidence.detail}"
@@ -59,9 +59,9 @@ def fence_failed(host: HostId, failures: Sequence[str], at: datetime) -> Event:
         at,
         Severity.CRITICAL,
         f"Host {host} is not fenced, so its servers are not started elsewhere: {tried}. If you have "
-        f"seen that it is off, say so with 'yui host fence {host}'.",
+        f"seen that it is off, say so with 'yui host fence {host} --method word'.",
         f"ホスト {host} を隔離できないため、サーバーは他のホストで起動していません。電源が切れていることを目で"
-        f"確認した場合は「yui host fence {host}」で申告してください。",
+        f"確認した場合は「yui host fence {host} --method word」で申告してください。",
         fields={"failures": list(failures)},
     )
 
@@ -176,7 +176,7 @@ def stopped_by_itself(server: Server, host: HostId, at: datetime) -> Event:
         f"server:{server.id}",
         at,
         Severity.WARNING,
-        f"Server {server.name} was found not running on {host} and is started again.",
+        f"Server {server.name} was found stopped or paused on {host} and is started again.",
         f"サーバー {server.name} が {host} で停止していたため、再び起動します。",
         tenant=server.tenant.text,
         fields={"host": host},
@@ -283,6 +283,46 @@ def certified(region: RegionId, at: datetime) -> Event:
     )
 
 
+def homeless(region: RegionId, count: int, first: str, at: datetime) -> Event:
+    return Event(
+        "certificate.incomplete",
+        f"region:{region}",
+        at,
+        Severity.CRITICAL,
+        f"Region {region} has {count} server(s) without any place, first: {first}. They start as soon as "
+        "there is room.",
+        f"リージョン {region} には配置先のないサーバーが {count} 台あります(例: {first})。空きができ次第起動します。",
+        fields={"stranded": count},
+    )
+
+
+def switched_on(host: HostId, at: datetime) -> Event:
+    return Event(
+        "host.switched-on",
+        f"host:{host}",
+        at,
+        Severity.INFO,
+        f"Host {host} is switched on again, because servers wait for room; it is cleaned before it "
+        "carries anything.",
+        f"空きを待つサーバーがあるため、ホスト {host} の電源を入れました。使用する前に清掃します。",
+    )
+
+
+def word_wanted(host: HostId, channel: str, at: datetime) -> Event:
+    return Event(
+        "host.word-wanted",
+        f"host:{host}",
+        at,
+        Severity.CRITICAL,
+        f"Host {host} has not been heard on {channel} for a while, and no other channel can tell whether "
+        "it is down, so its servers are not started elsewhere. Look at it; if it is off, say so with "
+        f"'yui host fence {host} --method word', else cut its power with 'yui host fence {host}'.",
+        f"ホスト {host} は {channel} で応答がなく、停止しているかを他の経路でも判断できないため、サーバーは他のホストで"
+        f"起動していません。現地を確認し、電源が切れていれば「yui host fence {host} --method word」で申告し、"
+        f"入っていれば「yui host fence {host}」で電源を切ってください。",
+    )
+
+
 def uncovered(region: RegionId, count: int, first_en: str, first_ja: str, at: datetime) -> Event:
     return Event(
         "certificate.incomplete",
@@ -303,9 +343,9 @@ def word_not_believed(host: HostId, by: str, channel: str, at: datetime) -> Even
         at,
         Severity.WARNING,
         f"{by} says that host {host} is off, yet it answers on {channel}, so it is not taken as fenced. "
-        f"Cut its power with 'yui host fence {host} --power-off'.",
+        f"Cut its power with 'yui host fence {host}'.",
         f"{by} さんからホスト {host} 停止の申告がありましたが、{channel} で応答があるため隔離済みとは扱いません。"
-        f"「yui host fence {host} --power-off」で電源を切ってください。",
+        f"「yui host fence {host}」で電源を切ってください。",
         fields={"by": by},
     )
 

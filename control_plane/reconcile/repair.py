@@ -28,7 +28,7 @@ from control_plane.reconcile.convergence import (
     seen_now,
 )
 from control_plane.reconcile.errands import Errands, HostAction, Outcome
-from control_plane.reconcile.evacuation import rehome
+from control_plane.reconcile.evacuation import place_for, rehome
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.order import may_begin
 from control_plane.reconcile.spec import Surroundings
@@ -53,6 +53,7 @@ class Repair:
     timings: Timings
     _errands: Errands = field(init=False)
     _moves_put_off: dict[ServerId, Seconds] = field(default_factory=dict)
+    _rehome_not_before: dict[ServerId, Seconds] = field(default_factory=dict)
     _told_unknown: set[tuple[HostId, ServerId]] = field(default_factory=set)
     _disturbed: bool = False
 
@@ -197,18 +198,15 @@ class Repair:
         lease: Lease,
     ) -> int:
         """Begin what may begin now. Where errands end at once, the next in order follow at once."""
-        waiting = [
-            a
-            for a in actions
-            if isinstance(a, HostAction)
-            and self._errands.may_try(a.server.id)
-            and not self._given_up(a)
-        ]
+        wanted = [a for a in actions if isinstance(a, HostAction) and not self._given_up(a)]
+        waiting = [a for a in wanted if self._errands.may_try(a.server.id)]
         changes = 0
         while waiting:
             bring_ups = [a for a in waiting if isinstance(a, BringUp)]
             turn: list[HostAction] = [a for a in waiting if not isinstance(a, BringUp)]
-            turn += may_begin(bring_ups, self._errands.busy.values(), hosts)
+            failed = [a for a in wanted if self._errands.failures(a.server.id)]
+            held_up_by = [*self._errands.busy.values(), *(a for a in failed if a not in waiting)]
+            turn += may_begin(bring_ups, held_up_by, hosts, self._errands.hopeless)
             if not turn:
                 break
             for action in turn:
@@ -223,7 +221,7 @@ class Repair:
         return (
             isinstance(action, Migrate)
             and not action.at_target
-            and self._errands.failures(action.server.id) >= self.timings.migration_attempts
+            and self._errands.failures(action.server.id) >= self.timings.attempts
         )
 
     def _record(self, outcomes: Sequence[Outcome], lease: Lease) -> int:
@@ -246,18 +244,35 @@ class Repair:
         return len(outcomes)
 
     def rehome_stranded(self, servers: Sequence[Server], lease: Lease) -> int:
+        """Place the servers that had found no room; what still finds none asks again later, or as
+        soon as anything in the pool has changed."""
         stranded = [s for s in servers if isinstance(s.placement, Stranded)]
         changes = 0
         for server in sorted(stranded, key=lambda s: (s.tier, s.start_order, s.id)):
+            if self.world.clock.monotonic() < self._rehome_not_before.get(server.id, 0.0):
+                continue
             try:
-                with self.store.write(lease) as tx:
-                    found = rehome(tx, tx.server(server.id), self.world.clock.now())
+                found = self._rehome(server, lease)
             except LostRace:
                 continue
-            if found is not None:
+            if found:
                 changes += 1
                 self._disturbed = True
+            else:
+                again = Seconds(self.world.clock.monotonic() + self.timings.retry_most / 2)
+                self._rehome_not_before[server.id] = again
         return changes
+
+    def _rehome(self, server: Server, lease: Lease) -> bool:
+        with self.store.read() as tx:
+            if place_for(tx, server) is None:
+                return False
+        with self.store.write(lease) as tx:
+            return rehome(tx, tx.server(server.id), self.world.clock.now()) is not None
+
+    def look_for_room_again(self) -> None:
+        """Something in the pool has changed, so there may be room now."""
+        self._rehome_not_before.clear()
 
     def _still_wanted(self, server: Server) -> bool:
         with self.store.read() as tx:

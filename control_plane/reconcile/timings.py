@@ -24,5 +24,8 @@ class Timings:
     retry_most: Seconds = Seconds(60.0)
     migrations_at_once: int = 2
     """Per draining host."""
-    migration_attempts: int = 3
-    """After so many failures the move is given up where the target answers that it lacks the server."""
+    attempts: int = 3
+    """After so many failures in a row a move is given up, where the target answers that it lacks the
+    server, and others no longer wait for a server that can't be started."""
+    ask_for_word_after: Seconds = Seconds(60.0)
+    """How long a host may be suspect before operators are asked to look at it."""

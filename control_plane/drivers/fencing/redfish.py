@@ -8,17 +8,13 @@ import sushy
 
 from control_plane.drivers.fencing.bmc import BmcConversation, BmcError
 from control_plane.drivers.fencing.bounded import BoundedCalls
-from control_plane.drivers.world import Clock, FenceFailed
+from control_plane.drivers.world import Clock, FenceFailed, PowerFailed
 from control_plane.model.fence import FenceEvidence, FenceKind
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 
 _OFF = "Off"
 _ON = "On"
-
-
-class PowerFailed(Exception):
-    """The host could not be switched on. One sentence, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from control_plane.drivers.real.management import ManagementChannel
 from control_plane.drivers.real.notifiers import LogNotifier
 from control_plane.drivers.real.settings import Settings
 from control_plane.drivers.real.workers import Job, Workers
-from control_plane.drivers.world import Clock, Fencer, LivenessChannel, Notifier
+from control_plane.drivers.world import Clock, Fencer, LivenessChannel, Notifier, PowerFailed
 from control_plane.model.pool import Host
 
 T = TypeVar("T")
@@ -81,8 +81,9 @@ class RealWorld:
             fencers.append(self._lease)
         return fencers
 
-    def power_on(self, host: Host) -> None:
-        """Have the host's BMC switch it on, for a repaired host to return. Raises PowerFailed."""
+    def switch_on(self, host: Host) -> None:
+        if host.endpoint.bmc_url is None:
+            raise PowerFailed(f"Host {host.id} has no BMC that could switch it on.")
         self._redfish.power_on(host)
 
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:

@@ -107,31 +107,33 @@ class SimulatedDriver:
 
     def ensure_image(self, image: Image) -> None:
         with self._call("ensure_image"):
-            machine = self.machine
-            if (image.id, image.sha256) in machine.images:
-                return
-            if machine.cache_full:
-                raise StorageFull(f"{machine} has no room for image {image.id}.")
-            broken = self.world.around.corrupt_arrivals
-            if broken.get(image.id, 0) > 0:
-                broken[image.id] -= 1
-                raise ImageCorrupt(
-                    f"Image {image.id} arrived on {machine} with a different sha256 than the catalogue's."
-                )
-            stored = self.world.image_files.get(image.location, image.sha256)
-            if stored != image.sha256:
-                raise ImageCorrupt(
-                    f"Image {image.id} arrived on {machine} with sha256 {stored[:12]}…, not {image.sha256[:12]}…."
-                )
-            machine.images.add((image.id, image.sha256))
+            self._fetch(image)
+
+    def _fetch(self, image: Image) -> None:
+        machine = self.machine
+        if (image.id, image.sha256) in machine.images:
+            return
+        if machine.cache_full:
+            raise StorageFull(f"{machine} has no room for image {image.id}.")
+        broken = self.world.around.corrupt_arrivals
+        if broken.get(image.id, 0) > 0:
+            broken[image.id] -= 1
+            raise ImageCorrupt(
+                f"Image {image.id} arrived on {machine} with a different sha256 than the catalogue's."
+            )
+        stored = self.world.image_files.get(image.location, image.sha256)
+        if stored != image.sha256:
+            raise ImageCorrupt(
+                f"Image {image.id} arrived on {machine} with sha256 {stored[:12]}…, not {image.sha256[:12]}…."
+            )
+        machine.images.add((image.id, image.sha256))
 
     def ensure_volume(self, spec: ServerSpec) -> None:
         with self._call("ensure_volume", spec.id):
             pool = self._pool(spec.volume)
             if spec.id in pool.volumes:
                 return
-            if (spec.image.id, spec.image.sha256) not in self.machine.images:
-                raise DriverError(f"Image {spec.image.id} is not in the cache of {self.machine}.")
+            self._fetch(spec.image)
             if not pool.has_room_for(spec.volume.size):
                 raise StorageFull(
                     f"Storage pool {pool.id} has no room for {spec.volume.size} GiB of {spec.id}."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from control_plane.drivers.simulated.machine import Bmc, Machine, Running
-from control_plane.drivers.world import FenceFailed, Fencer
+from control_plane.drivers.world import FenceFailed, Fencer, PowerFailed
 from control_plane.model.fence import FenceEvidence, FenceKind
 from control_plane.model.pool import Host
 
@@ -50,6 +50,21 @@ class BmcFencer:
         )
         self.gate.check()
         return evidence
+
+    def switch_on(self, host: Host) -> None:
+        self.gate.leave("switch_on")
+        machine = self.world.machine(host)
+        clock, timing = self.world.virtual_clock, self.world.timing
+        reached = self.gate.uplink and machine.powered
+        if not reached or machine.bmc in (Bmc.ABSENT, Bmc.DEAD, Bmc.HANGS):
+            clock.sleep(timing.bmc_timeout)
+            self.gate.check()
+            raise PowerFailed(f"The BMC of {host.id} did not answer.")
+        clock.sleep(timing.bmc_answer)
+        self.gate.check()
+        if machine.bmc is Bmc.WORKS and machine.running is Running.OFF:
+            self.world.around.tell(host.id, f"the BMC of {host.id} switches it on")
+            machine.power_on()
 
     @staticmethod
     def _reads_off(machine: Machine) -> bool:

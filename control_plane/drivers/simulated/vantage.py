@@ -141,6 +141,9 @@ class Vantage:
         machine = self._world.machine(host)
         return [self._lease] if machine.bmc is Bmc.ABSENT else [self._bmc, self._lease]
 
+    def switch_on(self, host: Host) -> None:
+        self._bmc.switch_on(host)
+
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:
         return self._world.virtual_clock.run_all(tasks)
 

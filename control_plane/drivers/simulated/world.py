@@ -96,6 +96,9 @@ class SimulatedWorld(Faults):
     def fencers(self, host: Host) -> Sequence[Fencer]:
         return self._vantage.fencers(host)
 
+    def switch_on(self, host: Host) -> None:
+        self._vantage.switch_on(host)
+
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:
         return self._vantage.run_all(tasks)
 

@@ -1,0 +1,60 @@
+"""Switches fenced hosts on again where servers wait for room: a whole site may have lost its power.
+
+Only a host that is fenced and carries nothing is touched, and what comes back is cleaned before it is
+used. A host that its operators have taken out of service stays off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from control_plane.drivers.world import Pending, PowerFailed, World
+from control_plane.model.host_health import Fenced
+from control_plane.model.ids import HostId
+from control_plane.model.pool import Duty, Host
+from control_plane.model.workload import Server, Stranded
+from control_plane.reconcile import narration
+from control_plane.store import Lease, Store
+
+
+@dataclass(slots=True)
+class Revival:
+    """Each fence is followed by one try at most."""
+
+    store: Store
+    world: World
+    _tried: dict[HostId, datetime] = field(default_factory=dict)
+    _under_way: dict[HostId, Pending[None]] = field(default_factory=dict)
+
+    def advance(self, hosts: Sequence[Host], servers: Sequence[Server], lease: Lease) -> int:
+        if any(isinstance(s.placement, Stranded) and not s.deleting for s in servers):
+            for host in hosts:
+                self._try(host)
+        return self._settle(lease)
+
+    def _try(self, host: Host) -> None:
+        if (
+            isinstance(host.health, Fenced)
+            and host.duty is Duty.IN_SERVICE
+            and self._tried.get(host.id) != host.health.since
+            and host.id not in self._under_way
+        ):
+            self._tried[host.id] = host.health.since
+            self._under_way[host.id] = self.world.submit(lambda: self.world.switch_on(host))
+
+    def _settle(self, lease: Lease) -> int:
+        changes = 0
+        for host, pending in list(self._under_way.items()):
+            if not pending.done():
+                continue
+            del self._under_way[host]
+            try:
+                pending.result()
+            except PowerFailed:
+                continue  # it stays fenced, which people have been told of
+            with self.store.write(lease) as tx:
+                tx.add_event(narration.switched_on(host, self.world.clock.now()))
+            changes += 1
+        return changes
