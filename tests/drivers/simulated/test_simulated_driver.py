@@ -143,13 +143,21 @@ def test_a_failing_call_has_no_effect_and_fails_as_often_as_arranged() -> None:
 
 def test_an_image_corrupted_on_the_way_is_not_kept() -> None:
     where = world()
-    where.corrupt_image(IMAGE.id)
+    where.corrupt_image(IMAGE.id, times=2)
     with pytest.raises(ImageCorrupt):
         where.driver(A).ensure_image(IMAGE)
-    with pytest.raises(DriverError, match="not in the cache"):
+    with pytest.raises(ImageCorrupt):
         where.driver(A).ensure_volume(spec())
-    where.driver(A).ensure_image(IMAGE)
+    assert where.volume(spec().id) is None
     where.driver(A).ensure_volume(spec())
+    assert where.volume(spec().id) is not None
+
+
+def test_a_volume_that_stands_needs_no_image() -> None:
+    where = world()
+    where.driver(A).ensure_volume(spec())
+    where.corrupt_image(IMAGE.id)
+    where.driver(B).ensure_volume(spec())
 
 
 def test_a_pool_without_room_takes_no_volume_and_keeps_nothing() -> None:
