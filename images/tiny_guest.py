@@ -23,6 +23,7 @@ from control_plane.model.errors import YuiError
 from control_plane.model.image import ImageFormat
 from control_plane.model.units import GiB, MiB, Seconds
 from images import boot_disk, debian_packages, initramfs
+from images.full_disk import told_if_full
 from images.programs import require, run
 
 _KERNEL_META_PACKAGE = "linux-image-cloud-amd64"
@@ -54,11 +55,17 @@ def build_tiny(target_dir: Path, package_cache: Path | None = None) -> BuiltImag
     """The tiny guest's image in `target_dir`, built unless one of equal inputs is there already.
 
     `package_cache` keeps the downloaded packages (default: `target_dir`/packages). Several processes
-    may call this at once. Raises YuiError "program-missing", "package-unavailable" or
-    "program-failed", leaving nothing behind but the package cache."""
+    may call this at once. Raises YuiError "program-missing", "package-unavailable",
+    "image-disk-full" or "program-failed", leaving nothing behind but the package cache."""
     require(_PROGRAMS)
-    recipe = {name: _recipe_file(name) for name in _RECIPE_FILES}
     target_dir = target_dir.resolve()
+    cache = (package_cache or target_dir / "packages").resolve()
+    with told_if_full(target_dir, cache):
+        return _build_once(target_dir, cache)
+
+
+def _build_once(target_dir: Path, cache: Path) -> BuiltImage:
+    recipe = {name: _recipe_file(name) for name in _RECIPE_FILES}
     target_dir.mkdir(parents=True, exist_ok=True)
     with (target_dir / ".tiny.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -70,8 +77,11 @@ def build_tiny(target_dir: Path, package_cache: Path | None = None) -> BuiltImag
             return _read_card(card)
         for left_by_a_killed_build in target_dir.glob("building-*"):
             shutil.rmtree(left_by_a_killed_build)
-        with tempfile.TemporaryDirectory(prefix="building-", dir=target_dir) as scratch:
-            cache = package_cache or target_dir / "packages"
+        with (
+            tempfile.TemporaryDirectory(prefix="building-", dir=target_dir) as scratch,
+            # Told in here, before the scratch folder is gone and the disk has room again.
+            told_if_full(target_dir, cache),
+        ):
             return _build(Path(scratch), recipe, packages, card=card, cache=cache)
 
 

@@ -96,6 +96,8 @@ HELP_JA: Mapping[str, str] = {
     "Who made it from what, in one line.": "誰が何から作ったかを1行で",
     "The digest its maker published; another one is refused.": "作成者が公開したダイジェスト。異なれば拒否します。",
     "Add an image to the catalogue, once it has been read and its digest taken.": "イメージを読み、ダイジェストを求めてからカタログに加えます。",
+    "Read an image's file again and compare its digest with the catalogue's.": "イメージファイルを読み直し、カタログのダイジェストと照合します。",
+    "The image's id.": "イメージの ID",
     "Tokens for people and programs.": "利用者とプログラムのトークン",
     "List the tokens, without what they say.": "トークンを一覧します。中身は表示しません。",
     "Refuse a token from now on.": "トークンを取り消します。",

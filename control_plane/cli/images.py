@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from control_plane.cli import messages as m
+from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun
 from control_plane.cli.output import Column, local_time
-from control_plane.cli.session import read, read_all, session_of
+from control_plane.cli.session import Session, read, read_all, session_of
 from images.models import ImageOut
 
 app = typer.Typer(no_args_is_help=True, help="Disk images of the catalogue.")
@@ -82,7 +83,26 @@ def add(
     if session.screen.json:
         session.screen.data(document)
         return
-    image = read(ImageOut, document)
+    _show(session, read(ImageOut, document))
+    if dry_run:
+        session.screen.say(m.POOL_DRY_RUN)
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    image: Annotated[str, typer.Argument(help="The image's id.", metavar="IMAGE")],
+) -> None:
+    """Read an image's file again and compare its digest with the catalogue's."""
+    session = session_of(context)
+    document = session.api.post(f"/v1/images/{segment(image)}/verify")
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    _show(session, read(ImageOut, document))
+
+
+def _show(session: Session, image: ImageOut) -> None:
     session.screen.pairs(
         [
             (m.IMAGE, image.id),
@@ -93,5 +113,3 @@ def add(
             (m.PROVENANCE, image.provenance),
         ]
     )
-    if dry_run:
-        session.screen.say(m.POOL_DRY_RUN)

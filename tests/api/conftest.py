@@ -128,18 +128,7 @@ class Api:
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table, as the file holds them."""
-        reader = sqlite3.connect(f"file:{self.state_file}?mode=ro", uri=True)
-        try:
-            tables = [
-                name
-                for (name,) in reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            ]
-            return {
-                name: sorted(reader.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)  # noqa: S608
-                for name in tables
-            }
-        finally:
-            reader.close()
+        return rows_of(self.state_file)
 
     def set_health(self, host: str, health: HostHealth) -> None:
         with self.store.write() as tx:
@@ -155,6 +144,22 @@ class Api:
             servers = tx.servers()
         for server in servers:
             self.see(server.id, seen)
+
+
+def rows_of(state_file: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table of a SQLite state, which somebody may be using."""
+    reader = sqlite3.connect(f"file:{state_file}?mode=ro", uri=True)
+    try:
+        tables = [
+            name
+            for (name,) in reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        return {
+            name: sorted(reader.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)  # noqa: S608
+            for name in tables
+        }
+    finally:
+        reader.close()
 
 
 @contextmanager

@@ -88,8 +88,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[Served]:
-    """Runs until the block ends; its token, pool file and state are below `folder`."""
+def served(
+    folder: Path, *more: str, simulated: bool = True, state: Path | None = None
+) -> Iterator[Served]:
+    """Runs until the block ends, with `more` arguments; its token and pool file are below `folder`,
+    and so is its state unless another place is given for it."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     at = Served(f"http://127.0.0.1:{port}", folder / "operator.token", folder / "pool.yaml", folder)
@@ -101,13 +104,14 @@ def served(folder: Path) -> Iterator[Served]:
     process = subprocess.Popen(
         command(
             "serve",
-            *("--database", f"sqlite:///{folder / 'state.db'}"),
+            *("--database", f"sqlite:///{state or folder / 'state.db'}"),
             *("--port", str(port)),
             *("--register", str(folder / "register.csv")),
             *("--images", str(folder / "images")),
             *("--first-token", str(at.token_file)),
             "--plain-http",
-            "--simulated",
+            *(("--simulated",) if simulated else ()),
+            *more,
         ),
         cwd=CHECKOUT,
         env=at.environment,

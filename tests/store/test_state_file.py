@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +14,7 @@ import pytest
 from control_plane.model.errors import YuiError
 from control_plane.model.units import Seconds
 from control_plane.store import Store
+from tests.small_disk import fill, free, mounted_disk
 from tests.store import samples
 from tests.store.processes import opened, process
 
@@ -111,22 +110,14 @@ def test_a_database_server_that_does_not_answer_is_named_without_its_password(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MiB that can be filled up and made read-only."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = os.geteuid() == 0 and shutil.which("mount") is not None
-    if mounted:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "yui-test", str(disk)]
-        mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
-    if not mounted:
-        pytest.skip("needs the right to mount a small file system")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with mounted_disk(tmp_path / "disk") as disk:
+        yield disk
 
 
 def test_a_full_disk_is_said_to_be_full_and_keeps_what_it_has(small_disk: Path) -> None:
     with opened(f"sqlite:///{small_disk}/state.db") as store:
         samples.furnish(store)
-        _fill(small_disk)
+        fill(small_disk)
         with pytest.raises(YuiError) as refusal:
             samples.attempt(store, *_many_servers())
         assert refusal.value.type == "state-disk-full"
@@ -134,12 +125,12 @@ def test_a_full_disk_is_said_to_be_full_and_keeps_what_it_has(small_disk: Path) 
         with store.read() as tx:
             assert tx.servers() == ()
             assert tx.tenants() == (samples.tenant(),)
-        (small_disk / "filler").unlink()
+        free(small_disk)
         samples.attempt(store, *_many_servers())
 
 
 def test_a_full_disk_is_said_to_be_full_when_a_new_state_is_made(small_disk: Path) -> None:
-    _fill(small_disk)
+    fill(small_disk)
     assert refused(f"sqlite:///{small_disk}/state.db").type == "state-disk-full"
 
 
@@ -174,12 +165,6 @@ def test_a_writer_that_waits_too_long_is_told_so(tmp_path: Path) -> None:
     ):
         samples.attempt(store)
     assert refusal.value.type == "state-busy"
-
-
-def _fill(disk: Path) -> None:
-    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
-        while filler.write(b"\0" * 4096):
-            pass
 
 
 def _many_servers() -> list[Callable[..., object]]:
