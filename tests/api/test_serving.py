@@ -168,7 +168,9 @@ def test_background_work_that_fails_ends_the_api_and_says_why(tmp_path: Path) ->
     app = create_app(store, SimulatedWorld(), Options(Catalogue({})))
 
     def work(_: threading.Event) -> None:
-        raise YuiError("lease-lost", en="Another leads.", ja="別のコントロールプレーンが担当しています。")
+        raise YuiError(
+            "lease-lost", en="Another leads.", ja="別のコントロールプレーンが担当しています。"
+        )
 
     try:
         with pytest.raises(YuiError, match=r"Another leads\."):
