@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from control_plane.model.ids import FlavorId, HostId, RegionId, ServerId
-from control_plane.model.ledger import LedgerWorkload
+from control_plane.model.ledger import Ledger, LedgerWorkload, Standing
 from control_plane.model.pool import Zone
 from control_plane.model.workload import Placed
 from control_plane.placement import Plan, Refusal, apply, plan_admission, plan_move
@@ -72,10 +73,16 @@ def refuges_of(plan: Plan, server: ServerId) -> list[RefugeOut]:
     ]
 
 
+def _closed(ledger: Ledger, host: HostId) -> Ledger:
+    """As it will be during the drain: nobody takes refuge on the host."""
+    closing = replace(ledger.hosts[host], standing=Standing.CLOSED)
+    return replace(ledger, hosts={**ledger.hosts, host: closing})
+
+
 def explain_drain(tx: Snapshot, host_id: HostId) -> DrainPlan:
     """Where the host's servers would go one after another. Raises `host-not-found`."""
     host = tx.host(host_id)
-    ledger = tx.ledger(host.region)
+    ledger = _closed(tx.ledger(host.region), host_id)
     moves: list[Move] = []
     stuck: list[RefuseOut] = []
     staying = sorted(

@@ -55,7 +55,7 @@ class Controller:
         self._care = HostCare(store, world, self._leadership, self.timings)
         self._repair = Repair(store, world, self._leadership, self.timings)
         self._revival = Revival(store, world)
-        self._draining = Draining(store, self.timings)
+        self._draining = Draining(store, world.clock, self.timings)
         self._certification = Certification(store)
         self._announcements = Announcements(store, world.notifier)
 

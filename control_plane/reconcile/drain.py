@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from control_plane.admission import move
+from control_plane.drivers.world import Clock
 from control_plane.model.errors import YuiError
 from control_plane.model.host_health import Up
-from control_plane.model.ids import HostId
+from control_plane.model.ids import HostId, ServerId
 from control_plane.model.pool import Duty, Host
+from control_plane.model.units import Seconds
 from control_plane.model.workload import Moving, Placed, Server
 from control_plane.reconcile import narration
 from control_plane.reconcile.timings import Timings
@@ -19,9 +21,13 @@ from control_plane.store import Lease, LostRace, Store
 
 @dataclass(slots=True)
 class Draining:
+    """What finds no place is asked about again after a while, since asking costs a search."""
+
     store: Store
+    clock: Clock
     timings: Timings
     _said: dict[HostId, str] = field(default_factory=dict)
+    _not_before: dict[ServerId, Seconds] = field(default_factory=dict)
 
     def advance(
         self, hosts: Sequence[Host], servers: Sequence[Server], lease: Lease, at: datetime
@@ -59,6 +65,8 @@ class Draining:
         # resident-record system is not what is in the way of its restart.
         waiting.sort(key=lambda s: (-s.tier, s.id))
         begun = 0
+        now = self.clock.monotonic()
+        waiting = [s for s in waiting if now >= self._not_before.get(s.id, now)]
         for server in waiting:
             if len(leaving) + begun >= self.timings.migrations_at_once:
                 break
@@ -68,7 +76,9 @@ class Draining:
             except LostRace:
                 continue
             except YuiError as refusal:
+                self._not_before[server.id] = Seconds(now + self.timings.retry_most / 2)
                 self._say(host, refusal, lease, at)
+                break
         if begun:
             self._said.pop(host.id, None)
         return begun

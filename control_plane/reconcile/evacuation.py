@@ -157,10 +157,10 @@ def _refuge(room: _Room, server: Server, dead: HostId) -> HostId | None:
 def _nearest(ledger: Ledger, workload: LedgerWorkload) -> HostId | Refusal:
     """A host with room: one where the promise goes on to hold if there is one, else any."""
     unplaced = replace(workload, hosts=())
-    answer: Plan | Refusal = plan_admission(ledger, [unplaced])
+    answer: Plan | Refusal = plan_admission(ledger, [unplaced], advise=False)
     if isinstance(answer, Refusal):
         unpromised = replace(ledger, promised=frozenset(), certificate=Certificate({}))
-        answer = plan_admission(unpromised, [unplaced])
+        answer = plan_admission(unpromised, [unplaced], advise=False)
     return answer if isinstance(answer, Refusal) else answer.hosts[workload.id]
 
 
