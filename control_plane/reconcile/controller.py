@@ -125,8 +125,8 @@ class Controller:
         """Empty the hosts that are to be drained, and place the servers that had found no room."""
         with self._store.read() as tx:
             servers = tx.servers()
-        movable = self._repair.movable(servers)
-        changes = self._draining.advance(hosts, movable, lease, self._world.clock.now())
+        put_off, at = self._repair.moves_put_off, self._world.clock.now()
+        changes = self._draining.advance(hosts, servers, put_off, lease, at)
         changes += self._repair.rehome_stranded(servers, lease)
         return changes + self._revival.advance(hosts, servers, lease)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from control_plane.model.units import Seconds
 from control_plane.model.workload import Moving, Placed, Server
 from control_plane.reconcile import narration
 from control_plane.reconcile.timings import Timings
-from control_plane.store import Lease, LostRace, Store
+from control_plane.store import Lease, LostRace, Store, hosts_of
 
 
 @dataclass(slots=True)
@@ -30,45 +30,53 @@ class Draining:
     _not_before: dict[ServerId, Seconds] = field(default_factory=dict)
 
     def advance(
-        self, hosts: Sequence[Host], servers: Sequence[Server], lease: Lease, at: datetime
+        self,
+        hosts: Sequence[Host],
+        servers: Sequence[Server],
+        put_off: Collection[ServerId],
+        lease: Lease,
+        at: datetime,
     ) -> int:
         """Begin as many moves as may run at once; a host that is empty goes into maintenance.
-
-        Returns how many hosts or servers changed.
+        Servers in `put_off` stay where they are for now. Returns how many hosts or servers changed.
         """
         changed = 0
         for host in hosts:
             if host.duty is not Duty.DRAINING or not isinstance(host.health, Up):
                 continue
-            changed += self._advance_one(host, servers, lease, at)
+            carried = [s for s in servers if host.id in hosts_of(s.placement)]
+            if carried:
+                waiting = [s for s in carried if s.id not in put_off and not s.deleting]
+                moving = sum(isinstance(s.placement, Moving) for s in carried)
+                changed += self._move_some(host, waiting, moving, lease, at)
+            else:
+                changed += self._end(host, lease, at)
         return changed
 
-    def _advance_one(
-        self, host: Host, servers: Sequence[Server], lease: Lease, at: datetime
-    ) -> int:
-        waiting = [s for s in servers if s.placement == Placed(host.id) and not s.deleting]
-        leaving = [
-            s
-            for s in servers
-            if isinstance(s.placement, Moving)
-            and host.id in (s.placement.source, s.placement.target)
-        ]
-        if not waiting and not leaving:
-            if any(s.placement == Placed(host.id) for s in servers):
+    def _end(self, host: Host, lease: Lease, at: datetime) -> int:
+        with self.store.write(lease) as tx:
+            if tx.servers(host=host.id):
                 return 0
-            self._said.pop(host.id, None)
-            with self.store.write(lease) as tx:
-                tx.save_host(replace(tx.host(host.id), duty=Duty.MAINTENANCE))
-                tx.add_event(narration.drained(host.id, at))
-            return 1
+            tx.save_host(replace(tx.host(host.id), duty=Duty.MAINTENANCE))
+            tx.add_event(narration.drained(host.id, at))
+        self._said.pop(host.id, None)
+        return 1
+
+    def _move_some(
+        self, host: Host, waiting: list[Server], moving: int, lease: Lease, at: datetime
+    ) -> int:
+        now = self.clock.monotonic()
+        waiting = [
+            server
+            for server in waiting
+            if server.placement == Placed(host.id) and now >= self._not_before.get(server.id, now)
+        ]
         # The servers that matter least move first: should the host die meanwhile, the move of a
         # resident-record system is not what is in the way of its restart.
         waiting.sort(key=lambda s: (-s.tier, s.id))
         begun = 0
-        now = self.clock.monotonic()
-        waiting = [s for s in waiting if now >= self._not_before.get(s.id, now)]
         for server in waiting:
-            if len(leaving) + begun >= self.timings.migrations_at_once:
+            if moving + begun >= self.timings.migrations_at_once:
                 break
             try:
                 move(self.store, server.id, None, lease)

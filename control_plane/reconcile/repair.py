@@ -64,10 +64,11 @@ class Repair:
     def busy(self) -> int:
         return len(self._errands.busy)
 
-    def movable(self, servers: Sequence[Server]) -> list[Server]:
-        """All but the servers whose last move was given up a short while ago."""
+    @property
+    def moves_put_off(self) -> frozenset[ServerId]:
+        """Servers whose last move was given up a short while ago."""
         now = self.world.clock.monotonic()
-        return [s for s in servers if now >= self._moves_put_off.get(s.id, now)]
+        return frozenset(server for server, until in self._moves_put_off.items() if now < until)
 
     def take_disturbed(self) -> bool:
         """True once after something moved, so that the pool has to be proved again."""
