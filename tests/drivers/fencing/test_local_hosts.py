@@ -87,7 +87,7 @@ def test_a_host_that_is_cut_off_is_fenced_by_its_bmc_and_comes_back_as_another_b
     eventually(lambda: heartbeat.listen(first) is Sign.SILENT, "its lease stands still")
 
     pool.join_network(first.id)
-    world.power_on(first)
+    world.switch_on(first)
     eventually(lambda: hear(world, hosts)[0] == (Sign.ALIVE, Sign.ALIVE), "it is heard again")
     assert world.leases.boot_id(first.id) not in (None, boot)
 
