@@ -19,12 +19,21 @@ class Announcements:
     notifier: Notifier
     _after: int | None = None
 
+    def begin(self) -> None:
+        """Called as a tick begins in the lead."""
+        if self._after is None:
+            with self.store.read() as tx:
+                self._after = tx.last_event()
+
+    def forget(self) -> None:
+        """Another control plane leads, and tells what happens meanwhile."""
+        self._after = None
+
     def tell(self) -> int:
         """Notify of the events since the last call; returns how many."""
+        if self._after is None:
+            return 0
         with self.store.read() as tx:
-            if self._after is None:
-                self._after = tx.last_event()
-                return 0
             events = tx.events(after=self._after, limit=_AT_ONCE)
         for event in events:
             self.notifier.notify(event)

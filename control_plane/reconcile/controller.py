@@ -85,7 +85,9 @@ class Controller:
         """Look once and act once. What another process overtook is left to the next tick."""
         lease = self._leadership.hold()
         if lease is None:
-            return TickReport(leading=False, changes=0, busy=0)
+            self._announcements.forget()
+            return TickReport(leading=False, changes=0, busy=self._repair.busy)
+        self._announcements.begin()
         try:
             changes = self._act(lease)
             self._announcements.tell()
@@ -107,11 +109,15 @@ class Controller:
         )
         changes = 0
         for step in steps:
+            if not self._keep_leading():
+                return changes
             changed = step(hosts)
             if changed:
                 hosts = self._hosts()
                 self._repair.look_for_room_again()
             changes += changed
+        if not self._keep_leading():
+            return changes
         answering = [host for host in hosts if hearing.answers(host.id)]
         changes += self._repair.advance(hosts, answering, lease)
         changes += self._make_room(hosts, lease)
@@ -120,6 +126,10 @@ class Controller:
         at = self._world.clock.now()
         changes += len(self._certification.renew(self._hosts(), lease, at))
         return changes
+
+    def _keep_leading(self) -> bool:
+        """Renew the lease in a tick that takes long, before somebody else takes it."""
+        return self._leadership.is_fresh or self._leadership.hold() is not None
 
     def _make_room(self, hosts: Sequence[Host], lease: Lease) -> int:
         """Empty the hosts that are to be drained, and place the servers that had found no room."""

@@ -22,9 +22,17 @@ class Silences:
     """
 
     _since: dict[tuple[HostId, str], Seconds] = field(default_factory=dict)
+    _looked: dict[HostId, Seconds] = field(default_factory=dict)
 
-    def hear(self, host: HostId, signs: Mapping[str, Sign], now: Seconds) -> dict[str, Seconds]:
-        """Take in what was heard; returns for each silent channel how long it has been silent."""
+    def hear(
+        self, host: HostId, signs: Mapping[str, Sign], now: Seconds, gap: Seconds
+    ) -> dict[str, Seconds]:
+        """Take in what was heard; returns for each silent channel how long it has been silent. A
+        silence does not last across a `gap` in which nobody listened."""
+        if now - self._looked.get(host, now) > gap:
+            for key in [key for key in self._since if key[0] == host]:
+                del self._since[key]
+        self._looked[host] = now
         lasting: dict[str, Seconds] = {}
         for channel, sign in signs.items():
             if sign is Sign.SILENT:

@@ -26,7 +26,7 @@ class Draining:
     store: Store
     clock: Clock
     timings: Timings
-    _said: dict[HostId, str] = field(default_factory=dict)
+    _said: dict[HostId, set[ServerId]] = field(default_factory=dict)
     _not_before: dict[ServerId, Seconds] = field(default_factory=dict)
 
     def advance(
@@ -42,7 +42,10 @@ class Draining:
         """
         changed = 0
         for host in hosts:
-            if host.duty is not Duty.DRAINING or not isinstance(host.health, Up):
+            if host.duty is not Duty.DRAINING:
+                self._said.pop(host.id, None)
+                continue
+            if not isinstance(host.health, Up):
                 continue
             carried = [s for s in servers if host.id in hosts_of(s.placement)]
             if carried:
@@ -85,15 +88,18 @@ class Draining:
                 continue
             except YuiError as refusal:
                 self._not_before[server.id] = Seconds(now + self.timings.retry_most / 2)
-                self._say(host, refusal, lease, at)
+                self._say(host, server, refusal, lease, at)
                 break
         if begun:
             self._said.pop(host.id, None)
         return begun
 
-    def _say(self, host: Host, refusal: YuiError, lease: Lease, at: datetime) -> None:
-        if self._said.get(host.id) == refusal.en:
+    def _say(
+        self, host: Host, server: Server, refusal: YuiError, lease: Lease, at: datetime
+    ) -> None:
+        told = self._said.setdefault(host.id, set())
+        if server.id in told:
             return
-        self._said[host.id] = refusal.en
+        told.add(server.id)
         with self.store.write(lease) as tx:
             tx.add_event(narration.drain_stuck(host.id, refusal.en, refusal.ja, at))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from control_plane.drivers.protocol import DriverError, HostDriver, ServerSpec
 from control_plane.drivers.world import Pending, World
-from control_plane.model.ids import HostId, ServerId
+from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Server
@@ -45,6 +45,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Setback:
+    generation: Generation
     times: int
     text: str
     not_before: Seconds
@@ -83,6 +84,13 @@ class Errands:
         setback = self._setbacks.get(server)
         return 0 if setback is None else setback.times
 
+    def forget_older(self, server: Server) -> None:
+        """What went wrong under another generation, such as on another host, says nothing now."""
+        for memory in (self._setbacks, self._brought_up):
+            known = memory.get(server.id)
+            if known is not None and known.generation != server.generation:
+                del memory[server.id]
+
     def forget_failures(self, server: ServerId) -> None:
         self._setbacks.pop(server, None)
 
@@ -116,20 +124,21 @@ class Errands:
             else:
                 self._setbacks.pop(server, None)
                 if isinstance(action, BringUp):
-                    self._note_start(server)
+                    self._note_start(action.server)
                 outcomes.append(Outcome(action, None, first=True))
         return outcomes
 
-    def _note_start(self, server: ServerId) -> None:
+    def _note_start(self, server: Server) -> None:
         """One that stops again and again right after its start is started ever more slowly."""
         now = self.world.clock.monotonic()
-        before = self._brought_up.get(server)
+        before = self._brought_up.get(server.id)
         if before is None or now > before.not_before + self.timings.retry_most:
-            self._brought_up[server] = _Setback(0, "", now)
+            self._brought_up[server.id] = _Setback(server.generation, 0, "", now)
         else:
             times = before.times + 1
             wait = min(self.timings.retry_first * 2 ** (times - 1), self.timings.retry_most)
-            self._brought_up[server] = _Setback(times, "", Seconds(now + wait))
+            not_before = Seconds(now + wait)
+            self._brought_up[server.id] = _Setback(server.generation, times, "", not_before)
 
     def _set_back(self, action: HostAction, error: str) -> Outcome:
         server = action.server.id
@@ -137,7 +146,7 @@ class Errands:
         times = 1 if before is None else before.times + 1
         wait = min(self.timings.retry_first * 2 ** (times - 1), self.timings.retry_most)
         not_before = Seconds(self.world.clock.monotonic() + wait)
-        self._setbacks[server] = _Setback(times, error, not_before)
+        self._setbacks[server] = _Setback(action.server.generation, times, error, not_before)
         return Outcome(action, error, first=before is None or before.text != error)
 
     def _carry_out(
@@ -148,10 +157,12 @@ class Errands:
             case BringUp(host=host) if spec is not None:
                 self._bring_up(self.world.driver(hosts[host]), server, spec)
             case Relabel(host=host) if spec is not None:
+                self._insist(server)
                 driver = self.world.driver(hosts[host])
                 driver.resize(server.id, spec.size)
                 driver.define(spec)
             case Stop(host=host):
+                self._insist(server)
                 driver = self.world.driver(hosts[host])
                 if not driver.shut_down(server.id, self.timings.stop_grace):
                     self._insist(server)
@@ -177,6 +188,7 @@ class Errands:
                 raise ValueError(f"{action} needs a server spec")
 
     def _bring_up(self, driver: HostDriver, server: Server, spec: ServerSpec) -> None:
+        self._insist(server)
         driver.ensure_volume(spec)
         driver.define(spec)
         self._insist(server)

@@ -82,6 +82,11 @@ def _attempt(host: Host, fencers: Sequence[Fencer]) -> Callable[[], FenceEvidenc
                 return fencer.fence(host)
             except FenceFailed as error:
                 failures.append((fencer.name, f"{fencer.name}: {error}"))
+            except (
+                Exception
+            ) as error:  # a fence that breaks must not keep the next from being tried
+                said = f"{fencer.name}: {type(error).__name__}: {error}"
+                failures.append((fencer.name, said))
         # The figures in a sentence change from try to try; people are told once per set of fences.
         raise _AllFailed(tuple(n for n, _ in failures), tuple(text for _, text in failures))
 

@@ -53,6 +53,8 @@ class HostCare:
     _silences: Silences = field(default_factory=Silences)
     _fencing: Fencing = field(init=False)
     _unused: Unused = field(init=False)
+    _watched_since: dict[HostId, Seconds] = field(default_factory=dict)
+    _listened_at: Seconds = Seconds(float("-inf"))
     _suspect_since: dict[HostId, tuple[Seconds, bool]] = field(default_factory=dict)
     _strangers_told: dict[HostId, tuple[str, ...]] = field(default_factory=dict)
 
@@ -62,6 +64,7 @@ class HostCare:
 
     def listen(self, hosts: Sequence[Host]) -> Hearing:
         began = self.world.clock.now()
+        self._note_listening(hosts)
         channels = self.world.channels()
         pairs = [(host, channel) for host in hosts for channel in channels]
         heard = self.world.run_all([partial(channel.listen, host) for host, channel in pairs])
@@ -71,20 +74,32 @@ class HostCare:
             signs[host.id][channel.name] = sign if isinstance(sign, Sign) else Sign.UNKNOWN
         return Hearing(began, channels[0].name, signs)
 
+    def _note_listening(self, hosts: Sequence[Host]) -> None:
+        """Since when this process has listened to each host without a gap."""
+        now = self.world.clock.monotonic()
+        if now - self._listened_at > self.timings.gap:
+            self._watched_since.clear()
+            self._suspect_since.clear()
+        self._listened_at = now
+        for host in hosts:
+            self._watched_since.setdefault(host.id, now)
+
     def judge(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
         at, now = self.world.clock.now(), self.world.clock.monotonic()
         changes = 0
         for host in hosts:
-            silent_for = self._silences.hear(host.id, hearing.of(host.id), now)
+            silent_for = self._silences.hear(host.id, hearing.of(host.id), now, self.timings.gap)
             health = judge(host.health, hearing.of(host.id), silent_for, self.timings, at)
             if health != host.health:
                 changes += self._save_health(host, health, lease, at)
-            self._ask_for_word(host.id, health, now, lease)
+            heard = Sign.ALIVE in hearing.of(host.id).values()
+            self._ask_for_word(host.id, health, heard, lease)
         return changes
 
-    def _ask_for_word(self, host: HostId, health: HostHealth, now: Seconds, lease: Lease) -> None:
+    def _ask_for_word(self, host: HostId, health: HostHealth, heard: bool, lease: Lease) -> None:
         """A host that stays suspect, because no second channel can tell, needs a person's eyes."""
-        if not isinstance(health, Suspect):
+        now = self.world.clock.monotonic()
+        if heard or not isinstance(health, Suspect):
             self._suspect_since.pop(host, None)
             return
         since, told = self._suspect_since.setdefault(host, (now, False))
@@ -176,9 +191,12 @@ class HostCare:
 
     def _take_word(self, word: FenceWord, host: Host, hearing: Hearing, lease: Lease) -> int:
         """A person's word is believed about a host that nothing hears, never against one that is
-        heard."""
+        heard. It may be old, or about another host, so this process listens for itself first."""
         heard = [name for name, sign in hearing.of(host.id).items() if sign is Sign.ALIVE]
         if not heard:
+            watched = self.world.clock.monotonic() - self._watched_since[host.id]
+            if watched < self.timings.watch_before_word:
+                return 0
             return self._record_fence(host, word.evidence(), True, lease)
         with self.store.write(lease) as tx:
             tx.remove_fence_word(host.id)
@@ -213,7 +231,11 @@ class HostCare:
                     duty = Duty.MAINTENANCE if off else host.duty
                     tx.save_host(replace(host, health=fenced, duty=duty))
                     tx.add_event(narration.health_changed(host.id, host.health, fenced, at))
-                elif not isinstance(health, Fenced | Cleaning):
+                elif isinstance(health, Fenced | Cleaning):
+                    if by_operator and evidence.kind is FenceKind.REDFISH_POWER_OFF:
+                        tx.save_host(replace(host, duty=Duty.MAINTENANCE))
+                        tx.add_event(narration.kept_off(host.id, at))
+                else:
                     tx.add_event(narration.evidence_unused(evidence, at))
         except LostRace:
             return 0
@@ -225,13 +247,18 @@ class HostCare:
 
         def still_leading() -> bool:
             with self.store.read() as tx:
-                return self.leadership.still_held(tx)
+                standing = tx.host(host.id)
+                same = (standing.health, standing.generation) == (host.health, host.generation)
+                return same and self.leadership.still_held(tx)
 
         (found,) = self.world.run_all(
             [lambda: clean(self.world.driver(host), host.id, servers, still_leading)]
         )
-        if isinstance(found, DriverError | TimeoutError):
-            said = str(found).rstrip(".") or "it took too long"
+        if isinstance(found, Exception):
+            # One host's trouble must not stop the care for the others.
+            known = isinstance(found, DriverError | TimeoutError)
+            said = str(found) if known else f"{type(found).__name__}: {found}"
+            said = said.rstrip(".") or "it took too long"
             if self._unused.new(host.id, Why(said, said)) is not None:
                 self._say(narration.cleaning_failed(host.id, said, self._now()), lease)
             return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from control_plane.drivers.world import Clock
+from control_plane.model.units import Seconds
 from control_plane.reconcile.timings import Timings
 from control_plane.store import Lease, LeaseLost, LostRace, Snapshot, Store
 
@@ -18,10 +19,18 @@ class Leadership:
     holder: str
     timings: Timings
     lease: Lease | None = None
+    _held_at: Seconds = Seconds(float("-inf"))
+
+    @property
+    def is_fresh(self) -> bool:
+        """Renewed so recently that it need not be renewed yet."""
+        age = self.clock.monotonic() - self._held_at
+        return self.lease is not None and age < self.timings.lease_ttl / 3
 
     def hold(self) -> Lease | None:
         """Renew or take the lease; None while another control plane leads."""
         now = self.clock.now()
+        self._held_at = self.clock.monotonic()
         if self.lease is not None:
             try:
                 self.lease = self.store.renew_lease(self.lease, self.timings.lease_ttl, now)

@@ -296,6 +296,17 @@ def homeless(region: RegionId, count: int, first: str, at: datetime) -> Event:
     )
 
 
+def kept_off(host: HostId, at: datetime) -> Event:
+    return Event(
+        "host.kept-off",
+        f"host:{host}",
+        at,
+        Severity.INFO,
+        f"Host {host} is off and, as was asked, in maintenance until it is returned.",
+        f"ホスト {host} の電源は切れています。依頼のとおり、復帰の操作があるまで保守中とします。",
+    )
+
+
 def switched_on(host: HostId, at: datetime) -> Event:
     return Event(
         "host.switched-on",

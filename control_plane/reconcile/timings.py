@@ -27,5 +27,13 @@ class Timings:
     attempts: int = 3
     """After so many failures in a row a move is given up, where the target answers that it lacks the
     server, and others no longer wait for a server that can't be started."""
+    watch_before_word: Seconds = Seconds(20.0)
+    """How long this process listens for itself before it takes an operator's word about a host."""
+    gap: Seconds = Seconds(30.0)
+    """Nothing heard for so long means that this process was not listening: it begins anew."""
+    errands_at_once: int = 40
+    """Fewer than the World's slow workers, so that a fence never waits behind image copies."""
+    planning_per_tick: Seconds = Seconds(1.0)
+    """How long one tick may look for room for stranded servers."""
     ask_for_word_after: Seconds = Seconds(60.0)
     """How long a host may be suspect before operators are asked to look at it."""

@@ -212,4 +212,4 @@ def test_a_higher_tier_waits_while_a_lower_one_is_still_starting():
 def test_a_first_build_neither_waits_for_other_systems_nor_delays_them():
     new = BringUp(server("new", system=SystemId("n"), generation=Generation(1), tier=0), A)
     booking = BringUp(server("booking", tier=2, system=SystemId("booking")), C)
-    assert _names(may_begin([booking, new], [], WHERE)) == ["new", "booking"]
+    assert _names(may_begin([new, booking], [], WHERE)) == ["booking", "new"]

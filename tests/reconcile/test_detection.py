@@ -26,7 +26,7 @@ def _watch(history):
     """Health after each second of `history`, beginning well."""
     silences, health, told = Silences(), Up(START), []
     for second, heard in enumerate(history):
-        lasting = silences.hear(HOST, heard, Seconds(float(second)))
+        lasting = silences.hear(HOST, heard, Seconds(float(second)), TIMINGS.gap)
         health = judge(health, heard, lasting, TIMINGS, START + timedelta(seconds=second))
         told.append(health)
     return told
