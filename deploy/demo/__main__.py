@@ -35,7 +35,7 @@ def main() -> int:
     language = Language(arguments.lang) if arguments.lang else choose([], os.environ)
     narrator = Narrator(Console(), language)
     try:
-        report = play(narrator, arguments.root, simulated=arguments.simulated)
+        report = play(narrator, arguments.root, arguments.pace, simulated=arguments.simulated)
     except YuiError as error:
         print(error.ja if language is Language.JA else error.en, file=sys.stderr)
         return 1
@@ -49,11 +49,11 @@ def main() -> int:
     return 0 if report.kept_its_promise else 1
 
 
-def play(narrator: Narrator, root: Path, *, simulated: bool) -> Report:
+def play(narrator: Narrator, root: Path, pace: float, *, simulated: bool) -> Report:
     """The whole story. Everything that it made is gone when this returns or raises."""
     began = time.monotonic()
     narrator.say(texts.WELCOME)
-    stage = _choose_stage(narrator, root, simulated=simulated)
+    stage = _choose_stage(narrator, root, pace, simulated=simulated)
     try:
         outcome = Story(stage, narrator).play()
     finally:
@@ -64,7 +64,7 @@ def play(narrator: Narrator, root: Path, *, simulated: bool) -> Report:
     return _report(narrator, stage, outcome, membership, elapsed)
 
 
-def _choose_stage(narrator: Narrator, root: Path, *, simulated: bool) -> Stage:
+def _choose_stage(narrator: Narrator, root: Path, pace: float, *, simulated: bool) -> Stage:
     why = texts.ASKED_FOR.text(narrator.language)
     if not simulated:
         try:
@@ -78,7 +78,7 @@ def _choose_stage(narrator: Narrator, root: Path, *, simulated: bool) -> Stage:
     narrator.say(texts.SIMULATED, why=why)
     pool_file = _TRIAL / "pool.yaml"
     description = parse(pool_file.read_text(encoding="utf-8"), pool_file.name)
-    return SimulatedStage(description, _MEMBERS, narrator.language)
+    return SimulatedStage(description, _MEMBERS, narrator.language, pace)
 
 
 def _plan_membership(narrator: Narrator) -> Membership:
@@ -141,6 +141,12 @@ def _log_to(path: Path) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__)
     parser.add_argument("--simulated", action="store_true", help="play in the simulated World")
+    parser.add_argument(
+        "--pace",
+        type=float,
+        default=5.0,
+        help="simulated seconds per second: fast enough not to bore, slow enough to be watched",
+    )
     parser.add_argument("--lang", choices=[language.value for language in Language])
     parser.add_argument("--root", type=Path, default=_CHECKOUT / "var" / "demo" / "pool")
     parser.add_argument("--report", type=Path, default=_CHECKOUT / "var" / "demo" / "report.json")

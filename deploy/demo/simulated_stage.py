@@ -16,15 +16,16 @@ from deploy.demo.simulated_cloud import SimulatedCloud
 from deploy.demo.stage import NotAnswering
 from tenants.models import ServerOut
 
-_PACE = 5.0
-"""Virtual seconds per second: fast enough not to bore, slow enough to be watched."""
-
 
 class SimulatedStage:
+    """`pace` is virtual seconds per second."""
+
     hypervisor = "simulated"
 
-    def __init__(self, description: PoolDescription, members: Path, language: Language) -> None:
-        self._cloud = SimulatedCloud(description, members, language, _PACE)
+    def __init__(
+        self, description: PoolDescription, members: Path, language: Language, pace: float
+    ) -> None:
+        self._cloud = SimulatedCloud(description, members, language, pace)
         self.hosts: Sequence[str] = [host.id for host in description.hosts]
 
     @property

@@ -61,7 +61,7 @@ def check_report(path: Path, hosts: int) -> dict:
 def test_in_the_simulated_world_every_system_survives_and_all_78_members_fit(tmp_path):
     """Told in Japanese; the story on real hosts is told in English."""
     report = str(tmp_path / "report.json")
-    done = run("deploy.demo", "--simulated", "--lang", "ja", "--report", report)
+    done = run("deploy.demo", "--simulated", "--pace=25", "--lang", "ja", "--report", report)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "シミュレーション" in done.stdout
     assert "すべてのレコードが無事です。" in done.stdout
