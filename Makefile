@@ -33,7 +33,7 @@ static: setup
 	$(BIN)/lint-imports --no-logo
 
 test-fast: static
-	$(BIN)/pytest -m 'not hypervisor' --numprocesses 3 --dist loadfile
+	$(BIN)/pytest -m 'not hypervisor' --numprocesses 2 --dist loadfile
 
 # What needs no hypervisor goes first: a mistake there is heard within minutes.
 test: test-fast

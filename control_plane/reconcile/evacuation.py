@@ -17,7 +17,7 @@ from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.ledger import Certificate, Ledger, LedgerWorkload, Standing
 from control_plane.model.operation import Event
 from control_plane.model.pool import DomainKind, FailureDomain, Host
-from control_plane.model.units import NOTHING, Resources
+from control_plane.model.units import NOTHING, GiB, Resources
 from control_plane.model.workload import Moving, Placed, Placement, Seen, Server, Stranded
 from control_plane.placement import Plan, Refusal, plan_admission
 from control_plane.reconcile import narration
@@ -74,6 +74,7 @@ class _Evacuation:
     servers: list[Server] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     touched: dict[HostId, Generation] = field(default_factory=dict)
+    refused: dict[LedgerWorkload, Refusal] = field(default_factory=dict)
 
     def end_move(self, server: Server, move: Moving) -> None:
         """The end that still lives already holds room."""
@@ -90,7 +91,7 @@ class _Evacuation:
     def restart_elsewhere(self, server: Server, place: Placed) -> None:
         workload = self.room.ledger.workloads[server.id]
         refuge = _refuge(self.room, server, self.evidence.host)
-        answer = refuge or _nearest(self.room.ledger, workload)
+        answer = refuge or self._look_for_room(workload)
         if isinstance(answer, Refusal):
             self._decide(server, place.strand(self.evidence))
             en, ja = answer.explain_en(), answer.explain_ja()
@@ -103,6 +104,20 @@ class _Evacuation:
         self.events.append(
             narration.evacuated(server, self.evidence.host, answer, self.at, kept=kept)
         )
+
+    def _look_for_room(self, workload: LedgerWorkload) -> HostId | Refusal:
+        """Room only shrinks while servers are placed, so what was refused once is refused to the
+        next server that asks for the same."""
+        if workload.group is not None:
+            return _nearest(self.room.ledger, workload)
+        alike = replace(workload, id=ServerId(""), owner="", tier=0, disk=GiB(0))
+        known = self.refused.get(alike)
+        if known is not None:
+            return replace(known, workload=workload.id)
+        answer = _nearest(self.room.ledger, workload)
+        if isinstance(answer, Refusal):
+            self.refused[alike] = answer
+        return answer
 
     def _decide(self, server: Server, placement: Placement) -> None:
         self.servers.append(replace(server, placement=placement, seen=Seen.NOWHERE))

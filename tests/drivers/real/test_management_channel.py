@@ -39,6 +39,8 @@ def hear(world, hosts):
 def test_hosts_that_answer_are_alive_and_one_that_does_not_is_silent(make_world):
     with socket_hosts(5) as hosts:
         world = make_world()
+        # A host that has never been heard says nothing about our own network.
+        assert hear(world, hosts) == [Sign.ALIVE] * 5
         hosts[2].switch_off()
         for _ in range(3):
             heard = hear(world, hosts)
