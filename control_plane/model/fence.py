@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId
+
+_LONGEST_NAME = 100
+_LONGEST_STATEMENT = 1000
 
 
 class FenceKind(StrEnum):
@@ -39,7 +43,10 @@ class FenceMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FenceWord:
-    """What a named operator asked for or stated about one host, waiting for the reconciler."""
+    """What a named operator asked for or stated about one host, waiting for the reconciler.
+
+    It is the weakest fence and sometimes the only one, so it is taken only with a name, a statement
+    and an aware time, and all are kept with the evidence. Raises YuiError `fence-word-invalid`."""
 
     host: HostId
     by: str
@@ -47,9 +54,32 @@ class FenceWord:
     method: FenceMethod
     at: datetime
 
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.by.strip()) <= _LONGEST_NAME:
+            raise _invalid(
+                f"A word that {self.host} is off needs the operator's name, of 1 to {_LONGEST_NAME} characters: say who gives it.",
+                f"{self.host} が停止しているという宣言には、担当者の名前(1〜{_LONGEST_NAME} 文字)が必要です。誰の宣言かを記してください。",
+            )
+        if not 1 <= len(self.statement.strip()) <= _LONGEST_STATEMENT:
+            raise _invalid(
+                f"A word that {self.host} is off needs a statement of 1 to {_LONGEST_STATEMENT} characters: say what you saw or did.",
+                f"{self.host} が停止しているという宣言には、確認した内容(1〜{_LONGEST_STATEMENT} 文字)が必要です。何を見たか、何をしたかを記してください。",
+            )
+        if self.at.tzinfo is None:
+            raise _invalid(
+                f"A word that {self.host} is off needs a time with its time zone.",
+                f"{self.host} が停止しているという宣言には、タイムゾーン付きの時刻が必要です。",
+            )
+
     def evidence(self) -> FenceEvidence:
         """The word as evidence. Raises ValueError for a request to cut the power, which proves
         nothing yet."""
         if self.method is not FenceMethod.WORD:
             raise ValueError(f"a request to power off {self.host} is no evidence")
-        return FenceEvidence(self.host, FenceKind.OPERATOR_WORD, self.at, self.by, self.statement)
+        return FenceEvidence(
+            self.host, FenceKind.OPERATOR_WORD, self.at, self.by.strip(), self.statement.strip()
+        )
+
+
+def _invalid(en: str, ja: str) -> YuiError:
+    return YuiError("fence-word-invalid", en=en, ja=ja)
