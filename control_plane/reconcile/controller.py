@@ -18,6 +18,7 @@ from control_plane.reconcile.drain import Draining
 from control_plane.reconcile.evacuation import evacuate
 from control_plane.reconcile.host_care import HostCare
 from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.rehoming import Rehoming
 from control_plane.reconcile.repair import Repair
 from control_plane.reconcile.revival import Revival
 from control_plane.reconcile.timings import Timings
@@ -54,6 +55,7 @@ class Controller:
         self._leadership = Leadership(store, world.clock, holder, self.timings)
         self._care = HostCare(store, world, self._leadership, self.timings)
         self._repair = Repair(store, world, self._leadership, self.timings)
+        self._rehoming = Rehoming(store, world.clock, self.timings)
         self._revival = Revival(store, world)
         self._draining = Draining(store, world.clock, self.timings)
         self._certification = Certification(store)
@@ -114,7 +116,7 @@ class Controller:
             changed = step(hosts)
             if changed:
                 hosts = self._hosts()
-                self._repair.look_for_room_again()
+                self._rehoming.look_again()
             changes += changed
         if not self._keep_leading():
             return changes
@@ -137,7 +139,10 @@ class Controller:
             servers = tx.servers()
         put_off, at = self._repair.moves_put_off, self._world.clock.now()
         changes = self._draining.advance(hosts, servers, put_off, lease, at)
-        changes += self._repair.rehome_stranded(servers, lease)
+        rehomed = self._rehoming.advance(servers, lease)
+        if rehomed:
+            self._certification.disturb_all()
+        changes += rehomed
         return changes + self._revival.advance(hosts, servers, lease)
 
     def _hosts(self) -> list[Host]:

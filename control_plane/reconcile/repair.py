@@ -12,7 +12,7 @@ from control_plane.model.host_health import Up
 from control_plane.model.ids import HostId, ServerId
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
-from control_plane.model.workload import Moving, Placed, Power, Seen, Server, Stranded
+from control_plane.model.workload import Moving, Placed, Power, Seen, Server
 from control_plane.reconcile import narration
 from control_plane.reconcile.convergence import (
     Action,
@@ -28,7 +28,6 @@ from control_plane.reconcile.convergence import (
     seen_now,
 )
 from control_plane.reconcile.errands import Errands, HostAction, Outcome
-from control_plane.reconcile.evacuation import place_for, rehome
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.order import may_begin
 from control_plane.reconcile.spec import Surroundings
@@ -53,7 +52,6 @@ class Repair:
     timings: Timings
     _errands: Errands = field(init=False)
     _moves_put_off: dict[ServerId, Seconds] = field(default_factory=dict)
-    _rehome_not_before: dict[ServerId, Seconds] = field(default_factory=dict)
     _told_unknown: set[tuple[HostId, ServerId]] = field(default_factory=set)
     _disturbed: bool = False
 
@@ -246,40 +244,6 @@ class Repair:
                 with self.store.write(lease) as tx:
                     tx.add_event(narration.stale_copy(server, outcome.action.host, at))
         return len(outcomes)
-
-    def rehome_stranded(self, servers: Sequence[Server], lease: Lease) -> int:
-        """Place the servers that had found no room; what still finds none asks again later, or as
-        soon as anything in the pool has changed."""
-        stranded = [s for s in servers if isinstance(s.placement, Stranded)]
-        changes = 0
-        stop = self.world.clock.monotonic() + self.timings.planning_per_tick
-        for server in sorted(stranded, key=lambda s: (s.tier, s.start_order, s.id)):
-            if self.world.clock.monotonic() > stop:
-                break
-            if self.world.clock.monotonic() < self._rehome_not_before.get(server.id, 0.0):
-                continue
-            try:
-                found = self._rehome(server, lease)
-            except LostRace:
-                continue
-            if found:
-                changes += 1
-                self._disturbed = True
-            else:
-                again = Seconds(self.world.clock.monotonic() + self.timings.retry_most / 2)
-                self._rehome_not_before[server.id] = again
-        return changes
-
-    def _rehome(self, server: Server, lease: Lease) -> bool:
-        with self.store.read() as tx:
-            if place_for(tx, server) is None:
-                return False
-        with self.store.write(lease) as tx:
-            return rehome(tx, tx.server(server.id), self.world.clock.now()) is not None
-
-    def look_for_room_again(self) -> None:
-        """Something in the pool has changed, so there may be room now."""
-        self._rehome_not_before.clear()
 
     def _still_wanted(self, server: Server) -> bool:
         with self.store.read() as tx:
