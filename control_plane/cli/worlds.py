@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from control_plane.drivers.real import (
     LogNotifier,
-    NotifyAll,
     RealWorld,
     Settings,
     WebhookNotifier,
@@ -40,10 +39,10 @@ def real_world(witnesses: Sequence[str], webhook: str | None) -> Iterator[World]
         clock = SystemClock()
         notifiers: list[Notifier] = [LogNotifier()]
         if webhook is not None:
-            hook = WebhookNotifier(clock, webhook)
+            hook = WebhookNotifier(webhook)
             closing.callback(hook.close)
             notifiers.append(hook)
-        world = RealWorld(settings, notifier=NotifyAll(notifiers), clock=clock)
+        world = RealWorld(settings, notifiers=notifiers, clock=clock)
         closing.callback(world.close)
         yield world
 

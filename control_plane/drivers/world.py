@@ -68,9 +68,20 @@ class Fencer(Protocol):
         ...
 
 
+class NotTold(Exception):
+    """People could not be told just now. One sentence that says why, without secrets."""
+
+
 class Notifier(Protocol):
+    @property
+    def name(self) -> str:
+        """How far people were told this way is kept under that name."""
+        ...
+
     def notify(self, event: Event) -> None:
-        """Tell people at once. Never raises: what can't be delivered is counted."""
+        """Tell people, and come back once that is done. Raises NotTold: the same event comes again
+        later, and those behind it after it. After a crash it may come a second time, which its
+        sequence shows."""
         ...
 
 
@@ -88,8 +99,9 @@ class World(Protocol):
     @property
     def clock(self) -> Clock: ...
 
-    @property
-    def notifier(self) -> Notifier: ...
+    def notifiers(self) -> Sequence[Notifier]:
+        """Ways to tell people, each of which gets every event."""
+        ...
 
     def driver(self, host: Host) -> HostDriver: ...
 

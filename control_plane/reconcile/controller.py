@@ -59,7 +59,7 @@ class Controller:
         self._revival = Revival(store, world)
         self._draining = Draining(store, world.clock, self.timings)
         self._certification = Certification(store)
-        self._announcements = Announcements(store, world.notifier)
+        self._announcements = Announcements(store, world, self.timings)
 
     def run(self, stopping: StopSignal) -> None:
         """Tick until told to stop, then let another control plane lead. What goes wrong in one tick
@@ -89,10 +89,10 @@ class Controller:
         if lease is None:
             self._announcements.forget()
             return TickReport(leading=False, changes=0, busy=self._repair.busy)
-        self._announcements.begin()
         try:
+            self._announcements.tell(lease)
             changes = self._act(lease)
-            self._announcements.tell()
+            self._announcements.tell(lease)
         except LeaseLost:
             return TickReport(leading=False, changes=0, busy=self._repair.busy)
         except LostRace:

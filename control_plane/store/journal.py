@@ -8,9 +8,10 @@ undone leaves a hole in the numbers, and nothing ever fills it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.access import AuditEntry, Role
@@ -35,6 +36,11 @@ class JournalReads(Rows):
     def last_event(self) -> int:
         """The number of the newest event; 0 before the first."""
         return self._connection.scalar(select(func.max(tables.events.c.sequence))) or 0
+
+    def announced(self) -> Mapping[str, int]:
+        """The last event that each notifier has told people, by the notifier's name."""
+        rows = self._connection.execute(select(tables.announced))
+        return {row.notifier: row.sequence for row in rows}
 
     def audit(
         self, after: int, limit: int, tenant: TenantName | None = None
@@ -68,6 +74,14 @@ class JournalWrites(JournalReads):
             .returning(tables.events.c.sequence)
         ).scalar_one()
         return replace(event, sequence=sequence)
+
+    def set_announced(self, notifier: str, sequence: int) -> None:
+        """That notifier has told people of everything up to the event of that number."""
+        announced = tables.announced
+        same = announced.c.notifier == notifier
+        known = self._connection.execute(update(announced).where(same).values(sequence=sequence))
+        if not known.rowcount:
+            self._connection.execute(insert(announced).values(notifier=notifier, sequence=sequence))
 
     def add_audit(self, entry: AuditEntry) -> AuditEntry:
         """Answers the entry with its number."""

@@ -245,6 +245,14 @@ events = Table(
     Index("ix_events_tenant_sequence", "tenant", "sequence"),
 )
 
+announced = Table(
+    # The last event that people were told, for each way of telling them.
+    "announced",
+    metadata,
+    Column("notifier", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)
+
 audit_entries = Table(
     "audit_entries",
     metadata,

@@ -131,8 +131,10 @@ def is_over(store: Store) -> bool:
     with store.read() as tx:
         asked = {entry.action for entry in tx.audit(after=0, limit=100)}
         hosts, servers = tx.hosts(), tx.servers()
+        all_told = tx.announced().get("people") == tx.last_event()
     return (
         "return" in asked
+        and all_told
         and all(isinstance(h.health, Up) and h.duty is Duty.IN_SERVICE for h in hosts)
         and all(isinstance(s.placement, Placed) for s in servers)
         and all(s.seen == "running" for s in servers)
@@ -248,10 +250,14 @@ def examine(state: Path, world: SimulatedWorld, number: int) -> None:
     try:
         with store.read() as tx:
             servers, ledger = tx.servers(), tx.ledger(the_setting().pool.regions[0].id)
+            events, announced = tx.events(after=0, limit=10_000), tx.announced()
     finally:
         store.close()
     assert len(servers) == sum(len(system.servers) for system in the_setting().systems), where
     assert check(ledger) == (), where
+    told = {event.sequence for event in world.told}
+    assert all(event.sequence in told for event in events), where
+    assert announced == {"people": events[-1].sequence}, where
     for server in servers:
         assert isinstance(server.placement, Placed), where
         home = server.placement.host

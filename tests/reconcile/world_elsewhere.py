@@ -51,7 +51,8 @@ def _carry_out(seen: Any, what: str, host: Host | None, name: str, args: tuple[A
         case "clock":
             return getattr(seen.clock, name)(*args)
         case "notifier":
-            return seen.notifier.notify(*args)
+            (notifier,) = seen.notifiers()
+            return notifier.notify(*args)
         case "channels":
             return [channel.name for channel in seen.channels()]
         case "fencers":
@@ -101,11 +102,13 @@ class _Clock:
 
 
 class _Notifier:
+    name = "people"
+
     def __init__(self, line: _Line) -> None:
         self._line = line
 
     def notify(self, event: Event) -> None:
-        self._line.ask("notifier", None, "notify", event)
+        self._line.change("notifier", None, "notify", event)
 
 
 @dataclass(frozen=True)
@@ -158,11 +161,14 @@ class WorldElsewhere:
     def __init__(self, pipe: Connection, before_change: Callable[[str], None]) -> None:
         self.line = _Line(pipe, before_change)
         self.clock = _Clock(self.line)
-        self.notifier = _Notifier(self.line)
+        self._notifier = _Notifier(self.line)
         self._channels = [_Channel(self.line, name) for name in self.line.ask("channels", None, "")]
 
     def driver(self, host: Host) -> Any:
         return _Driver(self.line, host)
+
+    def notifiers(self) -> Sequence[_Notifier]:
+        return [self._notifier]
 
     def channels(self) -> Sequence[_Channel]:
         return self._channels

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 class RealWorld:
     """A World (drivers/world.py). `drivers` makes a driver from an endpoint by the endpoint's
-    `driver`; None takes the standard ones. `notifier` None writes events to standard error.
+    `driver`; None takes the standard ones. `notifiers` None writes events to standard error.
 
     The management network comes first among the channels, since drivers reach hosts over it. Redfish
     comes first among the fences, since it takes seconds where a lease takes its full time."""
@@ -32,13 +32,13 @@ class RealWorld:
         settings: Settings | None = None,
         *,
         drivers: Mapping[str, DriverFactory] | None = None,
-        notifier: Notifier | None = None,
+        notifiers: Sequence[Notifier] | None = None,
         clock: Clock | None = None,
     ) -> None:
         settings = settings or Settings()
         self._settings = settings
         self._clock: Clock = clock or SystemClock()
-        self._notifier: Notifier = notifier or LogNotifier()
+        self._notifiers = (LogNotifier(),) if notifiers is None else tuple(notifiers)
         self._drivers = DriverCache(STANDARD_DRIVERS if drivers is None else drivers)
         self._watch = LeaseWatch(self._clock, read_patience=settings.storage_patience)
         self._management = ManagementChannel(
@@ -57,9 +57,8 @@ class RealWorld:
     def clock(self) -> Clock:
         return self._clock
 
-    @property
-    def notifier(self) -> Notifier:
-        return self._notifier
+    def notifiers(self) -> Sequence[Notifier]:
+        return self._notifiers
 
     @property
     def leases(self) -> LeaseWatch:

@@ -97,6 +97,8 @@ class ProcessClock:
 class GatedNotifier:
     """Keeps what people were told, in order."""
 
+    name = "people"
+
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
@@ -127,9 +129,8 @@ class Vantage:
     def clock(self) -> Clock:
         return self._clock
 
-    @property
-    def notifier(self) -> Notifier:
-        return self._notifier
+    def notifiers(self) -> Sequence[Notifier]:
+        return (self._notifier,)
 
     def driver(self, host: Host) -> HostDriver:
         return SimulatedDriver(self._world, self.gate, self._world.machine(host))

@@ -83,9 +83,8 @@ class SimulatedWorld(Faults):
     def clock(self) -> Clock:
         return self._vantage.clock
 
-    @property
-    def notifier(self) -> Notifier:
-        return self._vantage.notifier
+    def notifiers(self) -> Sequence[Notifier]:
+        return self._vantage.notifiers()
 
     def driver(self, host: Host) -> HostDriver:
         return self._vantage.driver(host)

@@ -1,0 +1,77 @@
+"""A state that an earlier Yui wrote is brought up to date, and nothing in it is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine, text
+
+from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.model.ids import RegionId
+from control_plane.model.operation import Event, Severity
+from control_plane.reconcile import Controller
+from control_plane.store import Store
+from tests.store import samples
+
+TENANT = "INSERT INTO tenants VALUES ('262013', '福知山市', 'フクチヤマシ', '京都府', 77000)"
+REGION = "INSERT INTO regions VALUES ('kyoto', '京都', '[\"京都府\"]', 'spread', '[\"host\"]')"
+EVENT = (
+    "INSERT INTO events (kind, subject, at, severity, en, ja)"
+    " VALUES ('host.up', 'host:kyoto-1', '2026-04-01 12:00:00', 'info', 'Up.', '復旧。')"
+)
+ENTRY = (
+    "INSERT INTO audit_entries (at, principal, role, action, subject, outcome)"
+    " VALUES ('2026-04-01 12:00:00', 'sato', 'operator', 'pool.apply', 'pool', 'done')"
+)
+
+
+@contextmanager
+def written_by(revision: str, url: str) -> Iterator[Connection]:
+    """A database as the Yui of that revision made it."""
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "control_plane.store:migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        yield connection
+    engine.dispose()
+
+
+def test_a_state_of_the_first_yui_keeps_everything(new_url: Callable[[], str]) -> None:
+    url = new_url()
+    with written_by("0001", url) as old:
+        for row in (TENANT, REGION, EVENT, EVENT, ENTRY):
+            old.execute(text(row))
+    store = Store.open(url)
+    with store.read() as tx:
+        assert tx.tenants() == (samples.tenant(),)
+        assert tx.region(RegionId("kyoto")).name == "京都"
+        assert [event.sequence for event in tx.events(after=0, limit=10)] == [1, 2]
+        assert [entry.action for entry in tx.audit(after=0, limit=10)] == ["pool.apply"]
+    with store.write() as tx:
+        samples.describe(tx)
+        tx.add_system(samples.system())
+        tx.add_server(samples.server(1))
+    store.close()
+
+
+def test_an_upgrade_tells_people_what_is_new_and_no_history(new_url: Callable[[], str]) -> None:
+    url = new_url()
+    with written_by("0001", url) as old:
+        old.execute(text(EVENT))
+    store = Store.open(url)
+    with store.read() as tx:
+        assert tx.announced() == {"log": 1}
+    world = SimulatedWorld()
+    leader = Controller(store, world, "a")
+    leader.tick()
+    with store.write() as tx:
+        tx.add_event(Event("host.up", "host:x", samples.NOON, Severity.INFO, "Up.", "復旧。"))
+    leader.tick()
+    store.close()
+    assert [event.kind for event in world.told] == ["host.up"]
