@@ -45,6 +45,11 @@ class NoSuchServer(DriverError):
     """The host has no definition of this server."""
 
 
+class MovedOn(DriverError):
+    """The host's definition of this server bears another generation than the one that was listed:
+    somebody has decided anew since then, so nothing was done."""
+
+
 class RunState(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
@@ -103,7 +108,12 @@ class HostFacts:
 
 class HostDriver(Protocol):
     """One host. Every method raises `HostUnreachable` when the host does not answer in time and
-    `DriverError` for any other failure of the platform."""
+    `DriverError` for any other failure of the platform.
+
+    What takes a server away is decided by a listing, and whoever decided may have slept since. So it
+    takes the generation that was `listed`, and refuses with `MovedOn` where the definition now bears
+    another. A copy that was wanted later always bears a higher one: each decision raises the server's
+    generation, and a host is told it before the server starts there or comes there by migration."""
 
     def facts(self) -> HostFacts: ...
 
@@ -136,16 +146,17 @@ class HostDriver(Protocol):
         StorageUnavailable."""
         ...
 
-    def shut_down(self, server: ServerId, grace: Seconds) -> bool:
-        """Ask the guest to stop; True when it has stopped within `grace`."""
+    def shut_down(self, server: ServerId, grace: Seconds, listed: Generation) -> bool:
+        """Ask the guest to stop; True when it has stopped within `grace`. Raises MovedOn."""
         ...
 
-    def destroy(self, server: ServerId) -> None:
-        """Cut the server's power and wait until it no longer runs. Its definition stays."""
+    def destroy(self, server: ServerId, listed: Generation) -> None:
+        """Cut the server's power and wait until it no longer runs. Its definition stays. Raises
+        MovedOn."""
         ...
 
-    def undefine(self, server: ServerId) -> None:
-        """Forget a stopped server; its volume stays. Raises DriverError while it runs."""
+    def undefine(self, server: ServerId, listed: Generation) -> None:
+        """Forget a stopped server; its volume stays. Raises MovedOn, and DriverError while it runs."""
         ...
 
     def resize(self, server: ServerId, size: Resources) -> None:

@@ -34,8 +34,8 @@ def clean(
         if not still_leading():
             break
         if machine.state is not RunState.STOPPED:
-            driver.destroy(machine.id)
-        driver.undefine(machine.id)
+            driver.destroy(machine.id, machine.generation)
+        driver.undefine(machine.id, machine.generation)
         stale.append(server)
     return Inspection(tuple(stale), _strangers(driver.list_servers(), driver, servers))
 

@@ -2,6 +2,10 @@
 
 At most one action per server comes out, the one that must happen first; when it has been done, the
 next comparison finds the next. So a crash between two actions needs no memory of either.
+
+What takes a server away carries the generation that was `listed`, so that it does nothing to a copy
+that was decided on later. For this to hold, a copy must bear its server's generation before it comes
+to run anywhere: it is defined with it before each start, and relabelled before each migration.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from control_plane.drivers.protocol import ObservedServer, RunState
-from control_plane.model.ids import HostId, ServerId
+from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.workload import Moving, Placed, Power, Seen, Server
 
 
@@ -35,6 +39,7 @@ class Relabel:
 class Stop:
     server: Server
     host: HostId
+    listed: Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class RemoveStale:
     server: Server
     host: HostId
     running: bool
+    listed: Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,12 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove definition and volume; `host` is where that can be done."""
+    """Remove definition and volume; `host` is where that can be done. `listed` is None where it has no
+    definition."""
 
     server: Server
     host: HostId
+    listed: Generation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,8 @@ def _next_action(
     home = _homes(server)
     for host, machine in places.items():
         if host not in home:
-            return RemoveStale(server, host, running=machine.state is not RunState.STOPPED)
+            running = machine.state is not RunState.STOPPED
+            return RemoveStale(server, host, running, machine.generation)
     match server.placement:
         case Placed(host=host) if host in observed:
             return _at_home(server, host, places.get(host))
@@ -132,17 +141,17 @@ def _homes(server: Server) -> tuple[HostId, ...]:
 
 def _at_home(server: Server, host: HostId, machine: ObservedServer | None) -> Action | None:
     if server.deleting:
-        return Delete(server, host)
+        return Delete(server, host, None if machine is None else machine.generation)
     if machine is None or machine.state is RunState.STOPPED:
         return BringUp(server, host) if server.power is Power.RUNNING else None
     if server.power is Power.STOPPED:
-        return Stop(server, host)
+        return Stop(server, host, machine.generation)
     if machine.generation == server.generation:
         # Starting a paused machine lets it go on, as after a full disk has got room again.
         return BringUp(server, host) if machine.state is RunState.PAUSED else None
     if machine.state is RunState.PAUSED:
         # Left over from a move that broke off: what it holds in memory is worth nothing.
-        return RemoveStale(server, host, running=True)
+        return RemoveStale(server, host, True, machine.generation)
     return Relabel(server, host)
 
 
@@ -155,7 +164,9 @@ def _on_the_way(
     if at_source is None:
         return Arrived(server)
     if at_source.state is RunState.STOPPED:
-        return RemoveStale(server, move.source, running=False)
+        return RemoveStale(server, move.source, False, at_source.generation)
+    if at_source.generation != server.generation:
+        return Relabel(server, move.source)
     return Migrate(server, move.source, move.target, at_target is not None)
 
 

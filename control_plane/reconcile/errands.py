@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from control_plane.drivers.protocol import DriverError, HostDriver, ServerSpec
+from control_plane.drivers.protocol import DriverError, HostDriver, MovedOn, ServerSpec
 from control_plane.drivers.world import Pending, World
 from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.pool import Host
@@ -115,7 +115,7 @@ class Errands:
             del self._under_way[server]
             try:
                 pending.result()
-            except NoLongerWanted:
+            except (NoLongerWanted, MovedOn):
                 continue
             except (DriverError, TimeoutError) as error:
                 outcomes.append(self._set_back(action, str(error) or "it took too long"))
@@ -161,31 +161,32 @@ class Errands:
                 driver = self.world.driver(hosts[host])
                 driver.resize(server.id, spec.size)
                 driver.define(spec)
-            case Stop(host=host):
+            case Stop(host=host, listed=listed):
                 self._insist(server)
-                driver = self.world.driver(hosts[host])
-                if not driver.shut_down(server.id, self.timings.stop_grace):
-                    self._insist(server)
-                    driver.destroy(server.id)
-            case RemoveStale(host=host, running=running):
+                self._stop(self.world.driver(hosts[host]), server, listed)
+            case RemoveStale(host=host, running=running, listed=listed):
                 driver = self.world.driver(hosts[host])
                 self._insist(server)
                 if running:
-                    driver.destroy(server.id)
-                driver.undefine(server.id)
+                    driver.destroy(server.id, listed)
+                driver.undefine(server.id, listed)
             case Migrate(source=source, target=target) if spec is not None:
                 self._insist(server)
                 self.world.driver(hosts[source]).migrate(server.id, hosts[target].endpoint)
-            case Delete(host=host) if spec is not None:
+            case Delete(host=host, listed=listed) if spec is not None:
                 driver = self.world.driver(hosts[host])
                 self._insist(server)
-                if any(machine.id == server.id for machine in driver.list_servers()):
-                    if not driver.shut_down(server.id, self.timings.stop_grace):
-                        driver.destroy(server.id)
-                    driver.undefine(server.id)
+                if listed is not None:
+                    self._stop(driver, server, listed)
+                    driver.undefine(server.id, listed)
                 driver.remove_volume(server.id, spec.volume)
             case _:
                 raise ValueError(f"{action} needs a server spec")
+
+    def _stop(self, driver: HostDriver, server: Server, listed: Generation) -> None:
+        if not driver.shut_down(server.id, self.timings.stop_grace, listed):
+            self._insist(server)
+            driver.destroy(server.id, listed)
 
     def _bring_up(self, driver: HostDriver, server: Server, spec: ServerSpec) -> None:
         self._insist(server)

@@ -18,6 +18,7 @@ from control_plane.drivers.protocol import (
     HostDriver,
     HostUnreachable,
     ImageCorrupt,
+    MovedOn,
     NoSuchServer,
     RunState,
     ServerSpec,
@@ -135,7 +136,7 @@ class HostDriverContract:
         launch(hosts.first, spec)
         hosts.first.define(replace(spec, generation=Generation(9), name="renamed"))
         assert seen(hosts.first, spec) == (9, RunState.RUNNING)
-        hosts.first.destroy(spec.id)
+        hosts.first.destroy(spec.id, Generation(9))
         assert seen(hosts.first, spec) == (9, RunState.STOPPED)
 
     def test_a_guest_is_heard_on_its_console_and_stops_when_asked(self, hosts: TwoHosts) -> None:
@@ -145,22 +146,22 @@ class HostDriverContract:
         said = hosts.first.console(spec.id, 64 * 1024)
         short = hosts.first.console(spec.id, 10)
         assert len(short) <= 10 < len(said)
-        assert hosts.first.shut_down(spec.id, LONG)
+        assert hosts.first.shut_down(spec.id, LONG, spec.generation)
         assert state(hosts.first, spec) is RunState.STOPPED
-        assert hosts.first.shut_down(spec.id, BRIEFLY)
+        assert hosts.first.shut_down(spec.id, BRIEFLY, spec.generation)
 
     def test_a_guest_that_does_not_obey_is_not_said_to_have_stopped(self, hosts: TwoHosts) -> None:
         spec = hosts.spec()
         launch(hosts.first, spec)
-        assert not hosts.first.shut_down(spec.id, BRIEFLY)
+        assert not hosts.first.shut_down(spec.id, BRIEFLY, spec.generation)
         assert state(hosts.first, spec) is RunState.RUNNING
 
     def test_a_destroyed_server_stays_defined_and_can_start_again(self, hosts: TwoHosts) -> None:
         spec = hosts.spec()
         launch(hosts.first, spec)
-        hosts.first.destroy(spec.id)
+        hosts.first.destroy(spec.id, spec.generation)
         assert state(hosts.first, spec) is RunState.STOPPED
-        hosts.first.destroy(spec.id)
+        hosts.first.destroy(spec.id, spec.generation)
         hosts.first.start(spec.id)
         assert state(hosts.first, spec) is RunState.RUNNING
 
@@ -168,16 +169,60 @@ class HostDriverContract:
         spec = hosts.spec()
         launch(hosts.first, spec)
         with pytest.raises(DriverError):
-            hosts.first.undefine(spec.id)
+            hosts.first.undefine(spec.id, spec.generation)
         assert state(hosts.first, spec) is RunState.RUNNING
 
     def test_what_is_gone_can_be_destroyed_and_forgotten_again(self, hosts: TwoHosts) -> None:
         spec = hosts.spec()
         prepare(hosts.first, spec)
-        hosts.first.undefine(spec.id)
+        hosts.first.undefine(spec.id, spec.generation)
         assert seen(hosts.first, spec) is None
-        hosts.first.undefine(spec.id)
-        hosts.first.destroy(spec.id)
+        hosts.first.undefine(spec.id, spec.generation)
+        hosts.first.destroy(spec.id, spec.generation)
+
+    def test_a_running_server_that_was_relabelled_since_it_was_listed_is_left_alone(
+        self, hosts: TwoHosts
+    ) -> None:
+        spec = hosts.spec()
+        launch(hosts.first, spec)
+        later = Generation(spec.generation + 1)
+        hosts.first.define(replace(spec, generation=later))
+        with pytest.raises(MovedOn):
+            hosts.first.shut_down(spec.id, BRIEFLY, spec.generation)
+        with pytest.raises(MovedOn):
+            hosts.first.destroy(spec.id, spec.generation)
+        with pytest.raises(MovedOn):
+            hosts.first.undefine(spec.id, spec.generation)
+        assert seen(hosts.first, spec) == (later, RunState.RUNNING)
+
+    def test_a_server_that_was_defined_anew_since_it_was_listed_is_left_alone(
+        self, hosts: TwoHosts
+    ) -> None:
+        spec = hosts.spec()
+        launch(hosts.first, spec)
+        hosts.first.destroy(spec.id, spec.generation)
+        later = Generation(spec.generation + 1)
+        hosts.first.define(replace(spec, generation=later))
+        with pytest.raises(MovedOn):
+            hosts.first.undefine(spec.id, spec.generation)
+        assert seen(hosts.first, spec) == (later, RunState.STOPPED)
+        hosts.first.start(spec.id)
+        with pytest.raises(MovedOn):
+            hosts.first.destroy(spec.id, spec.generation)
+        assert seen(hosts.first, spec) == (later, RunState.RUNNING)
+
+    def test_a_server_that_arrived_where_a_copy_had_been_listed_is_left_alone(
+        self, hosts: TwoHosts
+    ) -> None:
+        spec = hosts.spec()
+        prepare(hosts.second, spec)
+        launch(hosts.first, spec)
+        later = Generation(spec.generation + 1)
+        hosts.first.define(replace(spec, generation=later))
+        hosts.first.migrate(spec.id, hosts.second_endpoint)
+        with pytest.raises(MovedOn):
+            hosts.second.destroy(spec.id, spec.generation)
+        assert seen(hosts.second, spec) == (later, RunState.RUNNING)
 
     def test_an_unknown_server_is_named_as_such(self, hosts: TwoHosts) -> None:
         spec = hosts.spec()
@@ -212,10 +257,10 @@ class HostDriverContract:
         spec = hosts.spec()
         prepare(hosts.first, spec)
         hosts.write_on(spec)
-        hosts.first.undefine(spec.id)
+        hosts.first.undefine(spec.id, spec.generation)
         prepare(hosts.first, spec)
         assert hosts.is_written_on(spec)
-        hosts.first.undefine(spec.id)
+        hosts.first.undefine(spec.id, spec.generation)
         hosts.first.remove_volume(spec.id, spec.volume)
         hosts.first.remove_volume(spec.id, spec.volume)
         prepare(hosts.first, spec)
@@ -231,7 +276,7 @@ class HostDriverContract:
         with pytest.raises(DiskLocked):
             hosts.second.remove_volume(spec.id, spec.volume)
         assert state(hosts.first, spec) is RunState.RUNNING
-        hosts.first.destroy(spec.id)
+        hosts.first.destroy(spec.id, spec.generation)
         hosts.second.start(spec.id)
         assert state(hosts.second, spec) is RunState.RUNNING
 
@@ -265,7 +310,7 @@ class HostDriverContract:
         prepare(hosts.first, spec)
         with pytest.raises(DiskLocked):
             hosts.first.start(spec.id)
-        hosts.second.destroy(spec.id)
+        hosts.second.destroy(spec.id, spec.generation)
         hosts.first.start(spec.id)
         assert state(hosts.first, spec) is RunState.RUNNING
 
@@ -287,7 +332,7 @@ class HostDriverContract:
         launch(hosts.first, spec)
         larger = Resources(VCpu(2), MiB(spec.size.memory + 32))
         hosts.first.resize(spec.id, larger)
-        hosts.first.destroy(spec.id)
+        hosts.first.destroy(spec.id, spec.generation)
         hosts.first.start(spec.id)
         assert hosts.running_size(hosts.first, spec.id) == larger
 

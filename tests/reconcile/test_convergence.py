@@ -94,22 +94,27 @@ CASES = {
     "a remnant of a broken move is removed first": (
         server(),
         seen(a=[machine(RunState.PAUSED, 2)]),
-        [RemoveStale(server(), A, running=True)],
+        [RemoveStale(server(), A, True, Generation(2))],
     ),
     "one that its owner stopped stays stopped": (server(power=Power.STOPPED), seen(), []),
     "one that its owner wants stopped is stopped": (
         server(power=Power.STOPPED),
         seen(a=[machine()]),
-        [Stop(server(power=Power.STOPPED), A)],
+        [Stop(server(power=Power.STOPPED), A, Generation(3))],
     ),
     "a copy elsewhere is removed before anything is started": (
         server(),
         seen(b=[machine(generation=1)]),
-        [RemoveStale(server(), B, running=True)],
+        [RemoveStale(server(), B, True, Generation(1))],
     ),
-    "a moving server is moved": (
+    "a moving server is told its generation first": (
         server(placement=MOVING),
         seen(a=[machine(generation=2)]),
+        [Relabel(server(placement=MOVING), A)],
+    ),
+    "then it is moved": (
+        server(placement=MOVING),
+        seen(a=[machine()]),
         [Migrate(server(placement=MOVING), A, B, at_target=False)],
     ),
     "a move whose source lets go has arrived": (
@@ -120,12 +125,17 @@ CASES = {
     "a move's stopped source is forgotten": (
         server(placement=MOVING),
         seen(a=[machine(RunState.STOPPED)]),
-        [RemoveStale(server(placement=MOVING), A, running=False)],
+        [RemoveStale(server(placement=MOVING), A, False, Generation(3))],
     ),
     "a server being deleted is removed from its host": (
         server(deleting=True),
         seen(a=[machine()]),
-        [Delete(server(deleting=True), A)],
+        [Delete(server(deleting=True), A, Generation(3))],
+    ),
+    "one being deleted that was never built leaves a volume at most": (
+        server(deleting=True),
+        seen(),
+        [Delete(server(deleting=True), A, None)],
     ),
     "a stranded server is not started anywhere": (
         server(placement=Stranded(FENCED)),

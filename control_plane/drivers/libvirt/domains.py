@@ -6,8 +6,8 @@ import libvirt
 
 from control_plane.drivers.libvirt.domain_xml import METADATA_URI, Label
 from control_plane.drivers.libvirt.errors import is_code
-from control_plane.drivers.protocol import NoSuchServer, ObservedServer, RunState
-from control_plane.model.ids import ServerId
+from control_plane.drivers.protocol import MovedOn, NoSuchServer, ObservedServer, RunState
+from control_plane.model.ids import Generation, ServerId
 
 _STATES = {
     libvirt.VIR_DOMAIN_SHUTOFF: RunState.STOPPED,
@@ -53,6 +53,17 @@ def get(connection: libvirt.virConnect, host: str, server: ServerId) -> libvirt.
     if domain is None:
         raise NoSuchServer(f"Host {host} has no definition of server {server}")
     return domain
+
+
+def insist(domain: libvirt.virDomain, host: str, listed: Generation) -> Label | None:
+    """Its label, read as `observe` reads it; raises MovedOn where that bears another generation than
+    `listed`. The last question before a call that takes the server away."""
+    found = label(domain)
+    if found is not None and found.generation != listed:
+        raise MovedOn(
+            f"Server {found.server} on host {host} has generation {found.generation} by now, not {listed}"
+        )
+    return found
 
 
 def observe(connection: libvirt.virConnect) -> tuple[list[ObservedServer], list[str]]:

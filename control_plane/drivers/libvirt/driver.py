@@ -32,7 +32,7 @@ from control_plane.drivers.protocol import (
     ServerSpec,
     VolumeSpec,
 )
-from control_plane.model.ids import ServerId
+from control_plane.model.ids import Generation, ServerId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint
 from control_plane.model.units import MiB, Resources, Seconds, VCpu
@@ -182,9 +182,9 @@ class LibvirtDriver:
 
         self._call(begin, SLOW)
 
-    def shut_down(self, server: ServerId, grace: Seconds) -> bool:
+    def shut_down(self, server: ServerId, grace: Seconds, listed: Generation) -> bool:
         """Ask by the guest agent where it answers, else by the ACPI power button, again every few
-        seconds."""
+        seconds; the label is read before each time."""
         deadline = time.monotonic() + grace
         ask_at = time.monotonic()
         while True:
@@ -192,33 +192,44 @@ class LibvirtDriver:
             press = now >= ask_at
             if press:
                 ask_at = now + _ASK_AGAIN
-            if self._has_stopped(server, press=press):
+            if self._has_stopped(server, listed, press=press):
                 return True
             if now >= deadline:
                 return False
             time.sleep(min(_POLL, max(0.0, deadline - now)))
 
-    def _has_stopped(self, server: ServerId, *, press: bool) -> bool:
+    def _has_stopped(self, server: ServerId, listed: Generation, *, press: bool) -> bool:
         def look(connection: libvirt.virConnect) -> bool:
             domain = domains.find(connection, server)
-            if domain is None or domains.run_state(domain) is RunState.STOPPED:
+            if domain is None:
                 return True
-            if press:
+            stopped = domains.run_state(domain) is RunState.STOPPED
+            domains.insist(domain, self._host, listed)
+            if press and not stopped:
                 try:
                     domain.shutdown()
                 except libvirt.libvirtError as error:
                     # It stopped just now, or is in no state to hear.
                     if not is_code(error, libvirt.VIR_ERR_OPERATION_INVALID):
                         raise
-            return False
+            return stopped
 
         return self._call(look)
 
-    def destroy(self, server: ServerId) -> None:
+    def destroy(self, server: ServerId, listed: Generation) -> None:
+        """libvirt can't compare and cut in one call: the label is the last thing read before the cut.
+        A machine that another control plane defines and starts between these two calls, or relabels,
+        is cut all the same and has to be started again; that takes a process that stands still just
+        there, where anywhere before it would do no harm."""
+
         def cut(connection: libvirt.virConnect) -> bool:
             """True once it no longer runs."""
             domain = domains.find(connection, server)
-            if domain is None or domains.run_state(domain) is RunState.STOPPED:
+            if domain is None:
+                return True
+            stopped = domains.run_state(domain) is RunState.STOPPED
+            domains.insist(domain, self._host, listed)
+            if stopped:
                 return True
             try:
                 domain.destroy()
@@ -233,16 +244,20 @@ class LibvirtDriver:
                 raise DriverError(f"Server {server} on host {self._host} does not die")
             time.sleep(_POLL)
 
-    def undefine(self, server: ServerId) -> None:
+    def undefine(self, server: ServerId, listed: Generation) -> None:
+        """As narrow as with `destroy`. A machine that was started in between goes on to run: libvirt
+        only forgets how to start it again."""
+
         def forget(connection: libvirt.virConnect) -> None:
             domain = domains.find(connection, server)
             if domain is None:
                 return
-            if domains.run_state(domain) is not RunState.STOPPED:
+            stopped = domains.run_state(domain) is RunState.STOPPED
+            label = domains.insist(domain, self._host, listed)
+            if not stopped:
                 raise DriverError(
                     f"Server {server} still runs on host {self._host}, so it is not forgotten there: stop it first"
                 )
-            label = domains.label(domain)
             domain.undefineFlags(
                 libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
                 | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA

@@ -13,6 +13,7 @@ from control_plane.drivers.protocol import (
     HostFacts,
     HostUnreachable,
     ImageCorrupt,
+    MovedOn,
     NoSuchServer,
     ObservedServer,
     RunState,
@@ -23,7 +24,7 @@ from control_plane.drivers.protocol import (
 )
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.storage import SharedStorage, Volume
-from control_plane.model.ids import ServerId
+from control_plane.model.ids import Generation, ServerId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint
 from control_plane.model.units import Resources, Seconds
@@ -186,9 +187,10 @@ class SimulatedDriver:
                 raise
             self._tell(f"start {server} on {machine} gen {spec.generation}")
 
-    def shut_down(self, server: ServerId, grace: Seconds) -> bool:
+    def shut_down(self, server: ServerId, grace: Seconds, listed: Generation) -> bool:
         with self._call("shut_down", server):
             machine = self.machine
+            self._insist(server, listed)
             guest = machine.guests.get(server)
             if guest is None:
                 return True
@@ -202,20 +204,23 @@ class SimulatedDriver:
                     machine.stop_guest(server, flushed=True)
             else:
                 self.world.virtual_clock.sleep(grace)
+            self._insist(server, listed)
             return server not in machine.guests
 
-    def destroy(self, server: ServerId) -> None:
+    def destroy(self, server: ServerId, listed: Generation) -> None:
         with self._call("destroy", server):
             machine = self.machine
+            self._insist(server, listed)
             if server in machine.arriving:
                 machine.arriving.pop(server)
                 self._tell(f"destroy arriving {server} on {machine}")
             elif machine.stop_guest(server, flushed=False) is not None:
                 self._tell(f"destroy {server} on {machine}")
 
-    def undefine(self, server: ServerId) -> None:
+    def undefine(self, server: ServerId, listed: Generation) -> None:
         with self._call("undefine", server):
             machine = self.machine
+            self._insist(server, listed)
             if server in machine.guests or server in machine.arriving:
                 raise DriverError(f"{server} still runs on {machine}, so it stays defined.")
             if machine.definitions.pop(server, None) is not None:
@@ -253,6 +258,13 @@ class SimulatedDriver:
         if spec is None:
             raise NoSuchServer(f"{self.machine} has no definition of {server}.")
         return spec
+
+    def _insist(self, server: ServerId, listed: Generation) -> None:
+        spec = self.machine.definitions.get(server)
+        if spec is not None and spec.generation != listed:
+            raise MovedOn(
+                f"{server} on {self.machine} has generation {spec.generation} by now, not {listed}."
+            )
 
     def _pool(self, volume: VolumeSpec) -> SharedStorage:
         pool = self.world.around.pools.get(volume.pool)

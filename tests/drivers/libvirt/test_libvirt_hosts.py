@@ -101,8 +101,8 @@ def test_others_machines_are_named_and_never_touched(hosts: LibvirtHosts) -> Non
             assert hosts.first.facts().foreign == ("stranger",)
             assert hosts.first.list_servers() == []
             name = ServerId("stranger")
-            hosts.first.destroy(name)
-            hosts.first.undefine(name)
+            hosts.first.destroy(name, Generation(1))
+            hosts.first.undefine(name, Generation(1))
             with pytest.raises(NoSuchServer):
                 hosts.first.start(name)
             assert stranger.isActive()
@@ -128,7 +128,7 @@ def test_a_stale_definition_at_the_target_gives_way_to_the_one_that_arrives(
     launch(hosts.first, spec)
     hosts.first.migrate(spec.id, hosts.second_endpoint)
     assert seen(hosts.second, spec) == (5, RunState.RUNNING)
-    hosts.second.destroy(spec.id)
+    hosts.second.destroy(spec.id, spec.generation)
     assert seen(hosts.second, spec) == (5, RunState.STOPPED)
 
 
@@ -159,7 +159,7 @@ def test_hosts_that_do_not_share_their_storage_do_not_exchange_servers(
         assert state(hosts.second, spec) is None
     finally:
         _on_second(hosts, "umount", str(path))
-        hosts.first.destroy(spec.id)
+        hosts.first.destroy(spec.id, spec.generation)
 
 
 def _on_second(hosts: LibvirtHosts, *command: str) -> None:

@@ -178,7 +178,7 @@ def test_the_hypervisor_itself_locks_a_running_servers_disk(hosts: LibvirtHosts)
     launch(hosts.first, spec)
     with hosts.root_of(spec).open("r+b") as file, pytest.raises(BlockingIOError):
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
-    hosts.first.destroy(spec.id)
+    hosts.first.destroy(spec.id, spec.generation)
     with hosts.root_of(spec).open("r+b") as file:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
 

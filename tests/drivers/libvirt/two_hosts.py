@@ -142,8 +142,8 @@ class LibvirtHosts:
     def clear(self) -> None:
         for driver in (self.first, self.second):
             for server in driver.list_servers():
-                driver.destroy(server.id)
-                driver.undefine(server.id)
+                driver.destroy(server.id, server.generation)
+                driver.undefine(server.id, server.generation)
         for spec in self._made:
             with contextlib.suppress(DriverError):
                 self.first.remove_volume(spec.id, spec.volume)

@@ -16,7 +16,7 @@ from control_plane.drivers.protocol import (
     ServerSpec,
     VolumeSpec,
 )
-from control_plane.model.ids import ServerId
+from control_plane.model.ids import Generation, ServerId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint, Host
 from control_plane.model.units import Resources, Seconds
@@ -65,14 +65,14 @@ class SocketDriver:
     def start(self, server: ServerId) -> None:
         raise DriverError(server)
 
-    def shut_down(self, server: ServerId, grace: Seconds) -> bool:
-        raise DriverError(f"{server} {grace}")
+    def shut_down(self, server: ServerId, grace: Seconds, listed: Generation) -> bool:
+        raise DriverError(f"{server} {grace} {listed}")
 
-    def destroy(self, server: ServerId) -> None:
-        raise DriverError(server)
+    def destroy(self, server: ServerId, listed: Generation) -> None:
+        raise DriverError(f"{server} {listed}")
 
-    def undefine(self, server: ServerId) -> None:
-        raise DriverError(server)
+    def undefine(self, server: ServerId, listed: Generation) -> None:
+        raise DriverError(f"{server} {listed}")
 
     def resize(self, server: ServerId, size: Resources) -> None:
         raise DriverError(f"{server} {size}")

@@ -65,7 +65,7 @@ def test_a_graceful_stop_loses_nothing() -> None:
     where = world()
     bring_up(where, A, spec())
     where.clock.sleep(Seconds(20 + 13))
-    assert where.driver(A).shut_down(WEB, Seconds(60))
+    assert where.driver(A).shut_down(WEB, Seconds(60), spec().generation)
     assert where.records(WEB) == 16
 
 
@@ -116,7 +116,7 @@ def test_a_disk_made_anew_in_place_of_a_written_one_is_a_violation() -> None:
     where = world()
     bring_up(where, A, spec())
     where.clock.sleep(Seconds(60))
-    where.driver(A).destroy(WEB)
+    where.driver(A).destroy(WEB, spec().generation)
     where.driver(A).remove_volume(WEB, spec().volume)
     bring_up(where, B, spec())
     assert "had 40 records" in str(where.violations[0])
@@ -248,7 +248,7 @@ def test_destroying_the_incoming_copy_breaks_the_migration_off() -> None:
     where = world()
     bring_up(where, A, spec())
     pending = where.submit(lambda: where.driver(A).migrate(WEB, B.endpoint))
-    where.driver(B).destroy(WEB)
+    where.driver(B).destroy(WEB, spec().generation)
     with pytest.raises(DriverError, match="destroyed"):
         pending.result()
     assert where.hosts_running(WEB) == ("a",)
@@ -266,10 +266,10 @@ def test_a_deaf_guest_is_still_there_after_its_grace() -> None:
     where = world()
     bring_up(where, A, spec())
     where.make_guest_deaf(WEB)
-    assert not where.driver(A).shut_down(WEB, Seconds(30))
+    assert not where.driver(A).shut_down(WEB, Seconds(30), spec().generation)
     assert where.clock.monotonic() == 30
-    where.driver(A).destroy(WEB)
-    where.driver(A).undefine(WEB)
+    where.driver(A).destroy(WEB, spec().generation)
+    where.driver(A).undefine(WEB, spec().generation)
     assert states(where, A) == {}
 
 
@@ -277,7 +277,7 @@ def test_a_running_server_is_not_undefined_and_its_volume_not_removed() -> None:
     where = world()
     bring_up(where, A, spec())
     with pytest.raises(DriverError, match="still runs"):
-        where.driver(A).undefine(WEB)
+        where.driver(A).undefine(WEB, spec().generation)
     with pytest.raises(DiskLocked):
         where.driver(B).remove_volume(WEB, spec().volume)
 
@@ -285,7 +285,7 @@ def test_a_running_server_is_not_undefined_and_its_volume_not_removed() -> None:
 def test_a_host_without_storage_starts_nothing() -> None:
     where = world()
     bring_up(where, A, spec())
-    where.driver(A).destroy(WEB)
+    where.driver(A).destroy(WEB, spec().generation)
     where.cut_storage(A.id)
     with pytest.raises(StorageUnavailable):
         where.driver(A).start(WEB)
