@@ -16,10 +16,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from control_plane.cli.private_file import write_private
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId
 from control_plane.model.units import Seconds
 from deploy.local import agent, daemon
+from deploy.local.bmc_moods import DEAD, MOODS, MUTE
 from deploy.local.description import Bmc
 from deploy.local.free_port import free_port
 from deploy.local.pool import LocalPool
@@ -27,8 +29,6 @@ from deploy.local.prerequisites import search_path
 
 _USER = "yui"
 _NAME = "bmc"
-MOODS = "moods"
-DEAD, MUTE = "dead", "mute"
 
 
 def start(pool: LocalPool, folder: Path, port: int | None = None) -> Mapping[HostId, Bmc]:
@@ -67,7 +67,9 @@ class LocalBmcs:
         bmcs = LocalBmcs(folder, port)
         for name in (MOODS, "state"):
             (bmcs._own / name).mkdir(parents=True, exist_ok=True)
-        _write_secret(bmcs._own / "password", secrets.token_urlsafe(24))
+        password = bmcs._own / "password"
+        password.unlink(missing_ok=True)
+        write_private(password, lambda: secrets.token_urlsafe(24))
         (bmcs._own / "port").write_text(str(port))
         command = [
             sys.executable, "-m", "deploy.local.bmc",
@@ -126,12 +128,6 @@ class LocalBmcs:
         daemon.stop(_NAME, self._folder)
         shutil.rmtree(self._own, ignore_errors=True)
         (self._folder / f"{_NAME}.log").unlink(missing_ok=True)
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret)
 
 
 def _answers(port: int) -> bool:

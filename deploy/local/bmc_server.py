@@ -5,7 +5,6 @@ To a Redfish client each host is a computer system whose power state is whether 
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -21,9 +20,10 @@ from sushy_tools.emulator import main as emulator
 from sushy_tools.emulator.resources.systems.base import AbstractSystemsDriver
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from control_plane.cli.private_file import write_private
 from control_plane.model.ids import HostId
 from control_plane.model.units import Seconds
-from deploy.local.bmc import MOODS, MUTE
+from deploy.local.bmc_moods import MOODS, MUTE
 
 _LONGEST_SILENCE = Seconds(600.0)
 
@@ -132,8 +132,8 @@ def serve(machines: Machines, folder: Path, *, port: int, user: str, password: s
     folder `moods`."""
     accounts = folder / "accounts"
     digest = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
-    with os.fdopen(os.open(accounts, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(f"{user}:{digest}\n")
+    accounts.unlink(missing_ok=True)
+    write_private(accounts, lambda: f"{user}:{digest}\n")
     app = emulator.app
     app.__class__ = _PoolEmulator
     app.our_systems = PoolSystems(machines)

@@ -17,7 +17,7 @@ import httpx
 
 from control_plane.model.ids import HostId
 from control_plane.model.pool import Host
-from deploy.local.bmc import MOODS
+from deploy.local.bmc_moods import MOODS
 from deploy.local.bmc_server import Machines, serve
 from deploy.local.free_port import free_port
 from tests.drivers.fencing.samples import a_host
