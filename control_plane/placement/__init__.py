@@ -7,7 +7,7 @@ for whatever it places and none lost for anybody else; else it is refused with a
 
 The way of a question: `certificate` lays the ledger out on a `board`; `arrival` ranks the hosts and
 settles a workload on one; `refuges` finds or rearranges refuges; `exact` and `whole` search where
-those find nothing; `diagnosis`, `remedies` and `refusal` explain. `checker` verifies the result and
+those find nothing; `resettlement` does with the cheap ones alone, for many at once; `diagnosis`, `remedies` and `refusal` explain. `checker` verifies the result and
 knows none of them.
 """
 
@@ -19,6 +19,7 @@ from control_plane.placement.recertification import Recertification, recertify
 from control_plane.placement.refusal import Lack, Proof, Refusal, Role
 from control_plane.placement.remedy import AddHosts, MoveServer, Remedy, ShrinkServer
 from control_plane.placement.reserve import Reserve, reserve
+from control_plane.placement.resettlement import Resettlement
 from control_plane.placement.violation import Broken, Violation
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Refusal",
     "Remedy",
     "Reserve",
+    "Resettlement",
     "Role",
     "ShrinkServer",
     "Violation",

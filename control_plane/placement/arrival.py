@@ -61,10 +61,9 @@ class StorageRoom:
 def settle(board: Board, arrival: Arrival, budget: Budget) -> Outcome:
     """Give it the best host where the promise can be kept; where that takes rearranging refuges,
     rearrange them. IMPOSSIBLE is proved for servers that stay where they are."""
+    if settle_undisturbed(board, arrival):
+        return Outcome.COVERED
     unsure = False
-    for host, pool in _ranked(board, arrival, undisturbed=True):
-        if _try_undisturbed(board, arrival, host, pool):
-            return Outcome.COVERED
     hopeless: list[int] = []
     for tried, (host, pool) in enumerate(_ranked(board, arrival, undisturbed=False)):
         if tried >= _ARRANGEMENTS_TRIED or budget.spent:
@@ -75,6 +74,30 @@ def settle(board: Board, arrival: Arrival, budget: Budget) -> Outcome:
             return outcome
         unsure |= outcome is Outcome.UNKNOWN
     return Outcome.UNKNOWN if unsure else Outcome.IMPOSSIBLE
+
+
+def settle_undisturbed(board: Board, arrival: Arrival) -> bool:
+    """The cheap part of it: the best host that no refuge has to give way for."""
+    return any(
+        _try_undisturbed(board, arrival, host, pool)
+        for host, pool in _ranked(board, arrival, undisturbed=True)
+    )
+
+
+def settle_unpromised(board: Board, arrival: Arrival, *, only: int = NOWHERE) -> bool:
+    """Give it the best host with room, or `only` that one, whatever becomes of promises: it has no
+    refuge itself, and the refuges in its way go elsewhere where that costs nothing."""
+    if only != NOWHERE:
+        host, pool = only, board.workloads[arrival.number].storage
+    else:
+        best = next(_ranked(board, arrival, undisturbed=False), None)
+        if best is None:
+            return False
+        host, pool = best
+    for domain, displaced in make_room(board, arrival.number, host, pool).items():
+        for number in largest_first(board, displaced):
+            place(board, domain, number)
+    return True
 
 
 def lived_on_by_mates(board: Board, number: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,12 +10,12 @@ import structlog
 
 from control_plane.drivers.world import World
 from control_plane.model.errors import YuiError
-from control_plane.model.host_health import Fenced
+from control_plane.model.ids import RegionId
 from control_plane.model.pool import Host
 from control_plane.reconcile.announcements import Announcements
 from control_plane.reconcile.certification import Certification
 from control_plane.reconcile.drain import Draining
-from control_plane.reconcile.evacuation import evacuate
+from control_plane.reconcile.evacuation import Evacuation
 from control_plane.reconcile.host_care import HostCare
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.rehoming import Rehoming
@@ -55,6 +55,7 @@ class Controller:
         self._leadership = Leadership(store, world.clock, holder, self.timings)
         self._care = HostCare(store, world, self._leadership, self.timings)
         self._repair = Repair(store, world, self._leadership, self.timings)
+        self._evacuation = Evacuation(store, world.clock, self.timings)
         self._rehoming = Rehoming(store, world.clock, self.timings)
         self._revival = Revival(store, world)
         self._draining = Draining(store, world.clock, self.timings)
@@ -105,7 +106,7 @@ class Controller:
         steps: tuple[Callable[[Sequence[Host]], int], ...] = (
             lambda hosts: self._care.judge(hosts, hearing, lease),
             lambda hosts: self._care.fence(hosts, hearing, lease),
-            lambda hosts: self._evacuate(hosts, lease),
+            lambda hosts: self._disturbed(self._evacuation.advance(hosts, lease)),
             lambda hosts: self._care.receive_returned(hosts, hearing, lease),
             lambda hosts: self._care.clean(hosts, hearing, lease),
         )
@@ -139,27 +140,15 @@ class Controller:
             servers = tx.servers()
         put_off, at = self._repair.moves_put_off, self._world.clock.now()
         changes = self._draining.advance(hosts, servers, put_off, lease, at)
-        rehomed = self._rehoming.advance(servers, lease)
-        if rehomed:
-            self._certification.disturb_all()
-        changes += rehomed
+        changes += self._disturbed(self._rehoming.advance(hosts, servers, lease))
         return changes + self._revival.advance(hosts, servers, lease)
 
     def _hosts(self) -> list[Host]:
         with self._store.read() as tx:
             return list(tx.hosts())
 
-    def _evacuate(self, hosts: Sequence[Host], lease: Lease) -> int:
-        changes = 0
-        for host in hosts:
-            if not isinstance(host.health, Fenced):
-                continue
-            try:
-                with self._store.write(lease) as tx:
-                    moved = evacuate(tx, tx.host(host.id), self._world.clock.now())
-            except LostRace:
-                continue
-            if moved:
-                changes += moved
-                self._certification.disturb(host.region)
-        return changes
+    def _disturbed(self, moved: Mapping[RegionId, int]) -> int:
+        """Regions in which servers were placed have to be proved again; how many servers."""
+        for region in moved:
+            self._certification.disturb(region)
+        return sum(moved.values())

@@ -3,54 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from control_plane.drivers.world import Clock
-from control_plane.model.ids import ServerId
+from control_plane.model.ids import RegionId, ServerId
+from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Server, Stranded
-from control_plane.reconcile.evacuation import place_for, rehome
+from control_plane.placement import Refusal, Resettlement
+from control_plane.reconcile import narration
+from control_plane.reconcile.relocation import (
+    InParts,
+    Relocation,
+    first_to_restart,
+    record,
+)
 from control_plane.reconcile.timings import Timings
-from control_plane.store import Lease, LostRace, Store
+from control_plane.store import Lease, Store, Transaction
 
 
 @dataclass(slots=True)
 class Rehoming:
-    """What finds no room asks again later, or as soon as anything in the pool has changed."""
+    """A region in which somebody finds no room is asked again later, or as soon as anything in the
+    pool has changed."""
 
     store: Store
     clock: Clock
     timings: Timings
-    _not_before: dict[ServerId, Seconds] = field(default_factory=dict)
+    _not_before: dict[RegionId, Seconds] = field(default_factory=dict)
 
     def look_again(self) -> None:
         """Something in the pool has changed, so there may be room now."""
         self._not_before.clear()
 
-    def advance(self, servers: Sequence[Server], lease: Lease) -> int:
-        """Returns how many servers were placed."""
-        stranded = [s for s in servers if isinstance(s.placement, Stranded)]
-        changes = 0
-        stop = self.clock.monotonic() + self.timings.planning_per_tick
-        for server in sorted(stranded, key=lambda s: (s.tier, s.start_order, s.id)):
-            if self.clock.monotonic() > stop:
-                break
-            if self.clock.monotonic() < self._not_before.get(server.id, 0.0):
+    def advance(
+        self, hosts: Sequence[Host], servers: Sequence[Server], lease: Lease
+    ) -> dict[RegionId, int]:
+        """How many servers were placed, by region."""
+        if not any(isinstance(server.placement, Stranded) for server in servers):
+            return {}
+        placed: dict[RegionId, int] = {}
+        for region in sorted({host.region for host in hosts}):
+            now = self.clock.monotonic()
+            if now < self._not_before.get(region, now):
                 continue
-            try:
-                found = self._rehome(server, lease)
-            except LostRace:
-                continue
-            if found:
-                changes += 1
-            else:
-                again = Seconds(self.clock.monotonic() + self.timings.retry_most / 2)
-                self._not_before[server.id] = again
-        return changes
+            refused: set[ServerId] = set()
+            parts = InParts(self.store, self.clock, self.timings)
+            placed[region] = parts.do(region, lease, partial(self._some, region, refused))
+            if refused:
+                self._not_before[region] = Seconds(now + self.timings.retry_most / 2)
+        return {region: count for region, count in placed.items() if count}
 
-    def _rehome(self, server: Server, lease: Lease) -> bool:
-        with self.store.read() as tx:
-            if place_for(tx, server) is None:
-                return False
-        with self.store.write(lease) as tx:
-            return rehome(tx, tx.server(server.id), self.clock.now()) is not None
+    def _some(self, region: RegionId, refused: set[ServerId], tx: Transaction) -> int:
+        """Place as many as one transaction may; those that find no room go to `refused`."""
+        ledger = tx.ledger(region)
+        waiting = [
+            id for id, held in ledger.workloads.items() if not held.hosts and id not in refused
+        ]
+        if not waiting:
+            return 0
+        room = Resettlement(ledger, waiting)
+        servers = {server.id: server for server in tx.servers(region=region)}
+        found: list[Relocation] = []
+        for server in first_to_restart((servers[id] for id in waiting), len(waiting)):
+            if not isinstance(server.placement, Stranded):
+                continue
+            answer = room.find(server.id)
+            if isinstance(answer, Refusal):
+                refused.add(server.id)
+                continue
+            there = replace(server, placement=server.placement.rehome(answer))
+            event = narration.rehomed(server, answer, self.clock.now())
+            found.append(Relocation(there, event, takes=answer))
+            if len(found) >= self.timings.servers_at_once:
+                break
+        record(tx, ledger, found)
+        return len(found)

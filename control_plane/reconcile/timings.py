@@ -34,6 +34,8 @@ class Timings:
     errands_at_once: int = 40
     """Fewer than the World's slow workers, so that a fence never waits behind image copies."""
     planning_per_tick: Seconds = Seconds(1.0)
-    """How long one tick may look for room for stranded servers."""
+    """How long one tick may place the servers of hosts that died, or those that wait for room."""
+    servers_at_once: int = 250
+    """Servers placed in one transaction, in which nobody else can write to a SQLite state."""
     ask_for_word_after: Seconds = Seconds(60.0)
     """How long a host may be suspect before operators are asked to look at it."""
