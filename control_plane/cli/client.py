@@ -71,6 +71,11 @@ class Api:
     def get(self, path: str, **query: object) -> Any:
         return self._call("GET", path, query=query)
 
+    def read(self, path: str) -> tuple[Any, str | None]:
+        """What GET answers, and its ETag where it has one."""
+        response = self._respond("GET", path, query={})
+        return _answer(response, self._url), response.headers.get("ETag")
+
     def every(self, path: str, **query: object) -> list[dict[str, Any]]:
         """All items of a list, page after page."""
         items: list[dict[str, Any]] = []
@@ -89,8 +94,17 @@ class Api:
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path, query={})
 
-    def put(self, path: str, body: Mapping[str, object], **query: object) -> Any:
-        return self._call("PUT", path, query=query, body=body)
+    def put(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        if_match: str | None = None,
+        **query: object,
+    ) -> Any:
+        """With the ETag of what was read as `if_match`, nothing newer is overwritten."""
+        headers = {} if if_match is None else {"If-Match": if_match}
+        return self._call("PUT", path, query=query, body=body, headers=headers)
 
     def _call(
         self,
@@ -99,17 +113,30 @@ class Api:
         *,
         query: Mapping[str, object],
         body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
+        response = self._respond(method, path, query=query, body=body, headers=headers)
+        return _answer(response, self._url)
+
+    def _respond(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object],
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
         params = {
             name: str(value).lower() if isinstance(value, bool) else str(value)
             for name, value in query.items()
             if value is not None
         }
-        headers = {} if method == "GET" else {"Idempotency-Key": str(uuid.uuid4())}
+        key = {} if method == "GET" else {"Idempotency-Key": str(uuid.uuid4())}
         request = self._client.build_request(
-            method, path, params=params, json=body, headers=headers
+            method, path, params=params, json=body, headers={**key, **(headers or {})}
         )
-        return _answer(self._send(lambda: self._client.send(request)), self._url)
+        return self._send(lambda: self._client.send(request))
 
     def _send(self, send: Callable[[], httpx.Response]) -> httpx.Response:
         for attempt in range(_ATTEMPTS):

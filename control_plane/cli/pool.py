@@ -31,8 +31,8 @@ def apply(
     session = session_of(context)
     screen = session.screen
     wanted = parse(_read(file), file.name)
-    current = from_json(session.api.get("/v1/pool"))
-    changes = compare(current, wanted)
+    standing, tag = session.api.read("/v1/pool")
+    changes = compare(from_json(standing), wanted)
     if not screen.json:
         _show(screen, changes)
     if not changes:
@@ -48,7 +48,8 @@ def apply(
     ):
         screen.note(m.POOL_NOT_APPLIED)
         raise typer.Exit(1)
-    document = session.api.put("/v1/pool", to_json(wanted), dry_run=dry_run)
+    # Nothing but what was shown and confirmed.
+    document = session.api.put("/v1/pool", to_json(wanted), if_match=tag, dry_run=dry_run)
     applied = read(PoolApplied, document)
     if screen.json:
         screen.data(

@@ -33,10 +33,11 @@ class Edge:
         return self.world.clock
 
     @contextmanager
-    def rehearsable(self, dry_run: bool) -> Iterator[Transaction]:
-        """A transaction that is kept, or with `dry_run` carried through and then undone."""
+    def rehearsable(self, dry_run: bool, *, turn: str | None = None) -> Iterator[Transaction]:
+        """A transaction that is kept, or with `dry_run` carried through and then undone. `turn` as
+        in `Store.write`."""
         try:
-            with self.store.write() as tx:
+            with self.store.write(turn=turn) as tx:
                 yield tx
                 if dry_run:
                     raise _Undo

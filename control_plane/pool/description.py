@@ -25,6 +25,17 @@ def describe(tx: Snapshot) -> PoolDescription:
     return PoolDescription.of(tx.regions(), tx.sites(), tx.hosts(), tx.flavors())
 
 
+def refuse_changed(read: str, standing: str) -> None:
+    """Raises `pool-changed` (412) unless the pool's description has the tag that was read."""
+    if read != standing:
+        raise YuiError(
+            "pool-changed",
+            en="The pool was described anew after you read it, so nothing was changed: look at what it is now, and apply your description again.",
+            ja="プールの定義は読み取り後に変更されているため、何も変更しませんでした。現在の定義を確認し、もう一度適用してください。",
+            status=412,
+        )
+
+
 def apply_description(
     tx: Transaction,
     wanted: PoolDescription,

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from control_plane.http.auth import Anyone, Operator
 from control_plane.http.bounds import Name
-from control_plane.http.conditions import Expected, entity_tag
+from control_plane.http.conditions import Expected, ExpectedContent, content_tag, entity_tag
 from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
 from control_plane.http.paging import Cursor, Limit, Page, page_of
@@ -20,7 +20,7 @@ from control_plane.journal.operations import operation_out
 from control_plane.model.fence import FenceMethod
 from control_plane.model.ids import Generation, HostId, RegionId
 from control_plane.pool.certificate import show_certificate
-from control_plane.pool.description import apply_description, describe
+from control_plane.pool.description import apply_description, describe, refuse_changed
 from control_plane.pool.explain import explain_admission, explain_drain
 from control_plane.pool.hosts import ask_for_fence, drain, list_hosts, show_host, take_back
 from control_plane.pool.models import (
@@ -39,11 +39,12 @@ from control_plane.pool_file import from_json, to_json
 router = APIRouter(prefix="/v1", tags=["pool"])
 
 
-@router.get("/pool")
-def read_pool(_: Operator, edge: AtHand) -> dict[str, Any]:
+@router.get("/pool", response_model=dict[str, Any])
+def read_pool(_: Operator, edge: AtHand) -> Response:
     """The description of the pool as it stands, in the shape of a pool file."""
     with edge.store.read() as tx:
-        return dict(to_json(describe(tx)))
+        document = to_json(describe(tx))
+    return JSONResponse(document, headers={"ETag": content_tag(document)})
 
 
 @router.put("/pool", response_model=PoolApplied)
@@ -52,13 +53,19 @@ def put_pool(
     who: Operator,
     edge: AtHand,
     once: Once,
+    *,
+    expected: ExpectedContent,
     dry_run: DryRun = False,
 ) -> Response:
-    """Make the pool what the description says, all of it or nothing."""
+    """Make the pool what the description says, all of it or nothing. With `If-Match`, only where it
+    is still described as it was read."""
     wanted = from_json(body)
 
     def work(remember: Remember) -> PoolApplied:
-        with edge.rehearsable(dry_run) as tx, named_in_body():
+        # Two descriptions at once would leave a pool that is neither.
+        with edge.rehearsable(dry_run, turn="pool") as tx, named_in_body():
+            if expected is not None:
+                refuse_changed(expected, content_tag(to_json(describe(tx))))
             applied = apply_description(
                 tx, wanted, who, edge.clock.now(), lambda made: remember(tx, made)
             )
