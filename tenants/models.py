@@ -145,3 +145,14 @@ class BlueprintOut(ResponseBody):
     tier: int
     zone: str
     servers: list[BlueprintServerOut]
+
+
+class ServerPlan(ResponseBody):
+    """What a request would do to a server; nothing of it is written. `changes` is false where the
+    server is already wanted that way; `moving_to` is where a migration would take it."""
+
+    dry_run: Literal[True] = True
+    server: str
+    kind: str = Field(description="Of the operation that would begin, as `server.stop`.")
+    changes: bool
+    moving_to: str | None = None

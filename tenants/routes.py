@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
@@ -21,8 +21,10 @@ from control_plane.http.references import named_in_body
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.ids import BlueprintId, Generation, HostId, RegionId, ServerId, SystemId
+from control_plane.model.operation import Operation
 from control_plane.model.workload import Power, Server
 from control_plane.pool.models import RefugeOut
+from control_plane.store import Transaction
 from tenants.catalogue import Catalogue
 from tenants.models import (
     BlueprintOut,
@@ -32,13 +34,14 @@ from tenants.models import (
     MemberOut,
     MigrateIn,
     ServerOut,
+    ServerPlan,
     ServerRefuges,
     SystemOut,
 )
 from tenants.onboarding import JoinRequest, Onboarding
 from tenants.register import MemberRegister
 from tenants.servers import expect, find_server, migrate, read_console, set_power
-from tenants.views import blueprint_out, join_plan, member_out, server_out, system_out
+from tenants.views import blueprint_out, join_plan, member_out, server_out, server_plan, system_out
 
 router = APIRouter(prefix="/v1", tags=["tenants"])
 
@@ -56,6 +59,10 @@ def _membership(request: Request) -> Membership:
 
 
 Known = Annotated[Membership, Depends(_membership)]
+
+_REHEARSED: dict[int | str, dict[str, Any]] = {
+    200: {"model": ServerPlan, "description": "With `dry_run`."}
+}
 
 
 @router.post(
@@ -224,7 +231,12 @@ def read_server_console(
     return ConsoleOut(server=found.id, text=read_console(edge.store, edge.world, found, tail_bytes))
 
 
-@router.post("/servers/{server}/stop", status_code=202, response_model=OperationOut)
+@router.post(
+    "/servers/{server}/stop",
+    status_code=202,
+    response_model=OperationOut,
+    responses=_REHEARSED,
+)
 def stop(
     server: Name,
     who: Anyone,
@@ -239,7 +251,12 @@ def stop(
     return _change_power(change, edge, once, dry_run=dry_run)
 
 
-@router.post("/servers/{server}/start", status_code=202, response_model=OperationOut)
+@router.post(
+    "/servers/{server}/start",
+    status_code=202,
+    response_model=OperationOut,
+    responses=_REHEARSED,
+)
 def start(
     server: Name,
     who: Anyone,
@@ -263,29 +280,28 @@ class PowerChange:
 
 
 def _change_power(change: PowerChange, edge: Edge, once: OnceOnly, *, dry_run: bool) -> Response:
-    who = change.who
+    def make(tx: Transaction, keep: Callable[[Operation], None]) -> tuple[Server, Operation]:
+        found = expect(find_server(tx, change.server, change.who.tenant), change.expected)
+        return found, set_power(tx, found, change.power, change.who, edge.clock.now(), keep=keep)
+
+    def rehearse(_: Remember) -> ServerPlan:
+        with edge.rehearsable(dry_run=True) as tx:
+            found, operation = make(tx, lambda _: None)
+        return server_plan(found, operation, changes=found.power is not change.power)
 
     def work(remember: Remember) -> OperationOut:
-        with edge.rehearsable(dry_run) as tx:
-            found = expect(find_server(tx, change.server, who.tenant), change.expected)
-            operation = set_power(
-                tx,
-                found,
-                change.power,
-                who,
-                edge.clock.now(),
-                keep=lambda begun: remember(tx, operation_out(begun)),
-            )
+        with edge.store.write() as tx:
+            _, operation = make(tx, lambda begun: remember(tx, operation_out(begun)))
         return operation_out(operation)
 
-    return once.run(work, status=200) if dry_run else once.run(work, status=202, headers=_location)
+    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=_location)
 
 
 @router.post(
     "/servers/{server}/migrate",
     status_code=202,
     response_model=OperationOut,
-    responses={200: {"description": "With `dry_run`."}},
+    responses=_REHEARSED,
 )
 def migrate_server(
     server: Name,
@@ -300,22 +316,25 @@ def migrate_server(
     """Move a running server to another host, keeping every promise."""
     target = None if body is None or body.target is None else HostId(body.target)
 
-    def work(remember: Remember) -> OperationOut:
+    def make(keep: Callable[[Transaction, Operation], None]) -> tuple[Server, Operation]:
         with edge.store.read() as snapshot:
             found = expect(find_server(snapshot, server, who.tenant), expected)
+        at = edge.clock.now()
         with named_in_body():
             operation = migrate(
-                edge.store,
-                ServerId(found.id),
-                target,
-                who,
-                edge.clock.now(),
-                keep=lambda tx, begun: remember(tx, operation_out(begun)),
-                dry_run=dry_run,
+                edge.store, ServerId(found.id), target, who, at, keep=keep, dry_run=dry_run
             )
+        return found, operation
+
+    def rehearse(_: Remember) -> ServerPlan:
+        found, operation = make(lambda _, __: None)
+        return server_plan(found, operation, changes=True)
+
+    def work(remember: Remember) -> OperationOut:
+        _, operation = make(lambda tx, begun: remember(tx, operation_out(begun)))
         return operation_out(operation)
 
-    return once.run(work, status=200) if dry_run else once.run(work, status=202, headers=_location)
+    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=_location)
 
 
 def _location(operation: Mapping[str, Any]) -> Mapping[str, str]:

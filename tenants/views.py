@@ -9,6 +9,7 @@ from control_plane.model.addressing import mac_of
 from control_plane.model.blueprint import Blueprint, System
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId
+from control_plane.model.operation import Operation
 from control_plane.model.tenant import Tenant
 from control_plane.model.workload import (
     Moving,
@@ -29,6 +30,7 @@ from tenants.models import (
     MemberOut,
     PlannedServer,
     ServerOut,
+    ServerPlan,
     SystemOut,
 )
 from tenants.onboarding import Joined
@@ -165,3 +167,14 @@ def _names(system: System, catalogue: Catalogue) -> tuple[str, str]:
     except YuiError:
         return system.blueprint, system.blueprint
     return blueprint.name_ja, blueprint.name_en
+
+
+def server_plan(server: Server, rehearsed: Operation, *, changes: bool) -> ServerPlan:
+    """`rehearsed` was undone, so its id means nothing and stays here."""
+    target = (rehearsed.fields or {}).get("target")
+    return ServerPlan(
+        server=server.id,
+        kind=rehearsed.kind,
+        changes=changes,
+        moving_to=None if target is None else str(target),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from control_plane.cli.options import DryRun, TenantFilter, Wait
 from control_plane.cli.output import Column, State, gib
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.journal.models import OperationOut
-from tenants.models import ConsoleOut, ServerOut
+from tenants.models import ConsoleOut, ServerOut, ServerPlan
 
 app = typer.Typer(no_args_is_help=True, help="Servers: look, console, start, stop, migrate.")
 
@@ -152,18 +152,33 @@ def _change(
 ) -> None:
     path = f"/v1/servers/{segment(server)}"
     document = session.api.post(f"{path}/{verb}", body, dry_run=dry_run)
-    if wait and not dry_run:
+    if dry_run:
+        _show_plan(session, document)
+        return
+    if wait:
         goes_on = session.screen.text(m.SERVER_GOES_ON, server=server)
         document = follow(session, document, goes_on=goes_on)
     if session.screen.json:
         session.screen.data(document)
-    elif dry_run:
-        session.screen.say(m.WOULD)
-        return
     raise_if_failed(session, read(OperationOut, document))
     if not session.screen.json:
         status = read(ServerOut, session.api.get(path)).status
         session.screen.say(m.SERVER_IS, server=server, status=session.screen.state(status))
+
+
+def _show_plan(session: Session, document: dict[str, Any]) -> None:
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    plan = read(ServerPlan, document)
+    if not plan.changes:
+        session.screen.say(m.SERVER_WOULD_STAY, server=plan.server)
+    elif plan.moving_to is not None:
+        session.screen.say(m.SERVER_WOULD_MOVE, server=plan.server, target=plan.moving_to)
+    else:
+        stops = plan.kind == "server.stop"
+        would = m.SERVER_WOULD_STOP if stops else m.SERVER_WOULD_START
+        session.screen.say(would, server=plan.server)
 
 
 def _where(server: ServerOut) -> str:
