@@ -9,6 +9,7 @@ from what the first one left.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import shutil
@@ -276,6 +277,9 @@ def test_a_control_plane_killed_before_anything_it_does_leaves_nothing_lost_or_d
     BEGINNING[:] = [Beginning(state, prepare(state))]
     workers = min(4, os.cpu_count() or 1)
     killed = 0
+    # Or every child would look through, and so copy, all that its parent ever loaded.
+    gc.collect()
+    gc.freeze()
     with FORK.Pool(workers, maxtasksperchild=1) as pool:
         for was_killed in pool.imap(killed_before_change, range(MOST_CHANGES)):
             if not was_killed:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from control_plane.drivers.simulated import SimulatedWorld
-from control_plane.drivers.world import Sign
+from control_plane.drivers.world import Lane, Sign
 from control_plane.model.fence import FenceEvidence
 from control_plane.model.operation import Event
 from control_plane.model.pool import Host
@@ -27,7 +27,10 @@ _READ_ONLY = frozenset({"facts", "list_servers", "console", "close"})
 
 def serve(world: SimulatedWorld, pipe: Connection) -> Any:
     """Answer calls until the other process ends or says `finish(result)`; returns that result, or
-    None when it ended without a word. Each process starts with nothing observed."""
+    None when it ended without a word. Each process starts with nothing observed.
+
+    Every answer tells the time as well: it is virtual and only moves while the World is asked for
+    something, so it never has to be asked for."""
     seen = world.seen_by_another_process()
     while True:
         try:
@@ -37,11 +40,11 @@ def serve(world: SimulatedWorld, pipe: Connection) -> Any:
         if what == "finish":
             return args[0]
         try:
-            answer = (True, _carry_out(seen, what, host, name, args))
+            good, answer = True, _carry_out(seen, what, host, name, args)
         except Exception as error:
-            answer = (False, error)
+            good, answer = False, error
         try:
-            pipe.send(answer)
+            pipe.send((good, answer, seen.clock.now(), seen.clock.monotonic()))
         except (BrokenPipeError, ConnectionError):
             return None
 
@@ -49,7 +52,7 @@ def serve(world: SimulatedWorld, pipe: Connection) -> Any:
 def _carry_out(seen: Any, what: str, host: Host | None, name: str, args: tuple[Any, ...]) -> Any:
     match what:
         case "clock":
-            return getattr(seen.clock, name)(*args)
+            return seen.clock.sleep(*args)
         case "notifier":
             (notifier,) = seen.notifiers()
             return notifier.notify(*args)
@@ -69,12 +72,14 @@ def _carry_out(seen: Any, what: str, host: Host | None, name: str, args: tuple[A
 
 class _Line:
     def __init__(self, pipe: Connection, before_change: Callable[[str], None]) -> None:
+        self.now: datetime
+        self.monotonic: Seconds
         self._pipe = pipe
         self._before_change = before_change
 
     def ask(self, what: str, host: Host | None, name: str, *args: Any) -> Any:
         self._pipe.send((what, host, name, args))
-        good, answer = self._pipe.recv()
+        good, answer, self.now, self.monotonic = self._pipe.recv()
         if not good:
             raise answer
         return answer
@@ -92,10 +97,10 @@ class _Clock:
         self._line = line
 
     def now(self) -> datetime:
-        return self._line.ask("clock", None, "now")
+        return self._line.now
 
     def monotonic(self) -> Seconds:
-        return self._line.ask("clock", None, "monotonic")
+        return self._line.monotonic
 
     def sleep(self, duration: Seconds) -> None:
         self._line.change("clock", None, "sleep", duration)
@@ -185,7 +190,7 @@ class WorldElsewhere:
                 answers.append(error)
         return answers
 
-    def submit(self, task: Callable[[], T]) -> _Done:
+    def submit(self, task: Callable[[], T], lane: Lane = Lane.SLOW) -> _Done:
         try:
             return _Done(task(), None)
         except Exception as error:
