@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.session import Session, read, session_of
 from control_plane.journal.models import EventOut, Events
 
+_PAGE = 1000
 _WAIT = 25
 """Seconds that one request waits for something to happen."""
 
@@ -30,23 +30,37 @@ def events(
 ) -> None:
     """Show what happened. With --follow and --json: one JSON document a line."""
     session = session_of(context)
-    newest: deque[dict[str, Any]] = deque(maxlen=limit)
-    while True:
-        page = read(Events, session.api.get("/v1/events", after=after, limit=1000))
-        newest.extend(event.model_dump(mode="json") for event in page.items)
-        if not page.items or page.next <= after:
-            break
-        after = page.next
+    documents, after = _newest(session, after, limit)
     if not follow:
-        _show(session, list(newest))
+        _show(session, documents)
         return
-    for document in newest:
+    for document in documents:
         _show_line(session, document)
     while True:
         page = read(Events, patiently(session, "/v1/events", after=after, wait=_WAIT))
         for event in page.items:
             _show_line(session, event.model_dump(mode="json"))
         after = max(after, page.next)
+
+
+def _newest(session: Session, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """The newest `limit` events behind `after`, oldest first, and the number behind which new ones
+    come."""
+    pages: list[list[dict[str, Any]]] = []
+    before: int | None = None
+    missing, end = limit, after
+    while missing > 0:
+        answer = session.api.get(
+            "/v1/events", newest=True, after=after, before=before, limit=min(missing, _PAGE)
+        )
+        page = read(Events, answer)
+        end = max(end, page.next)
+        pages.append([event.model_dump(mode="json") for event in page.items])
+        missing -= len(page.items)
+        before = page.previous
+        if before is None:
+            break
+    return [document for page in reversed(pages) for document in page], end
 
 
 def _show(session: Session, documents: list[dict[str, Any]]) -> None:

@@ -37,10 +37,13 @@ class EventOut(ResponseBody):
 
 
 class Events(ResponseBody):
-    """`next` is the `after` to ask with the next time; it stays the same while nothing happens."""
+    """`next` is the `after` to ask with the next time; it stays the same while nothing happens.
+    `previous`, of the newest ones, is the `before` to ask with for those that came earlier; null where
+    there are none."""
 
     items: list[EventOut]
     next: int
+    previous: int | None = None
 
 
 class AuditOut(ResponseBody):
@@ -59,5 +62,8 @@ class AuditOut(ResponseBody):
 
 
 class Audit(ResponseBody):
+    """`next` and `previous` as those of events."""
+
     items: list[AuditOut]
     next: int
+    previous: int | None = None

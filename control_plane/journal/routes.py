@@ -29,22 +29,38 @@ Wait = Annotated[
 After = Annotated[
     int, Query(ge=0, le=2**62, description="`next` of the answer before; 0 for the beginning.")
 ]
+Before = Annotated[
+    int | None,
+    Query(ge=1, le=2**62, description="`previous` of the answer before; leave out for the end."),
+]
+Newest = Annotated[
+    bool, Query(description="The last `limit` of them rather than the first; still oldest first.")
+]
 
 
 @router.get("/events")
 async def read_events(
-    who: Anyone, edge: AtHand, after: After = 0, wait: Wait = 0, limit: Limit = 100
+    who: Anyone,
+    edge: AtHand,
+    *,
+    after: After = 0,
+    before: Before = None,
+    newest: Newest = False,
+    wait: Wait = 0,
+    limit: Limit = 100,
 ) -> Events:
     """Events behind number `after`, oldest first; a member's token gets its own alone, without the
     hardware behind them."""
 
     def found(tx: Snapshot) -> tuple[Event, ...] | None:
-        return tx.events(after, limit, who.tenant) or None
+        return tx.events(after, limit + 1, who.tenant, before=before, newest=newest) or None
 
-    events = await edge.watch.until(found, Seconds(wait)) or ()
+    one_more = await edge.watch.until(found, Seconds(wait)) or ()
+    events = one_more[-limit:] if newest else one_more[:limit]
     return Events(
         items=[_event_out(e if who.operates else e.for_member()) for e in events],
         next=events[-1].sequence if events else after,
+        previous=events[0].sequence if newest and len(one_more) > limit else None,
     )
 
 
@@ -86,13 +102,23 @@ async def read_operation(
 
 
 @router.get("/audit")
-def read_audit(_: Operator, edge: AtHand, after: After = 0, limit: Limit = 100) -> Audit:
+def read_audit(
+    _: Operator,
+    edge: AtHand,
+    *,
+    after: After = 0,
+    before: Before = None,
+    newest: Newest = False,
+    limit: Limit = 100,
+) -> Audit:
     """What was done by whom, oldest first."""
     with edge.store.read() as tx:
-        entries = tx.audit(after, limit)
+        one_more = tx.audit(after, limit + 1, before=before, newest=newest)
+    entries = one_more[-limit:] if newest else one_more[:limit]
     return Audit(
         items=[_audit_out(entry) for entry in entries],
         next=entries[-1].sequence if entries else after,
+        previous=entries[0].sequence if newest and len(one_more) > limit else None,
     )
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Select, Table, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.access import AuditEntry, Role
@@ -24,14 +25,20 @@ JOURNAL_LOCK = 0x797569_01
 
 
 class JournalReads(Rows):
-    def events(self, after: int, limit: int, tenant: TenantName | None = None) -> tuple[Event, ...]:
-        """At most `limit` events numbered above `after`, oldest first; with `tenant`, that member's
-        alone."""
-        events = tables.events
-        query = select(events).where(events.c.sequence > after).order_by(events.c.sequence)
-        if tenant is not None:
-            query = query.where(events.c.tenant == str(tenant))
-        return tuple(_event(row) for row in self._connection.execute(query.limit(limit)))
+    def events(
+        self,
+        after: int,
+        limit: int,
+        tenant: TenantName | None = None,
+        *,
+        before: int | None = None,
+        newest: bool = False,
+    ) -> tuple[Event, ...]:
+        """At most `limit` events numbered above `after` and below `before`, oldest first; with
+        `newest` the last ones of them rather than the first. With `tenant`, that member's alone."""
+        query = _part(tables.events, after, limit, tenant, before=before, newest=newest)
+        found = tuple(_event(row) for row in self._connection.execute(query))
+        return found[::-1] if newest else found
 
     def last_event(self) -> int:
         """The number of the newest event; 0 before the first."""
@@ -43,14 +50,18 @@ class JournalReads(Rows):
         return {row.notifier: row.sequence for row in rows}
 
     def audit(
-        self, after: int, limit: int, tenant: TenantName | None = None
+        self,
+        after: int,
+        limit: int,
+        tenant: TenantName | None = None,
+        *,
+        before: int | None = None,
+        newest: bool = False,
     ) -> tuple[AuditEntry, ...]:
-        """At most `limit` entries numbered above `after`, oldest first."""
-        entries = tables.audit_entries
-        query = select(entries).where(entries.c.sequence > after).order_by(entries.c.sequence)
-        if tenant is not None:
-            query = query.where(entries.c.tenant == str(tenant))
-        return tuple(_audit_entry(row) for row in self._connection.execute(query.limit(limit)))
+        """At most `limit` entries, chosen and ordered as `events` are."""
+        query = _part(tables.audit_entries, after, limit, tenant, before=before, newest=newest)
+        found = tuple(_audit_entry(row) for row in self._connection.execute(query))
+        return found[::-1] if newest else found
 
 
 class JournalWrites(JournalReads):
@@ -105,6 +116,24 @@ class JournalWrites(JournalReads):
     def _hold_journal(self) -> None:
         if self._on_postgresql:
             self._connection.execute(select(func.pg_advisory_xact_lock(JOURNAL_LOCK)))
+
+
+def _part(
+    table: Table,
+    after: int,
+    limit: int,
+    tenant: TenantName | None,
+    *,
+    before: int | None,
+    newest: bool,
+) -> Select[Any]:
+    number = table.c.sequence
+    query = select(table).where(number > after).limit(limit)
+    if before is not None:
+        query = query.where(number < before)
+    if tenant is not None:
+        query = query.where(table.c.tenant == str(tenant))
+    return query.order_by(number.desc() if newest else number)
 
 
 def _event(row: Row[tuple[object, ...]]) -> Event:

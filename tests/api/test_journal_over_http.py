@@ -30,7 +30,7 @@ def test_events_are_read_onwards_from_where_one_was(api: Api) -> None:
     numbers = [event["sequence"] for event in together]
     assert numbers == sorted(set(numbers))
     nothing = events(api, after=rest["next"])
-    assert nothing == {"items": [], "next": rest["next"]}
+    assert nothing == {"items": [], "next": rest["next"], "previous": None}
 
 
 def test_an_event_is_told_in_both_languages(api: Api) -> None:
@@ -55,7 +55,11 @@ def test_who_waits_for_events_is_answered_when_one_happens(api: Api) -> None:
 
 def test_who_waits_in_vain_is_answered_with_nothing_new(untouched_api: Api) -> None:
     after = events(untouched_api)["next"]
-    assert events(untouched_api, after=after, wait=0.1) == {"items": [], "next": after}
+    assert events(untouched_api, after=after, wait=0.1) == {
+        "items": [],
+        "next": after,
+        "previous": None,
+    }
 
 
 def test_a_member_that_waits_is_not_woken_by_anothers_events(api: Api) -> None:
@@ -63,7 +67,7 @@ def test_a_member_that_waits_is_not_woken_by_anothers_events(api: Api) -> None:
     town = api.tenant(MIKASA)
     after = events(town)["next"]
     api.join(UJI)
-    assert events(town, after=after, wait=0.2) == {"items": [], "next": after}
+    assert events(town, after=after, wait=0.2) == {"items": [], "next": after, "previous": None}
 
 
 @pytest.mark.parametrize(
@@ -183,4 +187,4 @@ def test_many_who_wait_are_served_by_one_look_at_the_state(api: Api) -> None:
 def test_when_too_many_wait_the_next_is_answered_at_once(api: Api) -> None:
     api.app.state.edge.watch.most_waiting = 0
     after = events(api)["next"]
-    assert events(api, after=after, wait=60) == {"items": [], "next": after}
+    assert events(api, after=after, wait=60) == {"items": [], "next": after, "previous": None}
