@@ -85,6 +85,18 @@ class Notifier(Protocol):
         ...
 
 
+class Lane(StrEnum):
+    """What a submitted task may have to wait for: others of its lane, and never those of another."""
+
+    SLOW = "slow"
+    """Copies of images, migrations, shut-downs: minutes each."""
+    CARE = "care"
+    """Looking after a host that carries nothing: asking, cleaning, switching on. One that hangs may
+    keep its worker."""
+    FENCE = "fence"
+    """Fences, each of which ends by itself. Every host of a site at once."""
+
+
 class Pending(Protocol[T_co]):
     """A task under way."""
 
@@ -124,7 +136,7 @@ class World(Protocol):
         exception in its place."""
         ...
 
-    def submit(self, task: Callable[[], T]) -> Pending[T]:
-        """Begin one blocking task that may take minutes (an image copy, a migration) and come back
-        at once; a World without threads runs it before it returns."""
+    def submit(self, task: Callable[[], T], lane: Lane = Lane.SLOW) -> Pending[T]:
+        """Begin one blocking task that may take minutes and come back at once; a World without
+        threads runs it before it returns. It waits for no task of another lane."""
         ...

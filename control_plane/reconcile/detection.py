@@ -13,6 +13,22 @@ from control_plane.model.units import Seconds
 from control_plane.reconcile.timings import Timings
 
 
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What every channel heard of every host, and when listening began. `reached` names the channel
+    over which drivers talk to hosts."""
+
+    began: datetime
+    reached: str
+    signs: Mapping[HostId, Mapping[str, Sign]]
+
+    def of(self, host: HostId) -> Mapping[str, Sign]:
+        return self.signs.get(host, {})
+
+    def answers(self, host: HostId) -> bool:
+        return self.of(host).get(self.reached) is Sign.ALIVE
+
+
 @dataclass(slots=True)
 class Silences:
     """Since when each channel has been silent about each host, by this process's monotonic clock.

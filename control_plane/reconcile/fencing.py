@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from control_plane.drivers.world import FenceFailed, Fencer, Pending, World
+from control_plane.drivers.world import FenceFailed, Fencer, Lane, Pending, World
 from control_plane.model.fence import FenceEvidence
 from control_plane.model.ids import HostId
 from control_plane.model.pool import Host
@@ -44,7 +44,7 @@ class Fencing:
             if host.id in self._under_way or now < self._not_before.get(host.id, now):
                 continue
             fencers = self.world.fencers(host)
-            self._under_way[host.id] = self.world.submit(_attempt(host, fencers))
+            self._under_way[host.id] = self.world.submit(_attempt(host, fencers), Lane.FENCE)
         ended = [
             self._end(host, pending)
             for host, pending in list(self._under_way.items())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.world import Sign, World
 from control_plane.model.fence import FenceEvidence, FenceKind, FenceMethod, FenceWord
 from control_plane.model.host_health import Cleaning, Confirmed, Fenced, HostHealth, Suspect, Up
@@ -16,32 +15,16 @@ from control_plane.model.operation import Event
 from control_plane.model.pool import Duty, Host
 from control_plane.model.units import Seconds
 from control_plane.reconcile import narration
-from control_plane.reconcile.cleaning import clean
-from control_plane.reconcile.detection import Silences, judge
+from control_plane.reconcile.detection import Hearing, Silences, judge
 from control_plane.reconcile.fencing import Attempt, Fencing
+from control_plane.reconcile.health_record import insist, write_health
+from control_plane.reconcile.intake import Intake
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.timings import Timings
-from control_plane.reconcile.unused import Unused, Why
-from control_plane.store import Lease, LostRace, Store
+from control_plane.store import Lease, Store, Transaction
 
 OPERATOR = "operator"
 """The channel by which a person, or a power cut that a person asked for, confirms a death."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hearing:
-    """What every channel heard of every host, and when listening began. `reached` names the channel
-    over which drivers talk to hosts."""
-
-    began: datetime
-    reached: str
-    signs: Mapping[HostId, Mapping[str, Sign]]
-
-    def of(self, host: HostId) -> Mapping[str, Sign]:
-        return self.signs.get(host, {})
-
-    def answers(self, host: HostId) -> bool:
-        return self.of(host).get(self.reached) is Sign.ALIVE
 
 
 @dataclass(slots=True)
@@ -52,15 +35,14 @@ class HostCare:
     timings: Timings
     _silences: Silences = field(default_factory=Silences)
     _fencing: Fencing = field(init=False)
-    _unused: Unused = field(init=False)
+    _intake: Intake = field(init=False)
     _watched_since: dict[HostId, Seconds] = field(default_factory=dict)
     _listened_at: Seconds = Seconds(float("-inf"))
     _suspect_since: dict[HostId, tuple[Seconds, bool]] = field(default_factory=dict)
-    _strangers_told: dict[HostId, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._fencing = Fencing(self.world, self.timings)
-        self._unused = Unused(self.world, self.timings)
+        self._intake = Intake(self.store, self.world, self.leadership, self.timings)
 
     def listen(self, hosts: Sequence[Host]) -> Hearing:
         began = self.world.clock.now()
@@ -91,7 +73,7 @@ class HostCare:
             silent_for = self._silences.hear(host.id, hearing.of(host.id), now, self.timings.gap)
             health = judge(host.health, hearing.of(host.id), silent_for, self.timings, at)
             if health != host.health:
-                changes += self._save_health(host, health, lease, at)
+                changes += write_health(self.store, lease, host, health, at)
             heard = Sign.ALIVE in hearing.of(host.id).values()
             self._ask_for_word(host.id, health, heard, lease)
         return changes
@@ -156,22 +138,19 @@ class HostCare:
             with self.store.read() as tx:
                 if tx.servers(host=host.id):
                     continue
-            changes += self._save_health(host, host.health.returned(at), lease, at)
+            changes += write_health(
+                self.store,
+                lease,
+                host,
+                host.health.returned(at),
+                at,
+                still=lambda tx, standing: not tx.servers(host=standing.id),
+            )
         return changes
 
     def clean(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
-        changes = 0
-        for host in hosts:
-            if not isinstance(host.health, Cleaning):
-                self._unused.forget(host.id)
-                continue
-            why = self._unused.look(host, hearing.reached, hearing.of(host.id))
-            if why is not None:
-                self._say(narration.unreachable(host.id, why.en, why.ja, self._now()), lease)
-            quiet = Sign.SILENT in hearing.of(host.id).values()
-            if hearing.answers(host.id) and not quiet:
-                changes += self._clean_one(host, host.health, lease)
-        return changes
+        """Begin to clean hosts that enter or return, and take those into use that are clean."""
+        return self._intake.advance(hosts, hearing, lease)
 
     def _now(self) -> datetime:
         return self.world.clock.now()
@@ -179,15 +158,6 @@ class HostCare:
     def _say(self, event: Event, lease: Lease) -> None:
         with self.store.write(lease) as tx:
             tx.add_event(event)
-
-    def _save_health(self, host: Host, health: HostHealth, lease: Lease, at: datetime) -> int:
-        try:
-            with self.store.write(lease) as tx:
-                tx.save_host(replace(host, health=health))
-                tx.add_event(narration.health_changed(host.id, host.health, health, at))
-        except LostRace:
-            return 0
-        return 1
 
     def _take_word(self, word: FenceWord, host: Host, hearing: Hearing, lease: Lease) -> int:
         """A person's word is believed about a host that nothing hears, never against one that is
@@ -219,62 +189,29 @@ class HostCare:
         self, host: Host, evidence: FenceEvidence, by_operator: bool, lease: Lease
     ) -> int:
         at = self.world.clock.now()
-        health = _confirmed_by_operator(host.health, at) if by_operator else host.health
-        try:
-            with self.store.write(lease) as tx:
-                tx.add_fence(evidence)
-                tx.remove_fence_word(host.id)
-                if isinstance(health, Confirmed):
-                    fenced = health.fence(evidence)
-                    # Whoever has a host switched off wants it out of use until they return it.
-                    off = by_operator and evidence.kind is FenceKind.REDFISH_POWER_OFF
-                    duty = Duty.MAINTENANCE if off else host.duty
-                    tx.save_host(replace(host, health=fenced, duty=duty))
-                    tx.add_event(narration.health_changed(host.id, host.health, fenced, at))
-                elif isinstance(health, Fenced | Cleaning):
-                    if by_operator and evidence.kind is FenceKind.REDFISH_POWER_OFF:
-                        tx.save_host(replace(host, duty=Duty.MAINTENANCE))
-                        tx.add_event(narration.kept_off(host.id, at))
-                else:
-                    tx.add_event(narration.evidence_unused(evidence, at))
-        except LostRace:
-            return 0
-        return 1
 
-    def _clean_one(self, host: Host, health: Cleaning, lease: Lease) -> int:
-        with self.store.read() as tx:
-            servers = {server.id: server for server in tx.servers()}
+        def write(tx: Transaction) -> int:
+            standing = tx.host(host.id)
+            before = standing.health
+            health = _confirmed_by_operator(before, at) if by_operator else before
+            tx.add_fence(evidence)
+            tx.remove_fence_word(host.id)
+            if isinstance(health, Confirmed):
+                fenced = health.fence(evidence)
+                # Whoever has a host switched off wants it out of use until they return it.
+                off = by_operator and evidence.kind is FenceKind.REDFISH_POWER_OFF
+                duty = Duty.MAINTENANCE if off else standing.duty
+                tx.save_host(replace(standing, health=fenced, duty=duty))
+                tx.add_event(narration.health_changed(host.id, before, fenced, at))
+            elif isinstance(health, Fenced | Cleaning):
+                if by_operator and evidence.kind is FenceKind.REDFISH_POWER_OFF:
+                    tx.save_host(replace(standing, duty=Duty.MAINTENANCE))
+                    tx.add_event(narration.kept_off(host.id, at))
+            else:
+                tx.add_event(narration.evidence_unused(evidence, at))
+            return 1
 
-        def still_leading() -> bool:
-            with self.store.read() as tx:
-                standing = tx.host(host.id)
-                same = (standing.health, standing.generation) == (host.health, host.generation)
-                return same and self.leadership.still_held(tx)
-
-        (found,) = self.world.run_all(
-            [lambda: clean(self.world.driver(host), host.id, servers, still_leading)]
-        )
-        if isinstance(found, Exception):
-            # One host's trouble must not stop the care for the others.
-            known = isinstance(found, DriverError | TimeoutError)
-            said = str(found) if known else f"{type(found).__name__}: {found}"
-            said = said.rstrip(".") or "it took too long"
-            if self._unused.new(host.id, Why(said, said)) is not None:
-                self._say(narration.cleaning_failed(host.id, said, self._now()), lease)
-            return 0
-        if isinstance(found, BaseException):
-            raise found
-        at = self.world.clock.now()
-        if found.stale or found.strangers != self._strangers_told.get(host.id, ()):
-            self._strangers_told[host.id] = found.strangers
-            with self.store.write(lease) as tx:
-                for server in found.stale:
-                    tx.add_event(narration.stale_copy(server, host.id, at))
-                if found.strangers:
-                    tx.add_event(narration.not_clean(host.id, found.strangers, at))
-        if found.strangers:
-            return 0
-        return self._save_health(host, health.cleaned(at), lease, at)
+        return insist(self.store, lease, write)
 
 
 def _confirmed_by_operator(health: HostHealth, at: datetime) -> HostHealth:

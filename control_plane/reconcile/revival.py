@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from control_plane.drivers.world import Pending, World
+from control_plane.drivers.world import Lane, Pending, World
 from control_plane.model.host_health import Fenced
 from control_plane.model.ids import HostId
 from control_plane.model.pool import Duty, Host
@@ -42,7 +42,9 @@ class Revival:
             and host.id not in self._under_way
         ):
             self._tried[host.id] = host.health.since
-            self._under_way[host.id] = self.world.submit(lambda: self.world.switch_on(host))
+            self._under_way[host.id] = self.world.submit(
+                lambda: self.world.switch_on(host), Lane.CARE
+            )
 
     def _settle(self, lease: Lease) -> int:
         changes = 0

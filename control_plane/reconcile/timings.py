@@ -32,7 +32,7 @@ class Timings:
     gap: Seconds = Seconds(30.0)
     """Nothing heard for so long means that this process was not listening: it begins anew."""
     errands_at_once: int = 40
-    """Fewer than the World's slow workers, so that a fence never waits behind image copies."""
+    """Fewer than the World's slow workers, so that none waits for another without being seen to."""
     planning_per_tick: Seconds = Seconds(1.0)
     """How long one tick may place the servers of hosts that died, or those that wait for room."""
     servers_at_once: int = 250

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from control_plane.drivers.protocol import DriverError
-from control_plane.drivers.world import Pending, Sign, World
+from control_plane.drivers.world import Lane, Pending, Sign, World
 from control_plane.model.ids import HostId
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
@@ -82,7 +82,9 @@ class Unused:
         """What came of asking it: the reason, or None where there is none yet."""
         pending = self._asked.get(host.id)
         if pending is None and now >= self._not_before.get(host.id, now):
-            pending = self._asked[host.id] = self.world.submit(lambda: self._refusal(host))
+            pending = self._asked[host.id] = self.world.submit(
+                lambda: self._refusal(host), Lane.CARE
+            )
         if pending is None or not pending.done():
             return None
         del self._asked[host.id]

@@ -190,7 +190,7 @@ class WorldElsewhere:
                 answers.append(error)
         return answers
 
-    def submit(self, task: Callable[[], T], lane: Lane = Lane.SLOW) -> _Done:
+    def submit(self, task: Callable[[], T], lane: Lane = Lane.SLOW) -> _Done:  # noqa: ARG002
         try:
             return _Done(task(), None)
         except Exception as error:

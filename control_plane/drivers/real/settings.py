@@ -24,7 +24,8 @@ class Settings:
     long each look then waits for one that did not (see asking), and `storage_patience` how long the storage may take to give a lease. `lease_window` is how long a
     lease may stand still before its host counts as silent (None: see LeaseChannel), `lease_margin`
     what is waited on top of the lease's own times before it is evidence. `task_patience` bounds every
-    task of `run_all`; `at_once` and `slow_at_once` say how many tasks run side by side."""
+    task of `run_all`, of which `at_once` run side by side; of submitted tasks `slow_at_once`,
+    `care_at_once` and `fences_at_once` of each lane do. A thread begins only when it is needed."""
 
     ask_patience: Seconds = Seconds(4.0)
     ask_moment: Seconds = Seconds(0.5)
@@ -35,4 +36,6 @@ class Settings:
     task_patience: Seconds = Seconds(20.0)
     at_once: int = 64
     slow_at_once: int = 64
+    care_at_once: int = 256
+    fences_at_once: int = 256
     witnesses: tuple[Witness, ...] = ()

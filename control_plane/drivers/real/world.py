@@ -14,7 +14,7 @@ from control_plane.drivers.real.management import ManagementChannel
 from control_plane.drivers.real.notifiers import LogNotifier
 from control_plane.drivers.real.settings import Settings
 from control_plane.drivers.real.workers import Job, Workers
-from control_plane.drivers.world import Clock, Fencer, LivenessChannel, Notifier, PowerFailed
+from control_plane.drivers.world import Clock, Fencer, Lane, LivenessChannel, Notifier, PowerFailed
 from control_plane.model.pool import Host
 
 T = TypeVar("T")
@@ -51,7 +51,11 @@ class RealWorld:
         self._redfish = RedfishFencer(self._clock, Bmcs(settings.bmc))
         self._lease = LeaseFencer(self._clock, self._watch, margin=settings.lease_margin)
         self._workers = Workers("yui", settings.at_once)
-        self._slow_workers = Workers("yui-slow", settings.slow_at_once)
+        self._lanes = {
+            Lane.SLOW: Workers("yui-slow", settings.slow_at_once),
+            Lane.CARE: Workers("yui-care", settings.care_at_once),
+            Lane.FENCE: Workers("yui-fence", settings.fences_at_once),
+        }
 
     @property
     def clock(self) -> Clock:
@@ -89,13 +93,14 @@ class RealWorld:
         """A task that hangs is given up after `task_patience`: TimeoutError in its place."""
         return self._workers.run_all(tasks, self._settings.task_patience)
 
-    def submit(self, task: Callable[[], T]) -> Job[T]:
+    def submit(self, task: Callable[[], T], lane: Lane = Lane.SLOW) -> Job[T]:
         """Never given up: a task counts as under way until it has truly ended, however long."""
-        return self._slow_workers.begin(task)
+        return self._lanes[lane].begin(task)
 
     def close(self) -> None:
         """Begin nothing more and let the connections go; what hangs is left behind."""
         self._workers.close()
-        self._slow_workers.close()
+        for workers in self._lanes.values():
+            workers.close()
         self._management.close()
         self._drivers.close()

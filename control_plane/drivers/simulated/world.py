@@ -20,7 +20,7 @@ from control_plane.drivers.simulated.surroundings import Happening, Surroundings
 from control_plane.drivers.simulated.timing import Timing
 from control_plane.drivers.simulated.trouble import Trouble
 from control_plane.drivers.simulated.vantage import Gate, Vantage
-from control_plane.drivers.world import Clock, Fencer, LivenessChannel, Notifier
+from control_plane.drivers.world import Clock, Fencer, Lane, LivenessChannel, Notifier
 from control_plane.model.ids import HostId, ServerId
 from control_plane.model.operation import Event
 from control_plane.model.pool import Endpoint, Host, StoragePool
@@ -101,8 +101,8 @@ class SimulatedWorld(Faults):
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:
         return self._vantage.run_all(tasks)
 
-    def submit(self, task: Callable[[], T]) -> Begun[T]:
-        return self._vantage.submit(task)
+    def submit(self, task: Callable[[], T], lane: Lane = Lane.SLOW) -> Begun[T]:
+        return self._vantage.submit(task, lane)
 
     def seen_by_another_process(self) -> Vantage:
         """The same World for a process that has observed nothing yet."""
