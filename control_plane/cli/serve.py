@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -75,42 +76,58 @@ def serve(
     ] = None,
 ) -> None:
     """Run the API and the reconciler until told to stop (SIGTERM, Ctrl-C)."""
-    # A server's parts, which no other command needs to load.
-    from control_plane.app import Options, create_app  # noqa: PLC0415
-    from control_plane.cli.worlds import real_world, world_for_trying_out  # noqa: PLC0415
+    # The parts of a server are loaded as they are needed: no other command needs them, and what is
+    # refused is refused without them.
     from control_plane.http.listening import Listening  # noqa: PLC0415
-    from control_plane.http.serve import serve as serve_app  # noqa: PLC0415
-    from control_plane.journal.progress import keep_settled  # noqa: PLC0415
-    from control_plane.store import Store  # noqa: PLC0415
-    from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue  # noqa: PLC0415
-    from tenants.register import MemberRegister, load_register  # noqa: PLC0415
 
     session = session_of(context)
-    _log_to_stderr()
     listening = Listening(address, port, certificate, key, plain_http)
     listening.check()
-    options = Options(
-        catalogue=load_catalogue(STANDARD_BLUEPRINTS, *(blueprints or [])),
-        register=MemberRegister() if register is None else load_register(register),
-        images=images,
-    )
     state = _database(database)
     with ExitStack() as opening:
-        # What may be refused comes before what leaves something behind: a state, a token.
-        bound = opening.enter_context(listening.bind())
-        world = None if simulated else opening.enter_context(real_world(witness or [], webhook))
-        store = Store.open(state)
-        opening.callback(store.close)
-        world = world or opening.enter_context(world_for_trying_out(store))
-        if first_token is not None:
-            _issue_first(session, store, first_token)
+        with _loading():
+            _log_to_stderr()
+            from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue  # noqa: PLC0415
+            from tenants.register import MemberRegister, load_register  # noqa: PLC0415
+
+            catalogue = load_catalogue(STANDARD_BLUEPRINTS, *(blueprints or []))
+            members = MemberRegister() if register is None else load_register(register)
+            # What may be refused comes before what leaves something behind: a state, a token.
+            bound = opening.enter_context(listening.bind())
+            from control_plane.cli.worlds import real_world, world_for_trying_out  # noqa: PLC0415
+
+            world = None if simulated else opening.enter_context(real_world(witness or [], webhook))
+            from control_plane.store import Store  # noqa: PLC0415
+
+            store = Store.open(state)
+            opening.callback(store.close)
+            world = world or opening.enter_context(world_for_trying_out(store))
+            if first_token is not None:
+                _issue_first(session, store, first_token)
+            from control_plane.app import Options, create_app  # noqa: PLC0415
+            from control_plane.http.serve import serve as serve_app  # noqa: PLC0415
+            from control_plane.journal.progress import keep_settled  # noqa: PLC0415
+
+            app = create_app(store, world, Options(catalogue, members, images))
+            work = (_reconcile(store, world), keep_settled(store, world.clock))
         serve_app(
-            create_app(store, world, options),
+            app,
             listening,
-            (_reconcile(store, world), keep_settled(store, world.clock)),
+            work,
             bound=bound,
             ready=lambda: session.screen.note(m.SERVING, url=listening.url),
         )
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """What is loaded here stays to the end, so no search for garbage needs to look through it."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def _database(named: str | None) -> str:

@@ -1,4 +1,6 @@
-"""The World that `yui serve` gives its control plane: the real one, or one for trying out."""
+"""The World that `yui serve` gives its control plane: the real one, or one for trying out.
+
+Each is loaded where it is wanted, since nobody wants both."""
 
 from __future__ import annotations
 
@@ -6,19 +8,14 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from control_plane.drivers.real import (
-    LogNotifier,
-    RealWorld,
-    Settings,
-    WebhookNotifier,
-    Witness,
-)
-from control_plane.drivers.real.clock import SystemClock
-from control_plane.drivers.simulated import SimulatedWorld
-from control_plane.drivers.world import Notifier, World
 from control_plane.model.errors import YuiError
-from control_plane.store import Store
+
+if TYPE_CHECKING:
+    from control_plane.drivers.real import Witness
+    from control_plane.drivers.world import Notifier, World
+    from control_plane.store import Store
 
 _WITNESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})")
 _REFERENCE = re.compile(r"file:/\S+|env:[A-Za-z_][A-Za-z0-9_]*")
@@ -28,6 +25,14 @@ _REFERENCE = re.compile(r"file:/\S+|env:[A-Za-z_][A-Za-z0-9_]*")
 def real_world(witnesses: Sequence[str], webhook: str | None) -> Iterator[World]:
     """`witnesses` as ADDRESS:PORT; `webhook` names the secret that holds its address. Raises
     YuiError `witness-invalid`, `webhook-invalid`."""
+    from control_plane.drivers.real import (  # noqa: PLC0415
+        LogNotifier,
+        RealWorld,
+        Settings,
+        WebhookNotifier,
+    )
+    from control_plane.drivers.real.clock import SystemClock  # noqa: PLC0415
+
     settings = Settings(witnesses=tuple(_witness(text) for text in witnesses))
     if webhook is not None and _REFERENCE.fullmatch(webhook) is None:
         raise YuiError(
@@ -50,12 +55,16 @@ def real_world(witnesses: Sequence[str], webhook: str | None) -> Iterator[World]
 @contextmanager
 def world_for_trying_out(store: Store) -> Iterator[World]:
     """Hosts in this process's memory, in real time. They begin empty each time."""
+    from control_plane.drivers.simulated import SimulatedWorld  # noqa: PLC0415
+
     with store.read() as tx:
         pools = [pool for site in tx.sites() for pool in site.storage_pools]
     yield SimulatedWorld(storage=pools, started_at=datetime.now(UTC), pace=1.0)
 
 
 def _witness(text: str) -> Witness:
+    from control_plane.drivers.real import Witness  # noqa: PLC0415
+
     found = _WITNESS.fullmatch(text)
     if found is None or not 1 <= int(found[2]) <= 65535:
         raise YuiError(
