@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from control_plane.drivers.protocol import HostDriver, ObservedServer, RunState
-from control_plane.model.ids import HostId, ServerId
+from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.workload import Moving, Placed, Server
+from control_plane.reconcile.leftovers import is_leftover
+
+_NONE: Mapping[ServerId, Generation] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`stale` were removed from the host; `strangers` are machines that Yui has no record of, which
-    it leaves alone and which keep the host out of use."""
+    """`stale` were removed from the host, and so was what is left of `deleted` servers; `strangers` are
+    machines that Yui has no record of, which it leaves alone and which keep the host out of use."""
 
     stale: tuple[Server, ...]
     strangers: tuple[str, ...]
+    deleted: tuple[ServerId, ...] = ()
 
 
 def clean(
@@ -24,20 +29,29 @@ def clean(
     host: HostId,
     servers: Mapping[ServerId, Server],
     still_leading: Callable[[], bool],
+    deleted: Mapping[ServerId, Generation] = _NONE,
 ) -> Inspection:
-    """Remove stale copies and look again. Raises DriverError; may be repeated."""
-    stale = []
+    """Remove stale copies and what is left of `deleted` servers, given with their last generations, and
+    look again. Raises DriverError; may be repeated."""
+    stale: list[Server] = []
+    left: list[ServerId] = []
     for machine in driver.list_servers():
         server = servers.get(machine.id)
-        if server is None or _belongs(server, host):
+        if server is None and not is_leftover(machine.id, machine.generation, deleted):
+            continue
+        if server is not None and _belongs(server, host):
             continue
         if not still_leading():
             break
         if machine.state is not RunState.STOPPED:
             driver.destroy(machine.id, machine.generation)
         driver.undefine(machine.id, machine.generation)
-        stale.append(server)
-    return Inspection(tuple(stale), _strangers(driver.list_servers(), driver, servers))
+        if server is None:
+            left.append(machine.id)
+        else:
+            stale.append(server)
+    strangers = _strangers(driver.list_servers(), driver, servers)
+    return Inspection(tuple(stale), strangers, tuple(left))
 
 
 def _belongs(server: Server, host: HostId) -> bool:

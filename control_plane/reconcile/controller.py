@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import structlog
 
 from control_plane.drivers.world import World
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import RegionId
+from control_plane.model.ids import HostId, RegionId
 from control_plane.model.pool import Host
 from control_plane.reconcile.announcements import Announcements
 from control_plane.reconcile.certification import Certification
@@ -117,29 +117,30 @@ class Controller:
             changed = step(hosts)
             if changed:
                 hosts = self._hosts()
-                self._rehoming.look_again()
             changes += changed
         if not self._keep_leading():
             return changes
         answering = [host for host in hosts if hearing.answers(host.id)]
         changes += self._repair.advance(hosts, answering, lease)
-        changes += self._make_room(hosts, lease)
+        changes += self._make_room(hosts, {host.id for host in answering}, lease)
         if self._repair.take_disturbed():
             self._certification.disturb_all()
-        at = self._world.clock.now()
-        changes += len(self._certification.renew(self._hosts(), lease, at))
+            self._rehoming.look_again()
+        # A proof would not outlast the rest of an evacuation.
+        settled = [h for h in self._hosts() if h.region not in self._evacuation.unfinished]
+        changes += len(self._certification.renew(settled, lease, self._world.clock.now()))
         return changes
 
     def _keep_leading(self) -> bool:
         """Renew the lease in a tick that takes long, before somebody else takes it."""
         return self._leadership.is_fresh or self._leadership.hold() is not None
 
-    def _make_room(self, hosts: Sequence[Host], lease: Lease) -> int:
+    def _make_room(self, hosts: Sequence[Host], answering: Collection[HostId], lease: Lease) -> int:
         """Empty the hosts that are to be drained, and place the servers that had found no room."""
         with self._store.read() as tx:
             servers = tx.servers()
         put_off, at = self._repair.moves_put_off, self._world.clock.now()
-        changes = self._draining.advance(hosts, servers, put_off, lease, at)
+        changes = self._draining.advance(hosts, servers, put_off, lease, at, answering=answering)
         changes += self._disturbed(self._rehoming.advance(hosts, servers, lease))
         return changes + self._revival.advance(hosts, servers, lease)
 

@@ -11,12 +11,12 @@ to run anywhere: it is defined with it before each start, and relabelled before 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from control_plane.drivers.protocol import ObservedServer, RunState
-from control_plane.model.ids import Generation, HostId, ServerId
-from control_plane.model.workload import Moving, Placed, Power, Seen, Server
+from control_plane.model.ids import Generation, HostId, ServerId, StoragePoolId
+from control_plane.model.workload import Moving, Placed, Power, Seen, Server, Stranded
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,12 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A machine that carries Yui's mark and that the store has no record of: told, never touched."""
+    """A machine that carries Yui's mark and that is no server now: told and never touched, unless
+    Yui has deleted that server itself."""
 
     server: ServerId
     host: HostId
+    listed: Generation
 
 
 Action = BringUp | Relabel | Stop | RemoveStale | Migrate | Arrived | Delete | Unknown
@@ -93,8 +95,11 @@ Observed = Mapping[HostId, Sequence[ObservedServer]]
 """What each host that answered reports; a host that is missing here is not known about."""
 
 
-def compare(servers: Iterable[Server], observed: Observed) -> list[Action]:
-    """One action at most per server, in the order of the servers given."""
+def compare(
+    servers: Iterable[Server], observed: Observed, pool_hosts: Mapping[StoragePoolId, HostId]
+) -> list[Action]:
+    """One action at most per server, in the order of the servers given. `pool_hosts` names a host for
+    each storage pool that can be reached, from which the volume of a server on no host is removed."""
     found: dict[ServerId, dict[HostId, ObservedServer]] = defaultdict(dict)
     for host, listing in observed.items():
         for machine in listing:
@@ -103,17 +108,36 @@ def compare(servers: Iterable[Server], observed: Observed) -> list[Action]:
     known: set[ServerId] = set()
     for server in servers:
         known.add(server.id)
-        action = _next_action(server, found.get(server.id, {}), observed)
+        action = _next_action(server, found.get(server.id, {}), observed, pool_hosts)
         if action is not None:
             actions.append(action)
     for server_id, places in found.items():
         if server_id not in known:
-            actions.extend(Unknown(server_id, host) for host in places)
+            actions.extend(Unknown(server_id, h, m.generation) for h, m in places.items())
     return actions
 
 
+def may_go_on(action: Action, doubtful: Collection[HostId]) -> bool:
+    """Whether an action may be begun while the hosts `doubtful` answer and are suspect all the same.
+
+    Nothing is brought to a doubtful host, neither started nor moved there, and nothing that it may
+    still have to offer is thrown away. What its owners and operators want gone from it goes."""
+    match action:
+        case BringUp(host=host):
+            return host not in doubtful
+        case Migrate(target=target):
+            return target not in doubtful
+        case RemoveStale(server=server, host=host, running=True):
+            return host not in doubtful or host not in _homes(server)
+        case _:
+            return True
+
+
 def _next_action(
-    server: Server, places: Mapping[HostId, ObservedServer], observed: Observed
+    server: Server,
+    places: Mapping[HostId, ObservedServer],
+    observed: Observed,
+    pool_hosts: Mapping[StoragePoolId, HostId],
 ) -> Action | None:
     home = _homes(server)
     for host, machine in places.items():
@@ -125,6 +149,8 @@ def _next_action(
             return _at_home(server, host, places.get(host))
         case Moving() as move if move.source in observed and move.target in observed:
             return _on_the_way(server, move, places.get(move.source), places.get(move.target))
+        case Stranded() if server.deleting and server.storage in pool_hosts:
+            return Delete(server, pool_hosts[server.storage], None)
         case _:
             return None
 

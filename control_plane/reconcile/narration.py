@@ -11,7 +11,7 @@ from datetime import datetime
 
 from control_plane.model.fence import FenceEvidence, FenceKind
 from control_plane.model.host_health import Cleaning, Confirmed, Fenced, HostHealth, Suspect, Up
-from control_plane.model.ids import HostId, RegionId
+from control_plane.model.ids import HostId, RegionId, ServerId
 from control_plane.model.operation import Event, Severity
 from control_plane.model.workload import Server
 
@@ -170,18 +170,30 @@ def errand_failed(server: Server, doing: str, doing_ja: str, error: str, at: dat
     )
 
 
-def stopped_by_itself(server: Server, host: HostId, at: datetime) -> Event:
+def stopped_by_itself(server: Server, host: HostId, at: datetime, *, doubtful: bool) -> Event:
+    """`doubtful`: its host is suspect, so that nothing is started there."""
+    name = server.name
+    if doubtful:
+        en = f"Server {name} was found stopped or paused on {host}, where nothing is started while the host is suspect. Drain the host to start it elsewhere."
+        ja = f"サーバー {name} が {host} で停止しています。ホストに異常の疑いがある間はそこで起動しません。ホストをドレインすると他のホストで起動します。"
+        member_en = f"Server {name} was found not running. It is started again once the machine under it is well, or on another one."
+        member_ja = f"サーバー {name} が停止しています。機器の状態が回復するか、別の機器に移り次第、再び起動します。"
+    else:
+        en = f"Server {name} was found stopped or paused on {host} and is started again."
+        ja = f"サーバー {name} が {host} で停止していたため、再び起動します。"
+        member_en = f"Server {name} was found not running and is started again."
+        member_ja = f"サーバー {name} が停止していたため、再び起動します。"
     return Event(
         "server.found-stopped",
         f"server:{server.id}",
         at,
         Severity.WARNING,
-        f"Server {server.name} was found stopped or paused on {host} and is started again.",
-        f"サーバー {server.name} が {host} で停止していたため、再び起動します。",
+        en,
+        ja,
         tenant=server.tenant.text,
         fields={"host": host},
-        member_en=f"Server {server.name} was found not running and is started again.",
-        member_ja=f"サーバー {server.name} が停止していたため、再び起動します。",
+        member_en=member_en,
+        member_ja=member_ja,
     )
 
 
@@ -247,6 +259,33 @@ def unknown_machine(server: str, host: HostId, at: datetime) -> Event:
         "left alone.",
         f"ホスト {host} に、結の印があるのに記録にないサーバー {server} があります。手を加えていません。",
         fields={"server": server},
+    )
+
+
+def leftovers_removed(host: HostId, servers: Sequence[ServerId], at: datetime) -> Event:
+    names = ", ".join(servers)
+    return Event(
+        "host.leftovers-removed",
+        f"host:{host}",
+        at,
+        Severity.INFO,
+        f"Host {host} still had what was left of deleted servers, and it was removed: {names}.",
+        f"ホスト {host} に残っていた削除済みサーバーの定義を取り除きました: {names}。",
+        fields={"servers": list(servers)},
+    )
+
+
+def leftovers_stay(host: HostId, servers: Sequence[ServerId], why: str, at: datetime) -> Event:
+    names = ", ".join(servers)
+    return Event(
+        "host.leftovers-stay",
+        f"host:{host}",
+        at,
+        Severity.WARNING,
+        f"Host {host} still has what is left of deleted servers ({names}), and it could not be removed: "
+        f"{why}. It is tried again and again.",
+        f"ホスト {host} に削除済みサーバーの定義({names})が残っており、取り除けませんでした: {why}。繰り返し試みます。",
+        fields={"servers": list(servers), "reason": why},
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from control_plane.drivers.protocol import ObservedServer
 from control_plane.drivers.world import World
-from control_plane.model.host_health import Up
-from control_plane.model.ids import HostId, ServerId
+from control_plane.model.host_health import Suspect, Up
+from control_plane.model.ids import HostId, ServerId, StoragePoolId
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Moving, Placed, Power, Seen, Server
@@ -25,10 +25,12 @@ from control_plane.reconcile.convergence import (
     Stop,
     Unknown,
     compare,
+    may_go_on,
     seen_now,
 )
 from control_plane.reconcile.errands import Errands, HostAction, Outcome
 from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.leftovers import Leftovers
 from control_plane.reconcile.order import may_begin
 from control_plane.reconcile.spec import Surroundings
 from control_plane.reconcile.timings import Timings
@@ -51,12 +53,13 @@ class Repair:
     leadership: Leadership
     timings: Timings
     _errands: Errands = field(init=False)
+    _leftovers: Leftovers = field(init=False)
     _moves_put_off: dict[ServerId, Seconds] = field(default_factory=dict)
-    _told_unknown: set[tuple[HostId, ServerId]] = field(default_factory=set)
     _disturbed: bool = False
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, self._still_wanted)
+        self._leftovers = Leftovers(self.store, self.world, self.leadership, self.timings)
 
     @property
     def busy(self) -> int:
@@ -84,17 +87,26 @@ class Repair:
                 {image.id: image for image in tx.images()},
                 {pool.id: site for site in tx.sites() for pool in site.storage_pools},
             )
-        usable = {h.id for h in hosts if isinstance(h.health, Up)}
+        used = {h.id for h in hosts if isinstance(h.health, Up | Suspect)}
+        doubtful = {h.id for h in hosts if isinstance(h.health, Suspect)}
         # A listing may be older than what an errand has done since.
         idle = [server for server in servers if server.id not in busy_before]
         changes += self._note_seen(idle, observed, by_id, lease)
         actions = [
             action
-            for action in compare(servers, {h: o for h, o in observed.items() if h in usable})
+            for action in compare(
+                servers,
+                {h: o for h, o in observed.items() if h in used},
+                _pool_hosts([by_id[h] for h in observed if h in used - doubtful]),
+            )
             if isinstance(action, Unknown) or action.server.id not in busy_before
         ]
-        changes += self._decide(actions, lease)
-        changes += self._work(actions, by_id, surroundings, lease)
+        changes += self._decide(actions, doubtful, lease)
+        changes += self._leftovers.advance(
+            [a for a in actions if isinstance(a, Unknown)], by_id, lease
+        )
+        wanted = [action for action in actions if may_go_on(action, doubtful)]
+        changes += self._work(wanted, by_id, surroundings, lease)
         return changes
 
     def _look(self, hosts: Sequence[Host]) -> dict[HostId, Sequence[ObservedServer]]:
@@ -138,7 +150,11 @@ class Repair:
                     and server.power is Power.RUNNING
                     and not server.deleting
                 ):
-                    tx.add_event(narration.stopped_by_itself(server, server.placement.host, at))
+                    host = hosts[server.placement.host]
+                    doubtful = isinstance(host.health, Suspect)
+                    tx.add_event(
+                        narration.stopped_by_itself(server, host.id, at, doubtful=doubtful)
+                    )
         return len(noted)
 
     def _in_doubt(self, server: Server, hosts: Mapping[HostId, Host]) -> bool:
@@ -150,22 +166,16 @@ class Repair:
             case _:
                 return False
 
-    def _decide(self, actions: Sequence[Action], lease: Lease) -> int:
+    def _decide(self, actions: Sequence[Action], doubtful: Collection[HostId], lease: Lease) -> int:
         """What needs no host, only a change of the records."""
-        at = self.world.clock.now()
         changes = 0
         for action in actions:
             try:
                 match action:
                     case Arrived(server=server):
                         changes += self._finish_move(server, lease, arrived=True)
-                    case Migrate(server=server) if self._given_up(action):
+                    case Migrate(server=server) if self._given_up(action, doubtful):
                         changes += self._finish_move(server, lease, arrived=False)
-                    case Unknown(server=stranger, host=host):
-                        if (host, stranger) not in self._told_unknown:
-                            self._told_unknown.add((host, stranger))
-                            with self.store.write(lease) as tx:
-                                tx.add_event(narration.unknown_machine(stranger, host, at))
                     case _:
                         pass
             except LostRace:
@@ -197,7 +207,7 @@ class Repair:
         lease: Lease,
     ) -> int:
         """Begin what may begin now. Where errands end at once, the next in order follow at once."""
-        wanted = [a for a in actions if isinstance(a, HostAction) and not self._given_up(a)]
+        wanted = [a for a in actions if isinstance(a, HostAction) and not self._given_up(a, ())]
         for action in wanted:
             self._errands.forget_older(action.server)
         waiting = [a for a in wanted if self._errands.may_try(a.server.id)]
@@ -219,11 +229,16 @@ class Repair:
             changes += self._record(self._errands.settle(), lease)
         return changes
 
-    def _given_up(self, action: Action) -> bool:
+    def _given_up(self, action: Action, doubtful: Collection[HostId]) -> bool:
+        """A move that the target says has not come to it, and that goes wrong again and again or
+        would lead to a host that has become suspect."""
         return (
             isinstance(action, Migrate)
             and not action.at_target
-            and self._errands.failures(action.server.id) >= self.timings.attempts
+            and (
+                action.target in doubtful
+                or self._errands.failures(action.server.id) >= self.timings.attempts
+            )
         )
 
     def _record(self, outcomes: Sequence[Outcome], lease: Lease) -> int:
@@ -253,3 +268,11 @@ class Repair:
                 and current.generation == server.generation
                 and self.leadership.still_held(tx)
             )
+
+
+def _pool_hosts(hosts: Sequence[Host]) -> dict[StoragePoolId, HostId]:
+    """For each storage pool, the first of these hosts that has it."""
+    found: dict[StoragePoolId, HostId] = {}
+    for host in sorted(hosts, key=lambda h: h.id, reverse=True):
+        found.update(dict.fromkeys(host.storage, host.id))
+    return found

@@ -6,7 +6,7 @@ ledger and the servers of one host are found by index; a stranded server keeps t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -94,6 +94,18 @@ class ServerReads(Rows):
             raise not_found("server", server)
         return RegionId(row.region_id)
 
+    def deleted_servers(
+        self, among: Collection[ServerId] | None = None
+    ) -> dict[ServerId, Generation]:
+        """The last generation of servers that were removed; with `among`, of these only."""
+        deleted = tables.deleted_servers
+        query = select(deleted.c.id, deleted.c.generation)
+        if among is not None:
+            query = query.where(deleted.c.id.in_(sorted(among)))
+        return {
+            ServerId(row.id): Generation(row.generation) for row in self._connection.execute(query)
+        }
+
     def _servers(self, query: Select[Any]) -> tuple[Server, ...]:
         codes: dict[str, MunicipalityCode] = {}
         return tuple(_server(row, codes) for row in self._connection.execute(query))
@@ -107,7 +119,8 @@ class ServerWrites(RegionWrites, HostWrites, ServerReads):
         `host-not-found`, `storage-pool-not-found`; LostRace when another server of its site has
         its address.
         """
-        if self._exists(tables.servers, server.id):
+        # The id of a deleted server is not given to another one: a host may still have the old one.
+        if self._exists(tables.servers, server.id) or self.deleted_servers({server.id}):
             raise already_exists("server", server.id)
         system = self._first(
             select(tables.systems.c.region_id, tables.systems.c.tenant).where(
@@ -178,8 +191,12 @@ class ServerWrites(RegionWrites, HostWrites, ServerReads):
             )
 
     def remove_server(self, id: ServerId) -> None:
-        """Forget it together with its refuges; its address and its room are free."""
-        self._need("server", tables.servers, id)
+        """Forget it together with its refuges; its address and its room are free. That there was such
+        a server, and its generation, is remembered for good (`deleted_servers`)."""
+        generation = self.server(id).generation
+        self._connection.execute(
+            insert(tables.deleted_servers).values(id=id, generation=generation)
+        )
         for table in (tables.refuges, tables.sightings):
             self._connection.execute(delete(table).where(table.c.server_id == id))
         self._connection.execute(delete(tables.servers).where(tables.servers.c.id == id))

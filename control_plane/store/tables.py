@@ -193,6 +193,14 @@ servers = Table(
     ),
 )
 
+deleted_servers = Table(
+    # So that what a host still has of one is known as Yui's own, however long that host was away.
+    "deleted_servers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+)
+
 sightings = Table(
     # Apart from `servers`, so that what drivers report never makes a decision lose its race.
     "sightings",

@@ -34,6 +34,7 @@ from control_plane.reconcile.convergence import (
     Stop,
     Unknown,
     compare,
+    may_go_on,
 )
 from control_plane.reconcile.order import may_begin
 
@@ -75,6 +76,7 @@ def seen(**hosts) -> dict[HostId, list[ObservedServer]]:
 
 
 MOVING = Moving(A, B)
+REACHED = {StoragePoolId("pool"): B}
 FENCED = FenceEvidence(A, FenceKind.OPERATOR_WORD, datetime(2026, 4, 1, tzinfo=UTC), "Sato", "off")
 
 CASES = {
@@ -142,10 +144,25 @@ CASES = {
         seen(),
         [],
     ),
+    "a stranded server that is deleted loses its volume from a host that reaches it": (
+        server(placement=Stranded(FENCED), deleting=True),
+        seen(),
+        [Delete(server(placement=Stranded(FENCED), deleting=True), B, None)],
+    ),
+    "not before a copy elsewhere is gone": (
+        server(placement=Stranded(FENCED), deleting=True),
+        seen(c=[machine()]),
+        [RemoveStale(server(placement=Stranded(FENCED), deleting=True), C, True, Generation(3))],
+    ),
+    "nor where no host reaches it": (
+        server(placement=Stranded(FENCED), deleting=True, storage=StoragePoolId("far")),
+        seen(),
+        [],
+    ),
     "a machine without a record is told and left alone": (
         server(),
         seen(a=[machine(), machine(name="stranger")]),
-        [Unknown(ServerId("stranger"), A)],
+        [Unknown(ServerId("stranger"), A, Generation(3))],
     ),
 }
 
@@ -153,12 +170,12 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_next_action(case):
     wanted, observed, expected = case
-    assert compare([wanted], observed) == expected
+    assert compare([wanted], observed, REACHED) == expected
 
 
 def test_nothing_is_done_to_a_server_whose_host_does_not_answer():
-    assert compare([server()], {B: [], C: []}) == []
-    assert compare([server(placement=MOVING)], {A: [machine()], C: []}) == []
+    assert compare([server()], {B: [], C: []}, REACHED) == []
+    assert compare([server(placement=MOVING)], {A: [machine()], C: []}, REACHED) == []
 
 
 states = st.sampled_from(RunState)
@@ -176,7 +193,7 @@ listings = st.dictionaries(
 @given(placements, st.sampled_from(Power), listings)
 def test_a_server_is_never_started_while_another_host_shows_a_copy(placement, power, observed):
     wanted = server(placement=placement, power=power)
-    for action in compare([wanted], observed):
+    for action in compare([wanted], observed, REACHED):
         if isinstance(action, BringUp):
             assert wanted.placement == Placed(action.host)
             assert power is Power.RUNNING
@@ -185,7 +202,7 @@ def test_a_server_is_never_started_while_another_host_shows_a_copy(placement, po
 
 @given(placements, listings)
 def test_at_most_one_action_concerns_a_server_at_a_time(placement, observed):
-    assert len(compare([server(placement=placement)], observed)) <= 1
+    assert len(compare([server(placement=placement)], observed, REACHED)) <= 1
 
 
 class Region:
@@ -223,3 +240,28 @@ def test_a_first_build_neither_waits_for_other_systems_nor_delays_them():
     new = BringUp(server("new", system=SystemId("n"), generation=Generation(1), tier=0), A)
     booking = BringUp(server("booking", tier=2, system=SystemId("booking")), C)
     assert _names(may_begin([new, booking], [], WHERE)) == ["booking", "new"]
+
+
+DOUBTFUL = {
+    "a start waits": (BringUp(server(), A), False),
+    "a stop goes on": (Stop(server(), A, Generation(3)), True),
+    "a deletion goes on": (Delete(server(), A, Generation(3)), True),
+    "a new label is written": (Relabel(server(), A), True),
+    "a server is moved away": (Migrate(server(placement=MOVING), A, B, False), True),
+    "none is moved there": (Migrate(server(placement=Moving(B, A)), B, A, False), False),
+    "a copy that does not belong there goes": (
+        RemoveStale(server(placement=Placed(B)), A, True, Generation(2)),
+        True,
+    ),
+    "what a broken move left of the server itself stays": (
+        RemoveStale(server(), A, True, Generation(2)),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_on_a_suspect_host_that_answers(case):
+    action, goes_on = case
+    assert may_go_on(action, {A}) is goes_on
+    assert may_go_on(action, set())

@@ -114,6 +114,8 @@ PHRASES: tuple[Phrase, ...] = (
     _phrase("<host> has no BMC", _on_host("remove_bmc")),
     _phrase("<host> has no watchdog", _on_host("remove_watchdog")),
     _phrase("watchdog of <host> broken", _on_host("break_watchdog")),
+    _phrase("heartbeat of <host> stops", _on_host("stop_heartbeat")),
+    _phrase("heartbeat of <host> back", _on_host("resume_heartbeat")),
     _phrase("images of <host> forgotten", _on_host("forget_images")),
     _phrase("image cache full <host>", _on_host("fill_image_cache")),
     _phrase("image cache has room <host>", _on_host("empty_image_cache")),
@@ -168,6 +170,7 @@ PHRASES: tuple[Phrase, ...] = (
     _phrase(
         "owner starts <server>", lambda s, w: s.set_power(ServerId(w["server"]), Power.RUNNING)
     ),
+    _phrase("owner deletes <server>", lambda s, w: s.delete(ServerId(w["server"]))),
     _phrase("system <system> joins", lambda s, w: s.admit(w["system"])),
     _phrase("host <name> joins", lambda s, w: s.add_host(HostId(w["name"]))),
     # Control planes

@@ -113,6 +113,10 @@ class Stage:
         with self.store.write() as tx:
             tx.save_server(replace(tx.server(server), power=power))
 
+    def delete(self, server: ServerId) -> None:
+        with self.store.write() as tx:
+            tx.save_server(replace(tx.server(server), deleting=True))
+
     def operator_says(self, host: HostId, statement: str, method: FenceMethod) -> None:
         with self.store.write() as tx:
             tx.add_fence_word(FenceWord(host, "Sato", statement, method, self._now()))

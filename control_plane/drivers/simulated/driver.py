@@ -196,7 +196,7 @@ class SimulatedDriver:
                 return True
             self._tell(f"shut down {server} on {machine}")
             takes = self.world.timing.guest_stop
-            obeys = guest.state is RunState.RUNNING and server not in self.world.deaf_guests
+            obeys = server not in self.world.deaf_guests and machine.can_write(guest)
             if obeys and takes <= grace:
                 deaths = machine.deaths
                 self.world.virtual_clock.sleep(takes)

@@ -162,6 +162,13 @@ class Faults:
         self.machines[host].has_watchdog = False
         self.machines[host].review_lease()
 
+    def stop_heartbeat(self, host: HostId) -> None:
+        """Nothing on the host renews its lease any more; all else works."""
+        self._agent(host, runs=False)
+
+    def resume_heartbeat(self, host: HostId) -> None:
+        self._agent(host, runs=True)
+
     # Driver calls
 
     def fail_calls(
@@ -274,6 +281,12 @@ class Faults:
     def _bmc(self, host: HostId, behaviour: Bmc, how: str) -> None:
         self.machines[host].bmc = behaviour
         self.around.tell(host, f"the BMC of {host} {how}")
+
+    def _agent(self, host: HostId, *, runs: bool) -> None:
+        machine = self.machines[host]
+        machine.has_agent = runs
+        machine.review_lease()
+        self.around.tell(host, f"the heartbeat of {host} {'is back' if runs else 'stops'}")
 
     def _storage_link(self, host: HostId, *, up: bool) -> None:
         machine = self.machines[host]

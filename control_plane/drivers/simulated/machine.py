@@ -90,6 +90,8 @@ class Machine:
     storage_link: bool = True
     bmc: Bmc = Bmc.WORKS
     has_watchdog: bool = True
+    has_agent: bool = True
+    """Something on it renews its lease."""
     watchdog_works: bool = True
     cache_full: bool = False
     boot_time: Seconds | None = None
@@ -193,7 +195,7 @@ class Machine:
 
     def review_lease(self) -> None:
         """Something changed that decides whether the lease can be renewed."""
-        can_renew = self.running is Running.ON and self._reaches_lease()
+        can_renew = self.running is Running.ON and self.has_agent and self._reaches_lease()
         lease, clock, timing = self.lease, self.around.clock, self.around.timing
         if can_renew and lease.renewing_since is None:
             lease.renewing_since = clock.monotonic()
@@ -286,7 +288,7 @@ class Machine:
         guest = self.guests.get(server)
         return (
             guest is not None
-            and self._can_write(guest)
+            and self.can_write(guest)
             and self.around.clock.monotonic() >= guest.boots_at
         )
 
@@ -319,7 +321,8 @@ class Machine:
             raise DriverError(f"{spec.id} has no disk on storage pool {spec.volume.pool}.")
         return volume
 
-    def _can_write(self, guest: Guest) -> bool:
+    def can_write(self, guest: Guest) -> bool:
+        """It runs and reaches its disk."""
         return (
             self.running is Running.ON
             and self.storage_link
@@ -328,7 +331,7 @@ class Machine:
         )
 
     def _resume(self, guest: Guest) -> None:
-        if guest.writing_since is None and self._can_write(guest):
+        if guest.writing_since is None and self.can_write(guest):
             guest.writing_since = max(self.around.clock.monotonic(), guest.boots_at)
 
     def _count(self, server: ServerId, guest: Guest) -> int:

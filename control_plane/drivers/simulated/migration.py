@@ -112,6 +112,9 @@ class Migrations:
             return DriverError(f"{target} stopped answering, so {server} stays on {source}.")
         if server not in target.arriving:
             return DriverError(f"{server} was destroyed on {target} while it arrived.")
+        if not source.reaches(self.around.pool_of(guest.volume)):
+            # It can't write out what it holds, so it can't let go of the disk.
+            return StorageUnavailable(f"{source} lost its storage, so {server} stays there.")
         if not target.reaches(self.around.pool_of(guest.volume)):
             return StorageUnavailable(f"{target} lost its storage, so {server} stays on {source}.")
         return None
