@@ -21,6 +21,7 @@ from control_plane.http.in_flight import InFlight
 from control_plane.http.metrics import RequestMetrics
 from control_plane.http.openapi import describe_with_problems
 from control_plane.http.problems import answer_with_problems
+from control_plane.http.refusals import RefusalRecord
 from control_plane.http.request_record import RequestRecord
 from control_plane.http.tokens import TokenCheck
 from control_plane.http.waiting import Watch
@@ -97,5 +98,6 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         check=TokenCheck(world.clock.monotonic),
         now=world.clock.now,
     )
+    app.add_middleware(RefusalRecord, store=store, clock=world.clock)
     app.add_middleware(RequestRecord, metrics=RequestMetrics(registry))
     return app

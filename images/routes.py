@@ -11,6 +11,7 @@ from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
 from control_plane.http.paging import Cursor, Limit, Page, page_of
+from control_plane.http.refusals import audited
 from control_plane.model.access import AuditEntry, Role
 from control_plane.model.ids import ImageId
 from images.catalogue import NewImage, add_image, describe, list_images, standing, verify_image
@@ -43,6 +44,7 @@ def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRou
         return ImageOut.of(found, show_location=principal.role is Role.OPERATOR)
 
     @router.post("", status_code=201, response_model=ImageOut)
+    @audited("image.add", "image")
     def add(
         body: ImageIn, principal: Operator, edge: AtHand, once: Once, dry_run: DryRun = False
     ) -> Response:

@@ -18,6 +18,7 @@ from control_plane.http.idempotency import Once, OnceOnly, Remember
 from control_plane.http.paging import Cursor, Limit, Page, page_of
 from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
+from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.ids import BlueprintId, Generation, HostId, RegionId, ServerId, SystemId
@@ -71,6 +72,7 @@ _REHEARSED: dict[int | str, dict[str, Any]] = {
     response_model=OperationOut,
     responses={200: {"model": JoinPlan, "description": "With `dry_run`."}},
 )
+@audited("member.join", "member")
 def join(
     body: MemberIn,
     who: Operator,
@@ -237,6 +239,7 @@ def read_server_console(
     response_model=OperationOut,
     responses=_REHEARSED,
 )
+@audited("server.stop", "server")
 def stop(
     server: Name,
     who: Anyone,
@@ -257,6 +260,7 @@ def stop(
     response_model=OperationOut,
     responses=_REHEARSED,
 )
+@audited("server.start", "server")
 def start(
     server: Name,
     who: Anyone,
@@ -303,6 +307,7 @@ def _change_power(change: PowerChange, edge: Edge, once: OnceOnly, *, dry_run: b
     response_model=OperationOut,
     responses=_REHEARSED,
 )
+@audited("server.migrate", "server")
 def migrate_server(
     server: Name,
     who: Operator,

@@ -15,12 +15,14 @@ from control_plane.http.edge import AtHand
 from control_plane.http.idempotency import Once, Remember
 from control_plane.http.paging import Cursor, Limit, Page, page_of
 from control_plane.http.references import named_in_body
+from control_plane.http.refusals import audited
 from control_plane.model.errors import YuiError
 
 router = APIRouter(prefix="/v1/tokens", tags=["access"])
 
 
 @router.post("", status_code=201, response_model=TokenIssued)
+@audited("token.issue", "token")
 def issue_token(body: TokenIn, who: Operator, edge: AtHand, once: Once) -> Response:
     """Issue a token. Its text is in this answer and nowhere else, not even in the record of answers
     that Idempotency-Key works by."""
@@ -42,6 +44,7 @@ def read_tokens(
 
 
 @router.delete("/{token_id}", response_model=TokenRevoked)
+@audited("token.revoke", "token")
 def revoke_token(token_id: Name, who: Operator, edge: AtHand, once: Once) -> Response:
     """Revoke a token; the next request that comes with it is refused."""
 

@@ -60,7 +60,8 @@ class Problem(ResponseBody):
 def problem(
     scope: Scope, error: YuiError, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The answer for `error` to the request of `scope`."""
+    """The answer for `error` to the request of `scope`, whose state keeps the type as `problem`."""
+    scope.setdefault("state", {})["problem"] = error.type
     language = preferred(Headers(scope=scope).get("accept-language"))
     ja = language is Language.JA
     title = _TITLES.get(error.status)

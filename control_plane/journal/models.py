@@ -47,13 +47,14 @@ class Events(ResponseBody):
 
 
 class AuditOut(ResponseBody):
-    """One thing that somebody did or tried: `principal` is the token's id, `fields.label`
-    the name on it."""
+    """One thing that somebody did or tried: `principal` is the token's id, `fields.label` the name on
+    it; `role` is null for strangers. `outcome` is `done`, or the type of the problem for which it was
+    refused; `fields.left_out` counts refusals of the same principal that were too many to write."""
 
     sequence: int
     at: datetime
     principal: str
-    role: str
+    role: str | None
     action: str
     subject: str
     outcome: str

@@ -111,7 +111,7 @@ def read_audit(
     newest: Newest = False,
     limit: Limit = 100,
 ) -> Audit:
-    """What was done by whom, oldest first."""
+    """What was done by whom, and what was refused to whom, oldest first."""
     with edge.store.read() as tx:
         one_more = tx.audit(after, limit + 1, before=before, newest=newest)
     entries = one_more[-limit:] if newest else one_more[:limit]
@@ -141,7 +141,7 @@ def _audit_out(entry: AuditEntry) -> AuditOut:
         sequence=entry.sequence,
         at=entry.at,
         principal=entry.principal,
-        role=entry.role.value,
+        role=None if entry.role is None else entry.role.value,
         action=entry.action,
         subject=entry.subject,
         outcome=entry.outcome,

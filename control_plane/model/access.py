@@ -31,12 +31,12 @@ class Token:
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Who did what to what, and how it ended: `principal` is a token's id or a part of the control
-    plane, `action` a dotted verb such as `member.join`, `outcome` `done` or a problem's type.
-    `sequence` is given by the store."""
+    plane, `role` None for strangers, `action` a dotted verb such as `member.join`, `outcome` `done` or
+    a problem's type. `sequence` is given by the store."""
 
     at: datetime
     principal: str
-    role: Role
+    role: Role | None
     tenant: str | None
     action: str
     subject: str

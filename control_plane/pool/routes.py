@@ -15,6 +15,7 @@ from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
 from control_plane.http.paging import Cursor, Limit, Page, page_of
 from control_plane.http.references import named_in_body
+from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.fence import FenceMethod
@@ -48,6 +49,7 @@ def read_pool(_: Operator, edge: AtHand) -> Response:
 
 
 @router.put("/pool", response_model=PoolApplied)
+@audited("pool.apply", "pool")
 def put_pool(
     body: Annotated[dict[str, Any], Body()],
     who: Operator,
@@ -102,6 +104,7 @@ def read_host(host_id: Name, _: Operator, edge: AtHand) -> Response:
     response_model=OperationOut,
     responses={200: {"model": DrainPlan, "description": "With `dry_run`."}},
 )
+@audited("host.drain", "host")
 def drain_host(
     host_id: Name,
     who: Operator,
@@ -133,6 +136,7 @@ def drain_host(
 
 
 @router.post("/hosts/{host_id}/return", response_model=HostOut)
+@audited("host.return", "host")
 def return_host(
     host_id: Name,
     who: Operator,
@@ -155,6 +159,7 @@ def return_host(
 
 
 @router.post("/hosts/{host_id}/fence", status_code=202, response_model=FenceAccepted)
+@audited("host.fence", "host")
 def fence_host(
     host_id: Name,
     body: FenceIn,
@@ -210,6 +215,7 @@ def read_certificate(region_id: Name, _: Operator, edge: AtHand) -> CertificateO
 
 
 @router.post("/regions/{region_id}/certificate/check")
+@audited("certificate.check", "region")
 def check_certificate(region_id: Name, who: Operator, edge: AtHand) -> CertificateOut:
     """The same check, with an entry in the audit trail that says who asked and what came out."""
     at = edge.clock.now()

@@ -8,7 +8,7 @@ undone leaves a hole in the numbers, and nothing ever fills it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,8 @@ from control_plane.store.rows import Rows, TenantName
 
 # "yui" and "journal" in figures of ours; advisory locks are told apart by number alone.
 JOURNAL_LOCK = 0x797569_01
+
+_NO_ROLE = "none"
 
 
 class JournalReads(Rows):
@@ -69,22 +71,15 @@ class JournalWrites(JournalReads):
         """Answers the event with its number."""
         self._hold_journal()
         sequence = self._connection.execute(
-            insert(tables.events)
-            .values(
-                kind=event.kind,
-                subject=event.subject,
-                at=event.at,
-                severity=event.severity.value,
-                en=event.en,
-                ja=event.ja,
-                tenant=event.tenant,
-                fields=None if event.fields is None else dict(event.fields),
-                member_en=event.member_en,
-                member_ja=event.member_ja,
-            )
-            .returning(tables.events.c.sequence)
+            insert(tables.events).values(_values_of(event)).returning(tables.events.c.sequence)
         ).scalar_one()
         return replace(event, sequence=sequence)
+
+    def add_events(self, events: Sequence[Event]) -> None:
+        """`add_event` for many at once, in their order."""
+        if events:
+            self._hold_journal()
+            self._connection.execute(insert(tables.events), [_values_of(e) for e in events])
 
     def set_announced(self, notifier: str, sequence: int) -> None:
         """That notifier has told people of everything up to the event of that number."""
@@ -102,7 +97,7 @@ class JournalWrites(JournalReads):
             .values(
                 at=entry.at,
                 principal=entry.principal,
-                role=entry.role.value,
+                role=_NO_ROLE if entry.role is None else entry.role.value,
                 tenant=entry.tenant,
                 action=entry.action,
                 subject=entry.subject,
@@ -136,6 +131,21 @@ def _part(
     return query.order_by(number.desc() if newest else number)
 
 
+def _values_of(event: Event) -> dict[str, Any]:
+    return {
+        "kind": event.kind,
+        "subject": event.subject,
+        "at": event.at,
+        "severity": event.severity.value,
+        "en": event.en,
+        "ja": event.ja,
+        "tenant": event.tenant,
+        "fields": None if event.fields is None else dict(event.fields),
+        "member_en": event.member_en,
+        "member_ja": event.member_ja,
+    }
+
+
 def _event(row: Row[tuple[object, ...]]) -> Event:
     return Event(
         row.kind,
@@ -156,7 +166,7 @@ def _audit_entry(row: Row[tuple[object, ...]]) -> AuditEntry:
     return AuditEntry(
         row.at,
         row.principal,
-        Role(row.role),
+        None if row.role == _NO_ROLE else Role(row.role),
         row.tenant,
         row.action,
         row.subject,

@@ -147,17 +147,22 @@ class Api:
 
 
 def rows_of(state_file: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table of a SQLite state, which somebody may be using."""
+    """Every row of every table of a SQLite state, which somebody may be using: but for how far people
+    were told of events, and what the audit trail says was refused."""
     reader = sqlite3.connect(f"file:{state_file}?mode=ro", uri=True)
     try:
         tables = [
             name
             for (name,) in reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         ]
-        return {
+        rows = {
             name: sorted(reader.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)  # noqa: S608
             for name in tables
+            if name != "announced"
         }
+        done = rows["audit_entries"]
+        rows["audit_entries"] = [entry for entry in done if "done" in entry]
+        return rows
     finally:
         reader.close()
 

@@ -240,7 +240,7 @@ def test_sigterm_answers_who_waits_and_ends_everything_in_order(tmp_path: Path) 
     finally:
         process.kill()
         process.wait()
-    assert answers[0].json() == {"items": [], "next": 99}
+    assert answers[0].json() == {"items": [], "next": 99, "previous": None}
     assert [line for line in rest.splitlines() if line in ("work ended", "closed")] == [
         "work ended",
         "closed",

@@ -1,0 +1,127 @@
+"""Whoever tries what is refused stands in the audit trail, and can't fill it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from control_plane.http.refusals import Allowance
+from control_plane.model.units import Seconds
+from tests.api.conftest import MIKASA, UJI, Api, pool, problem_of
+from tests.api.test_access_to_every_route import routes, send
+
+CHANGES = {
+    ("PUT", "/v1/pool"): ("pool.apply", "pool"),
+    ("POST", "/v1/hosts/{host_id}/drain"): ("host.drain", "host:kyoto-1"),
+    ("POST", "/v1/hosts/{host_id}/return"): ("host.return", "host:kyoto-1"),
+    ("POST", "/v1/hosts/{host_id}/fence"): ("host.fence", "host:kyoto-1"),
+    ("POST", "/v1/regions/{region_id}/certificate/check"): ("certificate.check", "region:kyoto"),
+    ("POST", "/v1/members"): ("member.join", "member"),
+    ("POST", "/v1/servers/{server}/migrate"): ("server.migrate", "server:"),
+    ("POST", "/v1/images"): ("image.add", "image"),
+    ("POST", "/v1/tokens"): ("token.issue", "token"),
+    ("DELETE", "/v1/tokens/{token_id}"): ("token.revoke", "token:"),
+}
+"""What a member may not do, as the audit trail has it."""
+
+READS = {("POST", "/v1/explain"), ("POST", "/v1/images/{id}/verify")}
+
+
+def refused(api: Api) -> list[dict[str, Any]]:
+    trail = api.get("/v1/audit?limit=1000").json()["items"]
+    return [entry for entry in trail if entry["outcome"] != "done"]
+
+
+def test_every_change_that_a_member_may_not_make_is_recorded_when_it_tries(api: Api) -> None:
+    api.join(MIKASA)
+    town = api.tenant(MIKASA)
+    for method, path in sorted(set(routes(api))):
+        if method != "GET":
+            before = len(refused(api))
+            answer = send(town, method, path)
+            new = refused(api)[before:]
+            if answer.is_success or (method, path) in READS:
+                assert new == [], (method, path)
+                continue
+            (entry,) = new
+            action, subject = CHANGES[method, path]
+            assert (entry["action"], entry["outcome"]) == (action, "operators-only")
+            assert entry["subject"].startswith(subject)
+            assert (entry["role"], entry["tenant"]) == ("tenant", MIKASA)
+            assert entry["fields"]["label"] == f"town {MIKASA}"
+            assert entry["fields"]["request_id"] == answer.headers["x-request-id"]
+
+
+def test_refusals_of_every_kind_are_recorded_with_their_reason(api: Api) -> None:
+    api.join(MIKASA, "facility-booking")
+    (server,) = api.get("/v1/servers").json()["items"]
+    api.post("/v1/members", json={"code": MIKASA, "blueprints": ["facility-booking"]})
+    api.post("/v1/members", json={"code": "not a code", "blueprints": []})
+    api.post("/v1/hosts/kyoto-1/drain", headers={"If-Match": '"g999"'})
+    api.post(f"/v1/servers/{server['id']}/migrate", json={"target": "nowhere"})
+    api.post("/v1/servers/nobody/stop")
+    api.put("/v1/pool", content=b"{", headers={"Content-Type": "application/json"})
+    assert [(entry["action"], entry["fields"]["status"]) for entry in refused(api)] == [
+        ("member.join", 409),
+        ("member.join", 422),
+        ("host.drain", 412),
+        ("server.migrate", 422),
+        ("server.stop", 404),
+        ("pool.apply", 400),
+    ]
+    assert refused(api)[2]["outcome"] == "host-changed"
+    assert refused(api)[4]["subject"] == "server:nobody"
+
+
+def test_what_was_only_looked_at_or_rehearsed_is_no_refused_change(api: Api) -> None:
+    api.get("/v1/hosts/nowhere")
+    api.post("/v1/hosts/nowhere/drain?dry_run=true")
+    api.post("/v1/explain", json={"region": "nowhere", "flavor": "m1.small"})
+    api.post("/v1/nothing/here")
+    api.request("PATCH", "/v1/pool")
+    assert refused(api) == []
+
+
+def test_a_route_that_knows_no_rehearsal_is_not_excused_by_the_word(api: Api) -> None:
+    api.post("/v1/tokens?dry_run=true", json={"role": "tenant", "label": "mine"})
+    (entry,) = refused(api)
+    assert (entry["action"], entry["outcome"]) == ("token.issue", "token-tenant-missing")
+
+
+def test_what_a_stranger_tries_is_recorded_once_and_then_counted(api: Api) -> None:
+    for number in range(30):
+        headers = {"Authorization": "Bearer yui_aaaa_bbbb"} if number % 2 else {}
+        assert api.client.put("/v1/pool", json=pool(), headers=headers).status_code == 401
+    (entry,) = refused(api)
+    assert (entry["principal"], entry["role"], entry["tenant"]) == ("stranger", None, None)
+    assert (entry["action"], entry["subject"]) == ("token.check", "api")
+    assert entry["outcome"] == "token-missing"
+    assert "bbbb" not in str(api.get("/v1/audit?limit=1000").json())
+
+
+def test_who_is_refused_without_end_fills_no_state(api: Api) -> None:
+    api.join(UJI)
+    town = api.tenant(UJI)
+    for _ in range(130):
+        problem_of(town.post("/v1/hosts/kyoto-1/drain"), 403, "operators-only")
+    assert len(refused(api)) == 100
+    problem_of(api.post("/v1/hosts/nowhere/drain"), 404, "host-not-found")
+    assert refused(api)[-1]["subject"] == "host:nowhere"
+
+
+def test_whoever_was_counted_is_written_again_in_the_next_window_with_the_count() -> None:
+    allowance = Allowance(2, Seconds(600))
+    taken = [allowance.take("a", Seconds(float(at))) for at in (0, 1, 2, 3, 599, 600, 601, 602)]
+    assert taken == [0, 0, None, None, None, 3, 0, None]
+    assert allowance.take("b", Seconds(602.0)) == 0
+
+
+@pytest.mark.parametrize("name", ["%00", "%0a%1b[31m", "x" * 3000, "%E2%80%AE"])
+def test_a_path_that_holds_anything_is_recorded_as_plain_text(api: Api, name: str) -> None:
+    answer = api.post(f"/v1/hosts/{name}/drain")
+    assert answer.status_code == 422
+    (entry,) = refused(api)
+    assert entry["subject"].startswith("host:")
+    assert entry["subject"].isprintable()
+    assert len(entry["subject"]) <= 85
