@@ -13,7 +13,7 @@ from functools import partial
 from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.world import Lane, Pending, Sign, World
 from control_plane.model.host_health import Cleaning
-from control_plane.model.ids import HostId, ServerId
+from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.operation import Event
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
@@ -80,17 +80,23 @@ class Intake:
             return
         with self.store.read() as tx:
             servers = {server.id: server for server in tx.servers()}
+            deleted = tx.deleted_servers()
         now = self.world.clock.monotonic()
         for host in hosts:
-            task = partial(self._clean, host, servers)
+            task = partial(self._clean, host, servers, deleted)
             self._visits[host.id] = _Visit(host, self.world.submit(task, Lane.CARE), now)
 
-    def _clean(self, host: Host, servers: Mapping[ServerId, Server]) -> Inspection:
+    def _clean(
+        self,
+        host: Host,
+        servers: Mapping[ServerId, Server],
+        deleted: Mapping[ServerId, Generation],
+    ) -> Inspection:
         def still_leading() -> bool:
             with self.store.read() as tx:
                 return _is_same(tx.host(host.id), host) and self.leadership.still_held(tx)
 
-        return clean(self.world.driver(host), host.id, servers, still_leading)
+        return clean(self.world.driver(host), host.id, servers, still_leading, deleted)
 
     def _waits(self, visit: _Visit, lease: Lease) -> bool:
         """False: a cleaning that hangs is waited for, and told of."""
@@ -111,10 +117,11 @@ class Intake:
         news = strangers if strangers != self._strangers_told.get(host.id, ()) else ()
         if same:
             self._strangers_told[host.id] = strangers
-        if found.stale or news:
+        if found.stale or found.deleted or news:
             with self.store.write(lease) as tx:
-                for server in found.stale:
-                    tx.add_event(narration.stale_copy(server, host.id, at))
+                tx.add_events([narration.stale_copy(s, host.id, at) for s in found.stale])
+                if found.deleted:
+                    tx.add_event(narration.leftovers_removed(host.id, found.deleted, at))
                 if news:
                     tx.add_event(narration.not_clean(host.id, news, at))
         if not same or strangers or visit.doubtful or not isinstance(host.health, Cleaning):
