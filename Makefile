@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast static up down bench locks clean
 
+# Tests start Python a few hundred times: compiling everything each time would take minutes.
+unexport PYTHONDONTWRITEBYTECODE
+
 PY := .venv/bin/python
 BIN := .venv/bin
 
