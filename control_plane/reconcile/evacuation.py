@@ -5,14 +5,15 @@ server had no refuge), the servers with the lowest tier look for room first, and
 stranded: it waits, visibly, and holds no room.
 
 Hosts that died together are evacuated together, so that the order of tiers holds among all of them.
-That is done in parts, each a transaction, for a site may hold a thousand servers and others want to
-write meanwhile.
+A site may hold a thousand servers: they are placed in parts, a tick each, so that the next failure
+is noticed and others can write meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -25,14 +26,9 @@ from control_plane.model.pool import DomainKind, Host
 from control_plane.model.workload import Moving, Placed, Seen, Server, Stranded
 from control_plane.placement import Refusal, Resettlement
 from control_plane.reconcile import narration
-from control_plane.reconcile.relocation import (
-    InParts,
-    Relocation,
-    first_to_restart,
-    record,
-)
+from control_plane.reconcile.relocation import Relocation, in_one, in_order, record
 from control_plane.reconcile.timings import Timings
-from control_plane.store import Lease, Store, Transaction, hosts_of
+from control_plane.store import Lease, LostRace, Store, Transaction, hosts_of
 
 _WIDTH = {
     DomainKind.HOST: 0,
@@ -47,39 +43,43 @@ _Dead = Mapping[HostId, FenceEvidence]
 
 @dataclass(slots=True)
 class Evacuation:
+    """`unfinished` are the regions with servers left over from the last call."""
+
     store: Store
     clock: Clock
     timings: Timings
+    unfinished: set[RegionId] = field(default_factory=set)
 
     def advance(self, hosts: Sequence[Host], lease: Lease) -> dict[RegionId, int]:
-        """Give the servers of fenced hosts new places, as many as one tick has time for; how many
-        that were, by region. What another process was ahead of is left to the next tick."""
+        """Give servers of fenced hosts new places, as many as one tick has time for; how many that
+        were, by region. What another process was ahead of is left to the next tick."""
+        self.unfinished.clear()
+        with self.store.read() as tx:
+            for host in hosts:
+                if isinstance(host.health, Fenced) and host.region not in self.unfinished:
+                    self.unfinished |= {host.region for _ in tx.servers(host=host.id, limit=1)}
         moved: dict[RegionId, int] = {}
-        for region in sorted({h.region for h in hosts if isinstance(h.health, Fenced)}):
-            with self.store.read() as tx:
-                carried = any(tx.servers(host=h) for h in _dead(hosts, region))
-            if carried:
-                parts = InParts(self.store, self.clock, self.timings)
-                moved[region] = parts.do(region, lease, partial(self._some, region))
+        regions = sorted(self.unfinished)
+        for region in regions:
+            most = max(1, self.timings.servers_per_tick // len(regions))
+            with suppress(LostRace):
+                moved[region] = in_one(self.store, region, lease, partial(self._some, region, most))
         return {region: count for region, count in moved.items() if count}
 
-    def _some(self, region: RegionId, tx: Transaction) -> int:
-        dead = _dead(tx.hosts(region), region)
+    def _some(self, region: RegionId, most: int, tx: Transaction) -> int:
+        dead = {
+            host.id: host.health.evidence
+            for host in tx.hosts(region)
+            if isinstance(host.health, Fenced)
+        }
         affected = {server.id: server for host in sorted(dead) for server in tx.servers(host=host)}
-        if not affected:
-            return 0
-        some = first_to_restart(affected.values(), self.timings.servers_at_once)
-        ledger = tx.ledger(region)
-        record(tx, ledger, relocations(ledger, some, dead, self.clock.now()))
+        some = in_order(affected.values())[:most]
+        if some:
+            ledger = tx.ledger(region)
+            record(tx, ledger, relocations(ledger, some, dead, self.clock.now()))
+        left = len(affected) - len(some)
+        (self.unfinished.add if left else self.unfinished.discard)(region)
         return len(some)
-
-
-def _dead(hosts: Sequence[Host], region: RegionId) -> dict[HostId, FenceEvidence]:
-    return {
-        host.id: host.health.evidence
-        for host in hosts
-        if host.region == region and isinstance(host.health, Fenced)
-    }
 
 
 def relocations(

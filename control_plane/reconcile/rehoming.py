@@ -7,34 +7,33 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from control_plane.drivers.world import Clock
-from control_plane.model.ids import RegionId, ServerId
-from control_plane.model.pool import Host
+from control_plane.model.host_health import Up
+from control_plane.model.ids import HostId, RegionId
+from control_plane.model.pool import Duty, Host
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Server, Stranded
 from control_plane.placement import Refusal, Resettlement
 from control_plane.reconcile import narration
-from control_plane.reconcile.relocation import (
-    InParts,
-    Relocation,
-    first_to_restart,
-    record,
-)
+from control_plane.reconcile.relocation import Relocation, in_one, in_order, record
 from control_plane.reconcile.timings import Timings
-from control_plane.store import Lease, Store, Transaction
+from control_plane.store import Lease, LostRace, Store, Transaction
+
+_Capability = tuple[HostId, object, object, object, object]
 
 
 @dataclass(slots=True)
 class Rehoming:
-    """A region in which somebody finds no room is asked again later, or as soon as anything in the
-    pool has changed."""
+    """A region in which somebody finds no room is asked again later, or as soon as it has a host
+    more that can be used, or one that can do more."""
 
     store: Store
     clock: Clock
     timings: Timings
     _not_before: dict[RegionId, Seconds] = field(default_factory=dict)
+    _usable: dict[RegionId, frozenset[_Capability]] = field(default_factory=dict)
 
     def look_again(self) -> None:
-        """Something in the pool has changed, so there may be room now."""
+        """Servers have gone away or moved, so there may be room now."""
         self._not_before.clear()
 
     def advance(
@@ -45,38 +44,51 @@ class Rehoming:
             return {}
         placed: dict[RegionId, int] = {}
         for region in sorted({host.region for host in hosts}):
+            self._note_usable(region, hosts)
             now = self.clock.monotonic()
             if now < self._not_before.get(region, now):
                 continue
-            refused: set[ServerId] = set()
-            parts = InParts(self.store, self.clock, self.timings)
-            placed[region] = parts.do(region, lease, partial(self._some, region, refused))
-            if refused:
+            try:
+                placed[region], everybody = in_one(
+                    self.store, region, lease, partial(self._some, region)
+                )
+            except LostRace:
+                continue
+            if everybody:
                 self._not_before[region] = Seconds(now + self.timings.retry_most / 2)
         return {region: count for region, count in placed.items() if count}
 
-    def _some(self, region: RegionId, refused: set[ServerId], tx: Transaction) -> int:
-        """Place as many as one transaction may; those that find no room go to `refused`."""
+    def _note_usable(self, region: RegionId, hosts: Sequence[Host]) -> None:
+        usable = frozenset(
+            (host.id, host.capacity, host.zones, host.storage, host.traits)
+            for host in hosts
+            if host.region == region
+            and isinstance(host.health, Up)
+            and host.duty is Duty.IN_SERVICE
+        )
+        if not usable <= self._usable.get(region, frozenset()):
+            self._not_before.pop(region, None)
+        self._usable[region] = usable
+
+    def _some(self, region: RegionId, tx: Transaction) -> tuple[int, bool]:
+        """Place as many as one tick has time for: how many, and whether everybody was asked for."""
         ledger = tx.ledger(region)
-        waiting = [
-            id for id, held in ledger.workloads.items() if not held.hosts and id not in refused
-        ]
+        waiting = [id for id, workload in ledger.workloads.items() if not workload.hosts]
         if not waiting:
-            return 0
+            return 0, True
         room = Resettlement(ledger, waiting)
         servers = {server.id: server for server in tx.servers(region=region)}
         found: list[Relocation] = []
-        for server in first_to_restart((servers[id] for id in waiting), len(waiting)):
+        for server in in_order(servers[id] for id in waiting):
+            if len(found) >= self.timings.servers_per_tick:
+                break
             if not isinstance(server.placement, Stranded):
                 continue
             answer = room.find(server.id)
             if isinstance(answer, Refusal):
-                refused.add(server.id)
                 continue
             there = replace(server, placement=server.placement.rehome(answer))
             event = narration.rehomed(server, answer, self.clock.now())
             found.append(Relocation(there, event, takes=answer))
-            if len(found) >= self.timings.servers_at_once:
-                break
         record(tx, ledger, found)
-        return len(found)
+        return len(found), len(found) < self.timings.servers_per_tick

@@ -32,10 +32,8 @@ class Timings:
     gap: Seconds = Seconds(30.0)
     """Nothing heard for so long means that this process was not listening: it begins anew."""
     errands_at_once: int = 40
-    """Fewer than the World's slow workers, so that none waits for another without being seen to."""
-    planning_per_tick: Seconds = Seconds(1.0)
-    """How long one tick may place the servers of hosts that died, or those that wait for room."""
-    servers_at_once: int = 250
-    """Servers placed in one transaction, in which nobody else can write to a SQLite state."""
+    """Fewer than the World's slow workers, which have other things to do as well."""
+    servers_per_tick: int = 300
+    """How many servers of dead hosts are placed before hosts are listened to again."""
     ask_for_word_after: Seconds = Seconds(60.0)
     """How long a host may be suspect before operators are asked to look at it."""
