@@ -158,14 +158,14 @@ class Stage:
         self._say("story", what)
 
     def rests(self) -> bool:
-        """Every host is well and in service, every server runs where it is placed and answers, and
-        the certificate is complete."""
+        """Every host is well and in service, every server runs where it is placed and answers, none
+        is still to be deleted, and the certificate is complete."""
         with self.store.read() as tx:
             hosts, servers = tx.hosts(), tx.servers()
             ledgers = [tx.ledger(region.id) for region in tx.regions()]
         return (
             all(isinstance(h.health, Up) and h.duty is Duty.IN_SERVICE for h in hosts)
-            and all(self._at_home(server) for server in servers)
+            and all(self._at_home(server) and not server.deleting for server in servers)
             and not any(check(ledger) for ledger in ledgers)
         )
 

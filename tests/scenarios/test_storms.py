@@ -21,6 +21,8 @@ HERE = Path(__file__).parent
 POOL = StoragePoolId("kyoto-pool")
 STORM = Seconds(240)
 PATIENCE = Seconds(400)
+FEWEST = 3
+"""Servers that are not deleted."""
 SEEDS = range(int(os.environ.get("YUI_STORMS", "4")))
 
 
@@ -52,10 +54,13 @@ def faults(stage: Stage, dice: random.Random) -> list[tuple[str, Callable[[], ob
         (f"BMC of {host} lies", lambda: world.make_bmc_lie(host)),
         (f"BMC of {host} ignores orders", lambda: world.make_bmc_ignore_orders(host)),
         (f"watchdog of {host} broken", lambda: world.break_watchdog(host)),
+        (f"heartbeat of {host} stops", lambda: world.stop_heartbeat(host)),
+        (f"heartbeat of {host} back", lambda: world.resume_heartbeat(host)),
         (f"BMC of {host} works", lambda: world.repair_bmc(host)),
         (f"{server} stops by itself", lambda: world.crash_guest(server)),
         (f"{call} fails on {host}", lambda: world.fail_calls(call, host=host, times=2)),
         (f"answer of {call} lost on {host}", lambda: world.lose_answers(call, host=host)),
+        (f"owner deletes {server}", lambda: delete(stage, server)),
         (f"drain {host}", lambda: set_duty(stage, host, Duty.DRAINING)),
         (f"return {host}", lambda: set_duty(stage, host, Duty.IN_SERVICE)),
         (f"copy of {server} on {other}", lambda: copy_by_hand(stage, server, other)),
@@ -65,6 +70,13 @@ def faults(stage: Stage, dice: random.Random) -> list[tuple[str, Callable[[], ob
         (f"{plane.name} paused", plane.pause),
         (f"{plane.name} resumed", plane.resume),
     ]
+
+
+def delete(stage: Stage, server: ServerId) -> None:
+    with stage.store.read() as tx:
+        if len(tx.servers()) <= FEWEST:
+            return
+    stage.delete(server)
 
 
 def set_duty(stage: Stage, host: HostId, duty: Duty) -> None:
@@ -98,6 +110,7 @@ def make_whole(stage: Stage) -> None:
     for host, machine in world.machines.items():
         world.restore_network(host)
         world.restore_storage(host)
+        world.resume_heartbeat(host)
         if machine.bmc is not Bmc.WORKS:
             world.repair_bmc(host)
         world.thaw(host)
@@ -153,5 +166,7 @@ def test_after_any_storm_nothing_is_doubled_or_lost_and_the_pool_comes_to_rest(
         assert stage.world.double_started == 0, history
         assert all(stage.world.records_intact(server.id) for server in servers), history
         assert stage.rests(), history
+        defined = {server for m in stage.world.machines.values() for server in m.definitions}
+        assert defined == {server.id for server in servers}, history
     finally:
         stage.close()
