@@ -26,9 +26,10 @@ from control_plane.cli import (
 )
 from control_plane.cli import completion as completion_command
 from control_plane.cli import version as version_command
-from control_plane.cli.help_ja import HELP_JA, PANELS_JA
+from control_plane.cli.help_ja import HELP_JA, HELP_OPTION_JA
 from control_plane.cli.language import Language
 from control_plane.cli.output import Screen
+from control_plane.cli.parser_ja import speak_japanese
 from control_plane.cli.session import session_of
 from control_plane.cli.settings import Asked
 
@@ -123,9 +124,8 @@ def _in_japanese(command: Any) -> None:
     command.epilog = _japanese(command.epilog)
     for parameter in command.params:
         parameter.help = _japanese(getattr(parameter, "help", None))
-        parameter.rich_help_panel = PANELS_JA[parameter.param_type_name]
+    speak_japanese(command, HELP_OPTION_JA)
     for child in getattr(command, "commands", {}).values():
-        child.rich_help_panel = PANELS_JA["command"]
         _in_japanese(child)
 
 

@@ -1,7 +1,7 @@
 """Everything that `yui` says by itself, in both languages side by side.
 
 What the API says arrives in the reader's language and is not here; neither are the words of states
-(`words`) and the help texts (`help_ja`).
+(`words`), the help texts (`help_ja`) nor those of the parser (`parser_ja`).
 """
 
 from __future__ import annotations
@@ -271,5 +271,15 @@ USAGE_WRONG = _M(
 USAGE_NO_OPTION = _M("There is no option {name}.", "{name} というオプションはありません。")
 USAGE_MISSING = _M("{name} is missing.", "{name} を指定してください。")
 USAGE_BAD = _M("{name} is not right: {detail}", "{name} が正しくありません: {detail}")
+USAGE_NO_CHOICE = _M(
+    "{name} must be one of {choices}.", "{name} は {choices} のいずれかで指定してください。"
+)
+USAGE_NEEDS_VALUE = _M("{name} needs a value.", "{name} には値を指定してください。")
+USAGE_TAKES_NO_VALUE = _M("{name} takes no value.", "{name} に値は指定できません。")
+USAGE_EXTRA = _M(
+    "'{extra}' is more than this command takes: leave it out.",
+    "「{extra}」は余分です。取り除いてください。",
+)
+USAGE_WHICH_COMMAND = _M("A command is missing.", "コマンドを指定してください。")
 USAGE_NO_COMMAND = _M("There is no command '{name}'.", "「{name}」というコマンドはありません。")
 MEANT = _M(" Did you mean {near}?", "{near} ではありませんか。")

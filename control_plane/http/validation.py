@@ -81,11 +81,15 @@ def _sentence(error: Mapping[str, Any]) -> tuple[str, str, str]:
     place = ""
     for part in location:
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    return place[:80] or "The body", *what_is_wrong(kind, error.get("ctx") or {})
+
+
+def what_is_wrong(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
+    """What follows the name of a value in a sentence, in English and in Japanese, for a mistake of
+    pydantic's `kind` and its context."""
     en, ja = _SENTENCES.get(kind, ("is not valid", "の値が正しくありません"))
-    context = dict(error.get("ctx") or {})
     expected = str(context.get("expected", "")).replace("'", "")
     return (
-        place[:80] or "The body",
         en.format_map({**context, "expected": expected}),
         ja.format_map({**context, "expected": expected.replace(" or ", "・").replace(", ", "・")}),
     )

@@ -99,9 +99,9 @@ def test_a_pool_file_that_can_not_be_read_is_named(yui, tmp_path, content, said)
         (["host", "list", "--regoin", "x"], "There is no option --regoin. Did you mean --region?"),
         (["host", "show"], "HOST is missing."),
         (["explain", "m1.small"], "--region is missing."),
-        (["explain", "m1.small", "--region", "k", "--count", "0"], "--count is not right"),
-        (["explain", "m1.small", "--region", "k", "--zone", "moon"], "--zone is not right"),
-        (["version", "--lang", "fr"], "--lang is not right"),
+        (["explain", "m1.small", "--region", "k", "--count", "0"], "--count must be at least 1."),
+        (["explain", "m1.small", "--region", "k", "--zone", "moon"], "--zone must be one of "),
+        (["version", "--lang", "fr"], "--lang must be one of en, ja."),
     ],
 )
 def test_a_wrong_command_line_is_told_in_a_sentence_that_says_where_to_look(yui, arguments, said):
