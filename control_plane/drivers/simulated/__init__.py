@@ -1,9 +1,9 @@
 """Hosts, storage and time that only exist in memory, and behave like real ones down to their faults.
 
 Stories of failure are played here: the same control plane runs against it as against real machines.
-Hardware (`machine`, `storage`, `clock`) knows nothing of a control plane; `driver`, `channels` and
-`fencers` are what a control plane sees of it; `faults` is what can go wrong; `monitor` watches what
-must never happen.
+Hardware (`machine`, `storage`, `clock`, put together in `premises`) knows nothing of a control plane;
+`driver`, `channels` and `fencers` are what a control plane sees of it, through its `gate`; `faults` is
+what can go wrong; `monitor` watches what must never happen.
 """
 
 from control_plane.drivers.simulated.clock import ControlPlaneKilled, VirtualClock

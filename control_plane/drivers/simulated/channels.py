@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from control_plane.drivers.simulated.gate import Gate
+from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.world import LivenessChannel, Sign
 from control_plane.model.ids import HostId
 from control_plane.model.pool import Host
-
-if TYPE_CHECKING:
-    from control_plane.drivers.simulated.vantage import Gate
-    from control_plane.drivers.simulated.world import SimulatedWorld
 
 
 @dataclass(frozen=True, slots=True)
 class ManagementNetwork:
     """`answered` is told of every host that is heard."""
 
-    world: SimulatedWorld
+    world: Premises
     gate: Gate
     answered: Callable[[HostId], None]
     name: str = "management-network"

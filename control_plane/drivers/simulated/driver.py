@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from control_plane.drivers.protocol import (
     DiskLocked,
@@ -22,16 +21,14 @@ from control_plane.drivers.protocol import (
     StorageUnavailable,
     VolumeSpec,
 )
+from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.machine import Machine
+from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.simulated.storage import SharedStorage, Volume
 from control_plane.model.ids import Generation, ServerId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint
 from control_plane.model.units import Resources, Seconds
-
-if TYPE_CHECKING:
-    from control_plane.drivers.simulated.vantage import Gate
-    from control_plane.drivers.simulated.world import SimulatedWorld
 
 _MOST_CONSOLE = 1024 * 1024
 
@@ -83,7 +80,7 @@ class _Call:
 class SimulatedDriver:
     """Speaks to one simulated host on behalf of one process."""
 
-    def __init__(self, world: SimulatedWorld, gate: Gate, machine: Machine) -> None:
+    def __init__(self, world: Premises, gate: Gate, machine: Machine) -> None:
         self.world = world
         self.gate = gate
         self.machine = machine

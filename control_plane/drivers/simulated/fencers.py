@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.machine import Bmc, Machine, Running
+from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.world import FenceFailed, Fencer, PowerFailed
 from control_plane.model.fence import FenceEvidence, FenceKind
 from control_plane.model.pool import Host
 
-if TYPE_CHECKING:
-    from control_plane.drivers.simulated.vantage import Gate
-    from control_plane.drivers.simulated.world import SimulatedWorld
-
 
 @dataclass(frozen=True, slots=True)
 class BmcFencer:
-    world: SimulatedWorld
+    world: Premises
     gate: Gate
     name: str = "redfish"
 

@@ -7,22 +7,19 @@ nothing, is decided by control_plane.drivers.fencing, so that stories try the re
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from control_plane.drivers.fencing import LeaseRecord, LeaseUnreadable, LeaseWatch
 from control_plane.drivers.fencing.lease_watch import Sight
+from control_plane.drivers.simulated.machine import Machine
+from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.world import Clock
 from control_plane.model.pool import Host
-
-if TYPE_CHECKING:
-    from control_plane.drivers.simulated.machine import Machine
-    from control_plane.drivers.simulated.world import SimulatedWorld
 
 
 class SimulatedLeases(LeaseWatch):
     """What one process has itself seen of the leases."""
 
-    def __init__(self, world: SimulatedWorld, clock: Clock) -> None:
+    def __init__(self, world: Premises, clock: Clock) -> None:
         super().__init__(clock)
         self._world = world
 

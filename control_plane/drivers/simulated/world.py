@@ -6,60 +6,37 @@ It is itself a World for one control-plane process; `seen_by_another_process` gi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from control_plane.drivers.protocol import DriverError, HostDriver, RunState
-from control_plane.drivers.simulated.clock import Begun, VirtualClock
-from control_plane.drivers.simulated.faults import Faults
-from control_plane.drivers.simulated.machine import Machine
-from control_plane.drivers.simulated.migration import Migrations
+from control_plane.drivers.simulated.clock import Begun
+from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.monitor import Violation
-from control_plane.drivers.simulated.storage import SharedStorage, Volume
-from control_plane.drivers.simulated.surroundings import Happening, Surroundings
+from control_plane.drivers.simulated.premises import BEGINNING, Premises
+from control_plane.drivers.simulated.surroundings import Happening
 from control_plane.drivers.simulated.timing import Timing
-from control_plane.drivers.simulated.trouble import Trouble
-from control_plane.drivers.simulated.vantage import Gate, Vantage
+from control_plane.drivers.simulated.vantage import Vantage
 from control_plane.drivers.world import Clock, Fencer, Lane, LivenessChannel, Notifier
 from control_plane.model.ids import HostId, ServerId
-from control_plane.model.operation import Event
-from control_plane.model.pool import Endpoint, Host, StoragePool
-from control_plane.model.units import GiB, Seconds
+from control_plane.model.pool import Host, StoragePool
+from control_plane.model.units import Seconds
 
 T = TypeVar("T")
 
-_BEGINNING = datetime(2026, 4, 1, tzinfo=UTC)
-_PLENTY = GiB(1 << 40)
 
-
-class SimulatedWorld(Faults):
-    """Hosts that were never heard of before exist from the moment somebody speaks to them, switched
-    on and empty; their storage pools have endless room unless `storage` says otherwise.
-
-    `pace` None lets time jump to whatever is due; a number is virtual seconds per real second.
-    """
+class SimulatedWorld(Premises):
+    """See Premises for what it is made from."""
 
     def __init__(
         self,
         *,
         storage: Iterable[StoragePool] = (),
         timing: Timing | None = None,
-        started_at: datetime = _BEGINNING,
+        started_at: datetime = BEGINNING,
         pace: float | None = None,
     ) -> None:
-        self.timing = timing or Timing()
-        self.virtual_clock = VirtualClock(started_at, pace=pace)
-        self.around = Surroundings(self.virtual_clock, self.timing)
-        self.machines: dict[HostId, Machine] = {}
-        self.trouble = Trouble()
-        self.migrations = Migrations(self.around)
-        self.deaf_guests: set[ServerId] = set()
-        self.image_files: dict[str, str] = {}
-        """What an image file truly contains: location to sha256, where it isn't the catalogue's."""
-        self.told: list[Event] = []
-        """Every event that people were notified of."""
-        for pool in storage:
-            self.add_storage(pool)
+        super().__init__(storage=storage, timing=timing, started_at=started_at, pace=pace)
         self._vantage = Vantage(self)
 
     @classmethod
@@ -69,7 +46,7 @@ class SimulatedWorld(Faults):
         *,
         storage: Iterable[StoragePool] = (),
         timing: Timing | None = None,
-        started_at: datetime = _BEGINNING,
+        started_at: datetime = BEGINNING,
         pace: float | None = None,
     ) -> SimulatedWorld:
         world = cls(storage=storage, timing=timing, started_at=started_at, pace=pace)
@@ -112,37 +89,6 @@ class SimulatedWorld(Faults):
     def gate(self) -> Gate:
         """Pauses and kills the process for which this object is the World."""
         return self._vantage.gate
-
-    # What is in it
-
-    def machine(self, host: Host) -> Machine:
-        machine = self.machines.get(host.id)
-        if machine is None:
-            for pool in host.storage:
-                if pool not in self.around.pools:
-                    self.around.pools[pool] = SharedStorage(pool, _PLENTY)
-            machine = Machine(host, self.around)
-            machine.on_death = lambda: self.migrations.interrupt(host.id)
-            self.machines[host.id] = machine
-        elif machine.host is not host:
-            machine.host = host
-        return machine
-
-    def machine_at(self, endpoint: Endpoint) -> Machine:
-        """The host behind an endpoint. Raises DriverError when there is none, or several."""
-        found = [m for m in self.machines.values() if m.host.endpoint == endpoint]
-        if len(found) != 1:
-            raise DriverError(f"No host is reached at '{endpoint.uri}', or more than one is.")
-        return found[0]
-
-    def add_storage(self, pool: StoragePool) -> None:
-        self.around.pools[pool.id] = SharedStorage(pool.id, pool.capacity)
-
-    def volume(self, server: ServerId) -> Volume | None:
-        for pool in self.around.pools.values():
-            if server in pool.volumes:
-                return pool.volumes[server]
-        return None
 
     # What is true of it
 
