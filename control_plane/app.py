@@ -30,6 +30,7 @@ from control_plane.model.units import Seconds
 from control_plane.pool.routes import router as pool_router
 from control_plane.store import Store
 from images.routes import image_routes
+from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
 from tenants.register import MemberRegister
 from tenants.routes import Membership
@@ -83,6 +84,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         health_router,
         pool_router,
         tenants_router,
+        blueprint_router,
         image_routes(options.images),
         journal_router,
         access_router,

@@ -6,21 +6,21 @@ with a mistake in it is not used at all.
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
-from control_plane.model.blueprint import Blueprint, BlueprintServer
+from control_plane.model.blueprint import Blueprint
+from control_plane.model.blueprint_set import recovery_order
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import BlueprintId, FlavorId, ImageId
-from control_plane.model.pool import Zone
-from control_plane.model.tenant import PopulationBand
-from tenants.yaml_lines import Document, Mistake, read_yaml
+from control_plane.model.ids import BlueprintId
+from tenants.blueprint_file import BlueprintFile, read_blueprint
+from tenants.blueprint_mistakes import at, blueprint_invalid
+from tenants.yaml_lines import Mistake
 
 STANDARD_BLUEPRINTS = Path(__file__).parent / "blueprints"
 _SCHEMA = Path(__file__).parent / "blueprint.schema.json"
@@ -33,174 +33,134 @@ class Catalogue:
     versions: Mapping[BlueprintId, Mapping[int, Blueprint]]
 
     def newest(self) -> tuple[Blueprint, ...]:
-        """The version of each blueprint that new members get, by tier, then id."""
-        latest = (found[max(found)] for found in self.versions.values())
-        return tuple(sorted(latest, key=lambda blueprint: (blueprint.tier, blueprint.id)))
+        """The version of each blueprint that new members get, in the order in which they come back
+        after a failure."""
+        return recovery_order([found[max(found)] for found in self.versions.values()])
 
     def blueprint(self, blueprint_id: BlueprintId, version: int | None = None) -> Blueprint:
         """The newest version unless one is named. Raises `blueprint-not-found` (404)."""
         found = self.versions.get(blueprint_id, {})
         wanted = max(found, default=0) if version is None else version
         if wanted not in found:
-            known = ", ".join(blueprint.id for blueprint in self.newest()) or "none"
-            named = blueprint_id if version is None else f"{blueprint_id} version {version}"
-            raise YuiError(
-                "blueprint-not-found",
-                en=f"There is no blueprint {named}: the catalogue has {known}.",
-                ja=f"ブループリント {named} はありません。カタログにあるのは {known} です。",
-                status=404,
-                fields={"blueprint": blueprint_id, "known": sorted(self.versions)},
-            )
+            raise self._not_found(blueprint_id, version)
         return found[wanted]
+
+    def versions_of(self, blueprint_id: BlueprintId) -> tuple[int, ...]:
+        """Oldest first. Raises `blueprint-not-found` (404)."""
+        if blueprint_id not in self.versions:
+            raise self._not_found(blueprint_id, None)
+        return tuple(sorted(self.versions[blueprint_id]))
+
+    def _not_found(self, blueprint_id: BlueprintId, version: int | None) -> YuiError:
+        if blueprint_id in self.versions:
+            known = ", ".join(map(str, self.versions_of(blueprint_id)))
+            en = f"There is no version {version} of blueprint {blueprint_id}: there is {known}."
+            ja = f"ブループリント {blueprint_id} にバージョン {version} はありません。あるのは {known} です。"
+        else:
+            near = ", ".join(self._near(blueprint_id)) or "none"
+            en = f"There is no blueprint {blueprint_id}: nearest in the catalogue is {near}, and `yui blueprint list` shows them all."
+            ja = f"ブループリント {blueprint_id} はありません。近いものは {near} です。一覧は `yui blueprint list` で確認できます。"
+        return YuiError(
+            "blueprint-not-found",
+            en=en,
+            ja=ja,
+            status=404,
+            fields={"blueprint": blueprint_id, "known": sorted(self.versions)},
+        )
+
+    def _near(self, name: str) -> Sequence[str]:
+        """Three at most, and one wherever there is any."""
+        known = sorted(self.versions)
+        holding = [each for each in known if name in each]
+        return (holding or difflib.get_close_matches(name, known, cutoff=0.0))[:3]
 
 
 def load_catalogue(*folders: Path) -> Catalogue:
     """Read every `*.yaml` of the folders. Raises `blueprint-invalid` naming file, line and field of
     each mistake."""
     validator = Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
-    versions: dict[BlueprintId, dict[int, Blueprint]] = {}
+    files: dict[tuple[BlueprintId, int], BlueprintFile] = {}
     mistakes: list[Mistake] = []
     for path in sorted(path for folder in folders for path in folder.glob("*.yaml")):
-        found = _read(path, validator)
-        if not isinstance(found, Blueprint):
+        found = read_blueprint(path, validator)
+        if not isinstance(found, BlueprintFile):
             mistakes.extend(found)
-        elif found.version in versions.setdefault(found.id, {}):
+            continue
+        key = (found.blueprint.id, found.blueprint.version)
+        if key in files:
             mistakes.append(
                 Mistake(
                     path.name,
                     1,
-                    f"version {found.version} of {found.id} exists already: give it the next version.",
-                    f"{found.id} のバージョン {found.version} はすでにあります。次のバージョン番号にしてください。",
+                    f"version {key[1]} of {key[0]} exists already: give it the next version.",
+                    f"{key[0]} のバージョン {key[1]} はすでにあります。次のバージョン番号にしてください。",
                 )
             )
         else:
-            versions[found.id][found.version] = found
+            files[key] = found
+    versions: dict[BlueprintId, dict[int, Blueprint]] = {}
+    for (id, version), file in sorted(files.items()):
+        versions.setdefault(id, {})[version] = file.blueprint
+    catalogue = Catalogue(versions)
+    # With a file missing, what others say of it can't be judged.
+    mistakes = mistakes or list(_relation_mistakes(catalogue, files))
     if mistakes:
-        raise YuiError(
-            "blueprint-invalid",
-            en="\n".join(mistake.sentence_en for mistake in mistakes),
-            ja="\n".join(mistake.sentence_ja for mistake in mistakes),
-            fields={
-                "mistakes": [
-                    {"file": mistake.file, "line": mistake.line, "en": mistake.en, "ja": mistake.ja}
-                    for mistake in mistakes
-                ]
-            },
+        raise blueprint_invalid(mistakes)
+    return catalogue
+
+
+def _relation_mistakes(
+    catalogue: Catalogue, files: Mapping[tuple[BlueprintId, int], BlueprintFile]
+) -> Iterator[Mistake]:
+    """What a blueprint says of others. Only the newest versions are held to it: older ones were
+    right when they were written."""
+    for blueprint in catalogue.newest():
+        file = files[(blueprint.id, blueprint.version)]
+        for field, names in (("needs", blueprint.needs), ("works_with", blueprint.works_with)):
+            for index, name in enumerate(names):
+                wrong = _wrong_relation(catalogue, blueprint, field, name)
+                if wrong is not None:
+                    yield at(file.path.name, file.document, (field, index), *wrong)
+
+
+def _wrong_relation(
+    catalogue: Catalogue, blueprint: Blueprint, field: str, name: BlueprintId
+) -> tuple[str, str] | None:
+    if name not in catalogue.versions:
+        return (
+            f"there is no blueprint {name}: mend the name, or add its file.",
+            f"ブループリント {name} はありません。名前を直すか、ファイルを追加してください。",
         )
-    return Catalogue(versions)
-
-
-def _read(path: Path, validator: Draft202012Validator) -> Blueprint | Sequence[Mistake]:
-    document = read_yaml(path)
-    if isinstance(document, Mistake):
-        return [document]
-    errors = sorted(
-        validator.iter_errors(document.value), key=lambda error: list(map(str, error.absolute_path))
-    )
-    if errors:
-        return [_mistake(path.name, document, error) for error in errors]
-    blueprint = _blueprint(document.value)
-    return _inconsistencies(path, document, blueprint) or blueprint
-
-
-def _blueprint(value: Mapping[str, Any]) -> Blueprint:
-    return Blueprint(
-        id=BlueprintId(value["id"]),
-        version=value["version"],
-        name_ja=value["name"]["ja"],
-        name_en=value["name"]["en"],
-        tier=value["tier"],
-        zone=Zone(value["zone"]),
-        servers=tuple(
-            BlueprintServer(
-                role=server["role"],
-                image=ImageId(server["image"]),
-                start_order=server["start_order"],
-                flavors={
-                    PopulationBand(band): FlavorId(flavor)
-                    for band, flavor in server["flavors"].items()
-                },
-                anti_affinity=server.get("anti_affinity"),
-                traits=frozenset(server.get("traits", ())),
-            )
-            for server in value["servers"]
-        ),
-    )
-
-
-def _inconsistencies(path: Path, document: Document, blueprint: Blueprint) -> list[Mistake]:
-    """What a schema can't say."""
-    found = []
-    expected = f"{blueprint.id}.v{blueprint.version}.yaml"
-    if path.name != expected:
-        found.append(
-            Mistake(
-                path.name,
-                document.line("id"),
-                f"id and version say {expected}: rename the file, or mend them.",
-                f"id と version によればファイル名は {expected} です。どちらかを直してください。",
-            )
+    other = catalogue.blueprint(name)
+    if field == "works_with":
+        return None
+    if _reaches(catalogue, name, blueprint.id):
+        return (
+            f"{name} needs {blueprint.id} in turn, so neither could start first: make one of them works_with.",
+            f"{name} も {blueprint.id} を必要とするため、どちらも先に起動できません。一方を works_with にしてください。",
         )
-    roles: set[str] = set()
-    for index, server in enumerate(blueprint.servers):
-        if server.role in roles:
-            found.append(
-                Mistake(
-                    path.name,
-                    document.line("servers", index, "role"),
-                    f"servers[{index}].role: '{server.role}' is given twice; a role names one server.",
-                    f"servers[{index}].role: 「{server.role}」が重複しています。役割はサーバーごとに別にしてください。",
-                )
-            )
-        roles.add(server.role)
-    return found
+    if other.zone is not blueprint.zone:
+        return (
+            f"{name} is in zone {other.zone.value} and zones are never bridged: say works_with.",
+            f"{name} は系統 {other.zone.value} にあり、系統どうしはつながりません。works_with にしてください。",
+        )
+    if other.tier > blueprint.tier:
+        return (
+            f"{name} comes back later, in tier {other.tier}: give this tier {other.tier} or more, or say works_with.",
+            f"{name} の復旧は後(ティア {other.tier})です。この tier を {other.tier} 以上にするか、works_with にしてください。",
+        )
+    return None
 
 
-_TYPES_JA = {
-    "object": "キーと値の組",
-    "array": "リスト",
-    "string": "文字列",
-    "integer": "整数",
-}
-
-
-def _mistake(file: str, document: Document, error: ValidationError) -> Mistake:
-    path = list(error.absolute_path)
-    limit: Any = error.validator_value
-    value: Any = error.instance
-    schema: Any = error.schema
-    match error.validator:
-        case "required":
-            missing = next(name for name in limit if name not in value)
-            en, ja = f"'{missing}' is missing", f"「{missing}」がありません"
-        case "additionalProperties":
-            known = schema["properties"]
-            unknown = next(name for name in value if name not in known)
-            path.append(unknown)
-            en = f"this is not known here; known are {', '.join(known)}"
-            ja = f"この項目はありません。使えるのは {', '.join(known)} です"
-        case "type":
-            en, ja = f"must be of type {limit}", f"{_TYPES_JA.get(limit, limit)}で書いてください"
-        case "enum":
-            choices = ", ".join(map(str, limit))
-            en, ja = f"must be one of {choices}", f"{choices} のいずれかにしてください"
-        case "minimum":
-            en, ja = f"must be at least {limit}", f"{limit} 以上にしてください"
-        case "maximum":
-            en, ja = f"must be at most {limit}", f"{limit} 以下にしてください"
-        case "minLength" | "minItems":
-            en, ja = "must not be empty", "空にはできません"
-        case "maxLength":
-            en, ja = f"must have at most {limit} characters", f"{limit} 文字以内にしてください"
-        case "maxItems":
-            en, ja = f"must have at most {limit} items", f"{limit} 件以内にしてください"
-        case "uniqueItems":
-            en, ja = "must not name the same thing twice", "同じものを二度書けません"
-        case "pattern":
-            en = "must be a name of a–z, 0–9 and inner hyphens"
-            ja = "英小文字・数字・ハイフン(先頭と末尾を除く)の名前にしてください"
-        case _:
-            en, ja = "is not valid", "値が正しくありません"
-    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    field = field.lstrip(".") or "blueprint"
-    return Mistake(file, document.line(*path), f"{field}: {en}.", f"{field}: {ja}。")
+def _reaches(catalogue: Catalogue, start: BlueprintId, goal: BlueprintId) -> bool:
+    """Whether `start` needs `goal`, directly or through others."""
+    seen: set[BlueprintId] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name == goal:
+            return True
+        if name not in seen and name in catalogue.versions:
+            seen.add(name)
+            waiting.extend(catalogue.blueprint(name).needs)
+    return False

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from control_plane.http.bounds import CodeText, Name, RequestBody, ResponseBody, ShortText
 from control_plane.pool.models import RefugeOut, Size
+from tenants.blueprint_models import LackOut
 
 
 class MemberIn(RequestBody):
@@ -46,12 +47,14 @@ class PlannedServer(ResponseBody):
 
 
 class JoinPlan(ResponseBody):
-    """What joining would do; nothing of it is written."""
+    """What joining would do; nothing of it is written. `lacks` warns of systems that others want
+    and that were not chosen."""
 
     dry_run: Literal[True] = True
     member: MemberOut
     region: str
     servers: list[PlannedServer]
+    lacks: list[LackOut]
 
 
 class SystemOut(ResponseBody):
@@ -124,27 +127,6 @@ class ConsoleOut(ResponseBody):
 
     server: str
     text: str
-
-
-class BlueprintServerOut(ResponseBody):
-    """`flavors` by population band."""
-
-    role: str
-    image: str
-    start_order: int
-    flavors: dict[str, str]
-    anti_affinity: str | None
-    traits: list[str]
-
-
-class BlueprintOut(ResponseBody):
-    id: str
-    version: int
-    name_ja: str
-    name_en: str
-    tier: int
-    zone: str
-    servers: list[BlueprintServerOut]
 
 
 class ServerPlan(ResponseBody):

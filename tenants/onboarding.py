@@ -13,6 +13,7 @@ from control_plane.journal.progress import MEMBER_JOIN
 from control_plane.model.access import AuditEntry
 from control_plane.model.addressing import mac_of
 from control_plane.model.blueprint import Blueprint, BlueprintServer, System
+from control_plane.model.blueprint_set import Lack, lacks
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import (
     BlueprintId,
@@ -49,12 +50,13 @@ class JoinRequest:
 @dataclass(frozen=True, slots=True)
 class Joined:
     """What was admitted, or would be in a dry run. `blueprints` are those of its systems, `refuges`
-    those of the new servers."""
+    those of the new servers; `lacks` warns of systems that others want and that were not chosen."""
 
     tenant: Tenant
     region: RegionId
     blueprints: Mapping[SystemId, BlueprintId]
     servers: tuple[Server, ...]
+    lacks: tuple[Lack, ...]
     refuges: Mapping[tuple[FailureDomain, ServerId], HostId]
     operation: Operation
 
@@ -91,6 +93,7 @@ class Onboarding:
 
         Raises `municipality-code-malformed`, `municipality-code-check-digit`,
         `municipality-unknown`, `prefecture-wrong`, `blueprint-not-found`, `blueprint-twice`,
+        `container-groups-not-runnable`,
         `region-not-found`, `no-region-serves`, `region-does-not-serve`, `tenant-exists`,
         `flavor-not-found`, `image-not-found`, `image-larger-than-disk`, `no-room`,
         `addresses-exhausted`.
@@ -133,6 +136,7 @@ class Onboarding:
             region,
             {_system(tenant, region, b, at).id: b.id for b in blueprints},
             admitted.servers,
+            lacks(blueprints),
             {
                 key: host
                 for key, host in admitted.refuges.items()
@@ -150,7 +154,10 @@ class Onboarding:
                     ja=f"ブループリント {name} が二度指定されています。システムは団体ごとに1つです。",
                     fields={"blueprint": name},
                 )
-        return tuple(self.catalogue.blueprint(name) for name in names)
+        found = tuple(self.catalogue.blueprint(name) for name in names)
+        for blueprint in found:
+            _need_servers_alone(blueprint)
+        return found
 
     def _new_server(
         self,
@@ -178,6 +185,19 @@ class Onboarding:
             group=None if group is None else GroupId(f"{system.id}-{group}"),
             traits=server.traits,
         )
+
+
+def _need_servers_alone(blueprint: Blueprint) -> None:
+    """Raises `container-groups-not-runnable`."""
+    if not blueprint.container_groups:
+        return
+    roles = ", ".join(group.role for group in blueprint.container_groups)
+    raise YuiError(
+        "container-groups-not-runnable",
+        en=f"Blueprint {blueprint.id} runs {roles} as container groups, which can be declared but not run yet: choose one that has servers alone.",
+        ja=f"ブループリント {blueprint.id} の {roles} はコンテナグループです。定義はできますが、まだ動かせません。サーバーだけのものを選んでください。",
+        fields={"blueprint": blueprint.id, "roles": roles.split(", ")},
+    )
 
 
 def _fresh(name: str, draw: Callable[[int], str], taken: set[str]) -> ServerId:

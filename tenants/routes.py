@@ -28,7 +28,6 @@ from control_plane.pool.models import RefugeOut
 from control_plane.store import Transaction
 from tenants.catalogue import Catalogue
 from tenants.models import (
-    BlueprintOut,
     ConsoleOut,
     JoinPlan,
     MemberIn,
@@ -42,7 +41,7 @@ from tenants.models import (
 from tenants.onboarding import JoinRequest, Onboarding
 from tenants.register import MemberRegister
 from tenants.servers import expect, find_server, migrate, read_console, set_power
-from tenants.views import blueprint_out, join_plan, member_out, server_out, server_plan, system_out
+from tenants.views import join_plan, member_out, server_out, server_plan, system_out
 
 router = APIRouter(prefix="/v1", tags=["tenants"])
 
@@ -121,20 +120,6 @@ def read_members(
         [member for member in members if who.tenant in (None, member.code)],
         key=lambda member: member.code.text,
         show=member_out,
-        limit=limit,
-        cursor=cursor,
-    )
-
-
-@router.get("/blueprints")
-def read_blueprints(
-    _: Anyone, known: Known, limit: Limit = 100, cursor: Cursor = None
-) -> Page[BlueprintOut]:
-    """The newest version of each standard system."""
-    return page_of(
-        known.catalogue.newest(),
-        key=lambda blueprint: blueprint.id,
-        show=blueprint_out,
         limit=limit,
         cursor=cursor,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from control_plane.model.addressing import mac_of
-from control_plane.model.blueprint import Blueprint, System
+from control_plane.model.blueprint import System
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId
 from control_plane.model.operation import Operation
@@ -22,10 +22,9 @@ from control_plane.model.workload import (
 )
 from control_plane.pool.hosts import size_out
 from control_plane.pool.models import RefugeOut
+from tenants.blueprint_views import lack_out
 from tenants.catalogue import Catalogue
 from tenants.models import (
-    BlueprintOut,
-    BlueprintServerOut,
     JoinPlan,
     MemberOut,
     PlannedServer,
@@ -67,6 +66,7 @@ def join_plan(joined: Joined) -> JoinPlan:
             )
             for server in joined.servers
         ],
+        lacks=[lack_out(lack) for lack in joined.lacks],
     )
 
 
@@ -114,28 +114,6 @@ def system_out(system: System, servers: Sequence[Server], catalogue: Catalogue) 
         running=running,
         state=_state(servers, running),
         created_at=system.created_at,
-    )
-
-
-def blueprint_out(blueprint: Blueprint) -> BlueprintOut:
-    return BlueprintOut(
-        id=blueprint.id,
-        version=blueprint.version,
-        name_ja=blueprint.name_ja,
-        name_en=blueprint.name_en,
-        tier=blueprint.tier,
-        zone=blueprint.zone.value,
-        servers=[
-            BlueprintServerOut(
-                role=server.role,
-                image=server.image,
-                start_order=server.start_order,
-                flavors={band.value: flavor for band, flavor in server.flavors.items()},
-                anti_affinity=server.anti_affinity,
-                traits=sorted(server.traits),
-            )
-            for server in blueprint.servers
-        ],
     )
 
 

@@ -128,7 +128,7 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         params = {
-            name: str(value).lower() if isinstance(value, bool) else str(value)
+            name: [_text(each) for each in value] if isinstance(value, list) else _text(value)
             for name, value in query.items()
             if value is not None
         }
@@ -153,6 +153,10 @@ class Api:
                     return response
             time.sleep(0.2 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _trust(settings: Settings) -> ssl.SSLContext:

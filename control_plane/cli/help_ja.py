@@ -87,6 +87,13 @@ HELP_JA: Mapping[str, str] = {
     # Catalogue, tokens, this program
     "Standard business systems of the catalogue.": "カタログの標準業務システム",
     "List the catalogue.": "カタログを一覧します。",
+    "Show what a standard system runs, when, and how it is kept.": "標準システムの構成、利用時間、バックアップを表示します。",
+    "The blueprint's id.": "ブループリントの ID",
+    "An older version. Without it: the newest.": "古い版。省略すると最新の版",
+    "Say what a member of that population takes of the pool with those systems.": "その人口の団体が、指定したシステムで使う資源の量を示します。",
+    "The blueprints' ids.": "ブループリントの ID",
+    "The member's residents.": "団体の人口",
+    "The whole catalogue, as when none is named.": "カタログのすべて(何も指定しないときと同じ)",
     "Disk images of the catalogue.": "カタログのディスクイメージ",
     "List the images.": "イメージを一覧します。",
     "The file, below the control plane's image directory.": "コントロールプレーンのイメージディレクトリーにあるファイル",

@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 
 from control_plane.cli import messages as m
+from control_plane.cli.blueprints import warn_of_lacks
 from control_plane.cli.operations import follow, raise_if_failed
 from control_plane.cli.options import DryRun, Wait
 from control_plane.cli.output import Column
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.journal.models import OperationOut
 from control_plane.model.tenant import MunicipalityCode
-from tenants.models import BlueprintOut, JoinPlan, MemberOut
+from tenants.blueprint_models import BlueprintOut
+from tenants.models import JoinPlan, MemberOut
 
 app = typer.Typer(no_args_is_help=True, help="Member municipalities.")
 
@@ -145,3 +147,4 @@ def _show_plan(session: Session, document: object) -> None:
             for server in plan.servers
         ],
     )
+    warn_of_lacks(session, plan.lacks)

@@ -2,19 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
+from typing import NewType
 
 from control_plane.model.ids import BlueprintId, FlavorId, ImageId, RegionId, SystemId
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode, PopulationBand
 
+MinuteOfDay = NewType("MinuteOfDay", int)
+"""Minutes since midnight by Japan's clock, 0 to 1440; 1440 is the midnight at the day's end."""
+
+
+class Weekday(StrEnum):
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWindow:
+    """Open on each of `days` from `opens` until `closes`, which comes later on the same day."""
+
+    days: tuple[Weekday, ...]
+    opens: MinuteOfDay
+    closes: MinuteOfDay
+
+
+ALWAYS_OPEN = (ServiceWindow(tuple(Weekday), MinuteOfDay(0), MinuteOfDay(24 * 60)),)
+
+
+class BackupInterval(StrEnum):
+    """A week's copy is taken on Sunday, a month's on its first day."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+    @property
+    def most_hours(self) -> int:
+        """The longest time between two copies."""
+        return {"hour": 1, "day": 24, "week": 7 * 24, "month": 31 * 24}[self.value]
+
+
+class BackupPlace(StrEnum):
+    """Where a copy is kept: in the same building, in another one of the region, in another region,
+    or with the member itself, who can go on with the least of its work from there."""
+
+    ON_SITE = "on-site"
+    OFF_SITE = "off-site"
+    OTHER_REGION = "other-region"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupCopy:
+    """`at` is None for an hourly copy; `generations` are kept at each of `places`."""
+
+    every: BackupInterval
+    generations: int
+    places: tuple[BackupPlace, ...]
+    at: MinuteOfDay | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPolicy:
+    """`rpo_hours` is the most work that may be lost, in hours: the recovery point objective."""
+
+    rpo_hours: int
+    copies: tuple[BackupCopy, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class BlueprintServer:
     """One role of a blueprint, such as `database`. Servers of one system that share
-    `anti_affinity` are kept on different hosts."""
+    `anti_affinity` are kept on different hosts. `stop_order` None means the reverse of starting."""
 
     role: str
     image: ImageId
@@ -22,11 +91,27 @@ class BlueprintServer:
     flavors: Mapping[PopulationBand, FlavorId]
     anti_affinity: str | None = None
     traits: frozenset[str] = frozenset()
+    stop_order: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerGroup:
+    """A replicated set of containers; `image` is a reference to a container image. Declared, and
+    not runnable yet. Each replica has a flavor's vCPU and memory."""
+
+    role: str
+    image: str
+    start_order: int
+    replicas: Mapping[PopulationBand, int]
+    flavors: Mapping[PopulationBand, FlavorId]
+    stop_order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """`tier` is the order of recovery, 0 first."""
+    """`tier` is the order of recovery, 0 first. `standard_task` names the task (標準化対象事務) of the
+    national standardization that the system serves, in Japanese as the law has it. What is in
+    `needs` must be there for the system to be of use; with `works_with` it does more."""
 
     id: BlueprintId
     version: int
@@ -35,6 +120,38 @@ class Blueprint:
     tier: int
     zone: Zone
     servers: tuple[BlueprintServer, ...]
+    description_ja: str = ""
+    description_en: str = ""
+    standard_task: str | None = None
+    container_groups: tuple[ContainerGroup, ...] = ()
+    needs: tuple[BlueprintId, ...] = ()
+    works_with: tuple[BlueprintId, ...] = ()
+    service_hours: tuple[ServiceWindow, ...] = ALWAYS_OPEN
+    backup: BackupPolicy = field(default=BackupPolicy(24, ()))
+
+    @property
+    def workloads(self) -> tuple[BlueprintServer | ContainerGroup, ...]:
+        return (*self.servers, *self.container_groups)
+
+    @property
+    def start_sequence(self) -> tuple[tuple[str, ...], ...]:
+        """Roles in the order in which they start; those of one step start together."""
+        return _steps((workload.start_order, workload.role) for workload in self.workloads)
+
+    @property
+    def stop_sequence(self) -> tuple[tuple[str, ...], ...]:
+        """Roles in the order in which they stop: as told, else the reverse of starting."""
+        return _steps(
+            (-w.start_order if w.stop_order is None else w.stop_order, w.role)
+            for w in self.workloads
+        )
+
+
+def _steps(ordered: Iterable[tuple[int, str]]) -> tuple[tuple[str, ...], ...]:
+    steps: dict[int, list[str]] = {}
+    for order, role in ordered:
+        steps.setdefault(order, []).append(role)
+    return tuple(tuple(steps[order]) for order in sorted(steps))
 
 
 @dataclass(frozen=True, slots=True)

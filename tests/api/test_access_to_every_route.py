@@ -15,6 +15,8 @@ OPEN = {("GET", "/healthz")}
 FOR_MEMBERS = {
     ("GET", "/v1/members"),
     ("GET", "/v1/blueprints"),
+    ("GET", "/v1/blueprints/{blueprint}"),
+    ("GET", "/v1/catalogue/size"),
     ("GET", "/v1/flavors"),
     ("GET", "/v1/images"),
     ("GET", "/v1/images/{id}"),
@@ -45,6 +47,9 @@ BODIES: dict[tuple[str, str], Any] = {
 }
 
 
+QUERIES = {"/v1/catalogue/size": "?population=8040"}
+
+
 def routes(api: Api) -> Iterator[tuple[str, str]]:
     """Every method and path pattern, from the description that the API gives of itself."""
     document = api.client.get("/openapi.json").json()
@@ -59,13 +64,14 @@ def fill(api: Api, path: str) -> str:
         server = tx.servers(MIKASA)[0].id
         operation = tx.operations(MIKASA, 1)[0].id
         token = tx.tokens()[0].id
-    return path.format(
+    return (path + QUERIES.get(path, "")).format(
         host_id="kyoto-1",
         region_id="kyoto",
         server=server,
         operation_id=operation,
         token_id=token,
         id="tiny",
+        blueprint="library",
     )
 
 

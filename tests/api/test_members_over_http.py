@@ -106,7 +106,7 @@ REFUSED: list[tuple[dict[str, Any], int, str, str]] = [
     ({"code": SAGA_TAKEO}, 422, "no-region-serves", "No region serves 佐賀県"),
     ({"region": "kyoto"}, 422, "region-does-not-serve", "serves 京都府 and not 北海道"),
     ({"region": "atlantis"}, 422, "region-not-found", "atlantis"),
-    ({"blueprints": ["tax"]}, 422, "blueprint-not-found", "resident-records"),
+    ({"blueprints": ["tax"]}, 422, "blueprint-not-found", "property-tax"),
     ({"blueprints": ["facility-booking"] * 2}, 422, "blueprint-twice", "asked for twice"),
     ({"blueprints": []}, 422, "request-invalid", "at least 1"),
     ({"blueprints": ["a"] * 51}, 422, "request-invalid", "at most 50"),
@@ -287,5 +287,60 @@ def test_systems_tell_how_many_of_their_servers_run(api: Api) -> None:
 
 def test_the_catalogue_is_there_for_everybody_to_read(untouched_api: Api) -> None:
     found = {b["id"]: b for b in untouched_api.get("/v1/blueprints").json()["items"]}
-    assert set(found) == {"resident-records", "facility-booking"}
+    assert set(found) > {"resident-records", "facility-booking"}
     assert found["resident-records"]["servers"][0]["flavors"]["under-50k"] == "m1.small"
+
+
+def test_one_system_is_shown_whole_and_by_version(untouched_api: Api) -> None:
+    shown = untouched_api.get("/v1/blueprints/seal-registration").json()
+    assert (shown["version"], shown["versions"]) == (1, [1])
+    assert (shown["name_ja"], shown["standard_task"]) == ("印鑑登録", "印鑑登録")
+    assert (shown["needs"], shown["zone"]) == (["resident-records"], "mynumber")
+    assert shown["service_hours"][0]["opens"] == "06:30"
+    assert shown["backup"]["rpo_hours"] == 1
+    assert shown["start_sequence"] == [["database"], ["application"]]
+    assert shown["stop_sequence"] == [["application"], ["database"]]
+    assert untouched_api.get("/v1/blueprints/seal-registration?version=1").json() == shown
+    absent = untouched_api.get("/v1/blueprints/seal-registration?version=2")
+    assert "there is 1" in problem_of(absent, 404, "blueprint-not-found")["detail"]
+    mistyped = untouched_api.get("/v1/blueprints/seal-registraton")
+    assert "seal-registration" in problem_of(mistyped, 404, "blueprint-not-found")["detail"]
+
+
+def test_what_a_set_of_systems_takes_is_told_by_population(untouched_api: Api) -> None:
+    def size(query: str) -> Any:
+        return untouched_api.get(f"/v1/catalogue/size?{query}").json()
+
+    one = size("population=60000&blueprint=seal-registration&blueprint=seal-registration")
+    assert (one["band"], one["total"]["servers"]) == ("50k-100k", 2)
+    assert one["total"] == {
+        "servers": 2,
+        "size": {"vcpus": 2, "memory_mib": 4096},
+        "disk_gib": 20,
+    }
+    assert [lack["missing"] for lack in one["lacks"]] == ["resident-records"]
+    everything = size("population=60000")
+    assert everything["lacks"] == []
+    assert len(everything["systems"]) == len(untouched_api.get("/v1/blueprints").json()["items"])
+    unknown = untouched_api.get("/v1/catalogue/size?population=1&blueprint=nothing")
+    problem_of(unknown, 404, "blueprint-not-found")
+    problem_of(untouched_api.get("/v1/catalogue/size"), 422, "request-invalid")
+
+
+def test_a_pool_without_the_sizes_that_blueprints_name_is_told_so(empty_api: Api) -> None:
+    answer = empty_api.get("/v1/catalogue/size?population=1&blueprint=library")
+    assert "m1.small" in problem_of(answer, 404, "flavor-not-found")["detail"]
+
+
+def test_a_rehearsed_join_warns_of_what_a_system_lacks(api: Api) -> None:
+    answer = api.post(
+        "/v1/members?dry_run=true", json={"code": MIKASA, "blueprints": ["seal-registration"]}
+    )
+    (lack,) = answer.json()["lacks"]
+    assert (lack["blueprint"], lack["missing"], lack["needed"]) == (
+        "seal-registration",
+        "resident-records",
+        True,
+    )
+    assert "印鑑" not in lack["en"]
+    assert "resident-records" in lack["ja"]

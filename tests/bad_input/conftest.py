@@ -25,8 +25,14 @@ id: {id}
 version: 1
 name: {{ja: 試験, en: Trial}}
 tier: 2
+description: {{ja: 試験のためのものです。, en: For a test.}}
 zone: internet
 servers:
+service_hours: always
+backup:
+  rpo_hours: 24
+  copies:
+    - {{every: day, at: "22:00", generations: 7, places: [on-site]}}
   - role: application
     image: {image}
     start_order: 0

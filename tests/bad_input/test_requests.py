@@ -70,7 +70,7 @@ def test_a_member_that_has_joined_already(plane: Plane) -> None:
 
 def test_a_blueprint_that_the_catalogue_lacks(plane: Plane) -> None:
     said = refused(plane, *JOIN, "012289", "-b", "tax", code=1, type="blueprint-not-found")
-    assert "resident-records" in said.en
+    assert "property-tax" in said.en
     body = {"code": "012289", "blueprints": ["tax"]}
     refused_over_http(plane, "POST", "/v1/members", body, status=422, type="blueprint-not-found")
 

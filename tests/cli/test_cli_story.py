@@ -108,11 +108,35 @@ def test_the_blueprints_are_listed_in_the_readers_language(plane):
     assert "Resident records" in plane.yui("blueprint", "list").stdout
     assert "住民記録" in plane.yui("blueprint", "list", "--lang", "ja").stdout
 
+def test_one_blueprint_is_shown_with_its_hours_its_copies_and_its_order(plane):
+    shown = plane.yui("blueprint", "show", "resident-tax").stdout
+    assert "database → application → batch" in shown
+    assert "batch → application → database" in shown
+    assert "Mon, Tue, Wed, Thu, Fri 08:30–17:15" in shown
+    assert "every day 22:00, 14 kept: on site, another region" in shown
+    japanese = plane.yui("blueprint", "show", "resident-tax", "--lang", "ja").stdout
+    assert "月・火・水・木・金 08:30–17:15" in japanese
+    assert "個人番号利用事務系" in japanese
+    absent = plane.yui("blueprint", "show", "resident-tax", "--version", "9")
+    assert absent.returncode == 3
+    assert data(plane, "blueprint", "show", "library")["zone"] == "internet"
+
+
+def test_what_a_member_would_take_is_told_before_it_joins(plane):
+    named = plane.yui("blueprint", "size", "seal-registration", "--population", "8040")
+    assert "2 vCPU, 4,096 MiB of memory and 40 GiB of disk (systems: 1, servers: 2)" in named.stdout
+    assert "Warning: seal-registration needs resident-records" in named.stderr
+    whole = data(plane, "blueprint", "size", "--all", "--population", "8040")
+    assert len(whole["systems"]) >= 26
+    assert data(plane, "blueprint", "size", "--population", "8040") == whole
+
+
 
 def test_a_join_can_be_rehearsed(plane):
     plan = plane.yui("member", "join", "012220", "-b", "resident-records", "--dry-run")
     assert plan.returncode == 0, plan.stderr
     assert "三笠市 (012220) would join in region hokkaido" in plan.stdout
+    assert plan.stderr == ""
     assert "host:hokkaido-" in plan.stdout
     assert data(plane, "member", "list") == []
 
