@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from control_plane.drivers.protocol import DriverError, HostDriver, MovedOn, RunState
 from control_plane.drivers.world import Pending, World
 from control_plane.model.ids import Generation, HostId, ServerId
+from control_plane.model.operation import Event, Severity
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 from control_plane.reconcile import narration
@@ -113,7 +115,7 @@ class Leftovers:
         why = (str(error) if known else f"{type(error).__name__}: {error}").rstrip(".")
         at = self.world.clock.now()
         with self.store.write(lease) as tx:
-            tx.add_event(narration.leftovers_stay(host, sorted(servers), why, at))
+            tx.add_event(_they_stay(host, sorted(servers), why, at))
 
 
 def _remove(
@@ -127,3 +129,17 @@ def _remove(
         if machine.state is not RunState.STOPPED:
             driver.destroy(machine.id, machine.generation)
         driver.undefine(machine.id, machine.generation)
+
+
+def _they_stay(host: HostId, servers: Sequence[ServerId], why: str, at: datetime) -> Event:
+    names = ", ".join(servers)
+    return Event(
+        "host.leftovers-stay",
+        f"host:{host}",
+        at,
+        Severity.WARNING,
+        f"Host {host} still has what is left of deleted servers ({names}), and it could not be removed: "
+        f"{why}. It is tried again and again.",
+        f"ホスト {host} に削除済みサーバーの定義({names})が残っており、取り除けませんでした: {why}。繰り返し試みます。",
+        fields={"servers": list(servers), "reason": why},
+    )

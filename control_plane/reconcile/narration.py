@@ -275,20 +275,6 @@ def leftovers_removed(host: HostId, servers: Sequence[ServerId], at: datetime) -
     )
 
 
-def leftovers_stay(host: HostId, servers: Sequence[ServerId], why: str, at: datetime) -> Event:
-    names = ", ".join(servers)
-    return Event(
-        "host.leftovers-stay",
-        f"host:{host}",
-        at,
-        Severity.WARNING,
-        f"Host {host} still has what is left of deleted servers ({names}), and it could not be removed: "
-        f"{why}. It is tried again and again.",
-        f"ホスト {host} に削除済みサーバーの定義({names})が残っており、取り除けませんでした: {why}。繰り返し試みます。",
-        fields={"servers": list(servers), "reason": why},
-    )
-
-
 def drained(host: HostId, at: datetime) -> Event:
     return Event(
         "host.drained",
