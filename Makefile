@@ -35,8 +35,9 @@ static: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# Three for two processors, since some tests mostly wait.
 test-fast: static
-	$(BIN)/pytest -m 'not hypervisor' --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m 'not hypervisor' --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # What needs no hypervisor goes first: a mistake there is heard within minutes.
 test: test-fast

@@ -9,6 +9,28 @@ import pytest
 
 from tests.postgresql import NoPostgreSQL, PostgreSQL, running_postgresql
 
+LONGEST_FIRST = (
+    "tests/scenarios/test_stories.py",
+    "tests/reconcile/test_killed_anywhere.py",
+    "tests/bad_input",
+    "tests/cli/test_cli_story.py",
+    "tests/demo",
+    "tests/scenarios",
+    "tests/placement/test_survival.py",
+    "tests/cli",
+)
+"""Where workers share the files among them, short ones are left to fill the end with."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        starts = enumerate(LONGEST_FIRST)
+        return next(
+            (at for at, start in starts if item.nodeid.startswith(start)), len(LONGEST_FIRST)
+        )
+
+    items.sort(key=turn)
+
 
 def pytest_collection_finish() -> None:
     """What has been loaded by now stays to the end: no search for garbage needs to look through it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,15 +25,15 @@ BLUEPRINT = """\
 id: {id}
 version: 1
 name: {{ja: 試験, en: Trial}}
-tier: 2
 description: {{ja: 試験のためのものです。, en: For a test.}}
+tier: 2
 zone: internet
-servers:
 service_hours: always
 backup:
   rpo_hours: 24
   copies:
     - {{every: day, at: "22:00", generations: 7, places: [on-site]}}
+servers:
   - role: application
     image: {image}
     start_order: 0
@@ -139,6 +140,13 @@ def refused_to_start(
     return said[0], said[1]
 
 
+def serving(folder: Path, port: str) -> tuple[str, ...]:
+    return (
+        *("--database", f"sqlite:///{folder / 'state.db'}", "--plain-http", "--simulated"),
+        *("--port", port, "--first-token", str(folder / "token")),
+    )
+
+
 def eventually(look: Callable[[], Any]) -> Any:
     """What `look` gives once it is true; a bound on waiting, and no measurement."""
     end = time.monotonic() + 90
@@ -187,3 +195,9 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
         plane = Plane(running, folder / "state.db")
         furnish(plane)
         yield plane
+
+
+@pytest.fixture
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return str(probe.getsockname()[1])

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.bad_input.conftest import Plane, one_sentence, refused, refused_over_http, unchanged
+from tests.bad_input.conftest import (
+    Plane,
+    one_sentence,
+    refused,
+    refused_over_http,
+    refused_to_start,
+    serving,
+    unchanged,
+)
 from tests.cli.served import POOL
 
 JOIN = ("member", "join")
@@ -252,6 +260,18 @@ def test_a_pool_file_that_is_not_there(plane: Plane, tmp_path: Path) -> None:
     missing = str(tmp_path / "absent.yaml")
     said = refused(plane, "pool", "apply", missing, code=1, type="pool-file-unreadable")
     assert missing in said.en
+
+
+def test_a_second_control_plane_on_the_same_sqlite_file(plane: Plane, free_port: str) -> None:
+    with unchanged(plane):
+        en, ja = refused_to_start(
+            serving(plane.state.parent, free_port), plane.served.environment, code=5
+        )
+    assert str(plane.state) in en
+    assert "PostgreSQL" in en
+    assert "コントロールプレーン" in ja
+    assert not (plane.state.parent / "token").exists()
+    assert plane.yui("host", "list").returncode == 0
 
 
 def test_an_api_that_does_not_run(plane: Plane) -> None:

@@ -12,7 +12,6 @@ import time
 import pytest
 from rich.cells import cell_len
 
-from tests.cli.running import run_apart
 from tests.cli.served import POOL, Served, served
 
 
@@ -108,6 +107,7 @@ def test_the_blueprints_are_listed_in_the_readers_language(plane):
     assert "Resident records" in plane.yui("blueprint", "list").stdout
     assert "住民記録" in plane.yui("blueprint", "list", "--lang", "ja").stdout
 
+
 def test_one_blueprint_is_shown_with_its_hours_its_copies_and_its_order(plane):
     shown = plane.yui("blueprint", "show", "resident-tax").stdout
     assert "database → application → batch" in shown
@@ -131,13 +131,12 @@ def test_what_a_member_would_take_is_told_before_it_joins(plane):
     assert data(plane, "blueprint", "size", "--population", "8040") == whole
 
 
-
 def test_a_join_can_be_rehearsed(plane):
     plan = plane.yui("member", "join", "012220", "-b", "resident-records", "--dry-run")
     assert plan.returncode == 0, plan.stderr
     assert "三笠市 (012220) would join in region hokkaido" in plan.stdout
-    assert plan.stderr == ""
     assert "host:hokkaido-" in plan.stdout
+    assert plan.stderr == ""
     assert data(plane, "member", "list") == []
 
 
@@ -316,29 +315,3 @@ def test_a_wrong_token_is_refused_without_being_shown(plane):
     result = plane.yui("host", "list", env={"YUI_TOKEN_FILE": str(path)})
     assert result.returncode == 4
     assert "wrongwrong" not in result.stderr
-
-
-def test_a_second_control_plane_on_the_same_file_is_refused(plane):
-    result = run_apart(
-        (
-            *("serve", "--database", f"sqlite:///{plane.folder / 'state.db'}"),
-            *("--port", "1", "--plain-http", "--simulated"),
-        ),
-        plane.environment,
-    )
-    assert result.returncode != 0
-    assert len(result.stderr.strip().splitlines()) == 1
-
-
-def test_a_port_in_use_is_told(plane):
-    port = plane.url.rpartition(":")[2]
-    result = run_apart(
-        (
-            *("serve", "--database", f"sqlite:///{plane.folder / 'other.db'}"),
-            *("--port", port, "--plain-http", "--simulated"),
-        ),
-        plane.environment,
-    )
-    assert result.returncode == 6
-    assert port in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
