@@ -1,4 +1,4 @@
-"""How long the control plane itself takes to bring a dead host's servers back, and with what memory.
+"""How long the control plane itself takes to bring dead hosts' servers back, and with what memory.
 
 Everything is the real thing but the hosts: admission with its certificate, the store, the
 reconciler. The hosts are simulated and their time is virtual, so what is measured is the control
@@ -11,7 +11,7 @@ import math
 import resource
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -33,10 +33,10 @@ from control_plane.model.image import Image, ImageFormat
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode, Tenant, check_digit
 from control_plane.model.units import GiB, MiB, Seconds
-from control_plane.model.workload import Seen, Server
+from control_plane.model.workload import Seen, Server, Stranded
 from control_plane.placement import check
 from control_plane.pool_file import PoolDescription, from_json
-from control_plane.reconcile import Controller
+from control_plane.reconcile import Controller, TickReport
 from control_plane.store import Store, Transaction
 
 _REGION = RegionId("bench")
@@ -56,27 +56,35 @@ Watch = Callable[[str, int, int], None]
 @dataclass(frozen=True, slots=True)
 class FailoverResult:
     """`seconds` of the control plane's own work, the simulation's included, from the confirmed
-    failure on record to the last start command for the dead host's servers, by the wall clock;
+    failure on record to the last start command for a server of the `dying` hosts, by the wall clock;
     `cpu_seconds` the same by this process's processor time, which other programs do not lengthen.
-    `pool_seconds` is the virtual time in which that happened, waiting for the fence included.
-    `affected` servers were on the host, `restarted` of them were started elsewhere. `peak_memory` is
-    this process's largest resident set."""
+    `pool_seconds` is the virtual time in which that happened, waiting for the fences included.
+    `affected` servers were on those hosts, `restarted` of them were started elsewhere, `stranded` of
+    them found no room. `slowest_tick` is the longest in which the control plane listened to nobody.
+    `peak_memory` is this process's largest resident set."""
 
     hosts: int
     servers: int
+    dying: int
     affected: int
     restarted: int
+    stranded: int
     seconds: Seconds
     cpu_seconds: Seconds
     pool_seconds: Seconds
+    slowest_tick: Seconds
+    slowest_tick_cpu: Seconds
     admission_seconds: Seconds
     certificate_valid: bool
     double_started: int
     peak_memory: MiB
 
 
-def measure_failover(hosts: int, servers: int, state: Path, watch: Watch) -> FailoverResult:
-    """Build the pool, fill it, kill the host that carries most, and watch. `state` is a new file
+def measure_failover(
+    hosts: int, servers: int, state: Path, watch: Watch, *, dying: int = 1
+) -> FailoverResult:
+    """Build the pool, fill it, kill the `dying` hosts that carry most at one instant, and watch until
+    each of their servers was started elsewhere or is known to have no room. `state` is a new file
     for the store. Raises YuiError `no-room` where the servers don't fit."""
     description = _pool(hosts, servers)
     pools = [pool for site in description.sites for pool in site.storage_pools]
@@ -87,7 +95,7 @@ def measure_failover(hosts: int, servers: int, state: Path, watch: Watch) -> Fai
         bench.until("hosts", hosts, bench.hosts_up)
         admission_seconds = bench.admit(servers)
         bench.until("servers", servers, bench.servers_running)
-        return bench.kill_one(hosts, servers, admission_seconds)
+        return bench.kill(dying, hosts, servers, admission_seconds)
     finally:
         store.close()
 
@@ -105,6 +113,7 @@ class _Bench:
     world: SimulatedWorld
     watch: Watch
     controller: Controller | None = None
+    longest: _Instant = field(default_factory=lambda: _Instant(0.0, 0.0, Seconds(0)))
 
     def describe(self, description: PoolDescription) -> None:
         now = self.world.clock.now()
@@ -131,34 +140,49 @@ class _Bench:
             )
         return Seconds(time.perf_counter() - began)
 
-    def kill_one(self, hosts: int, servers: int, admission_seconds: Seconds) -> FailoverResult:
-        victim, affected = self._fullest()
+    def kill(
+        self, dying: int, hosts: int, servers: int, admission_seconds: Seconds
+    ) -> FailoverResult:
+        victims, affected = self._fullest(dying)
         started: dict[ServerId, _Instant] = {}
         self.world.listen(lambda happening: self._note_start(happening, affected, started))
-        self.world.crash(victim)
+        for victim in victims:
+            self.world.crash(victim)
         confirmed: list[_Instant] = []
-        self.world.gate.before_call = lambda *_: self._note_confirmed(victim, confirmed)
+        self.world.gate.before_call = lambda *_: self._note_confirmed(victims[0], confirmed)
         give_up = self.world.clock.monotonic() + _LONGEST
+        stranded = 0
+        self.longest = _Instant(0.0, 0.0, Seconds(0))
         while len(started) < len(affected) and self.world.clock.monotonic() < give_up:
-            self._tick()
+            report = self._tick()
             self.watch("failover", len(started), len(affected))
+            if started and not report.changes and not report.busy:
+                stranded = self._stranded()
+                if len(started) + stranded >= len(affected):
+                    break
         if not confirmed or not started:
             raise YuiError(
                 "bench-failed",
-                en=f"The death of {victim} was never acted upon, so there is nothing to measure.",
-                ja=f"{victim} の停止に対する処理が行われなかったため、測定できません。",
+                en=f"The death of {victims[0]} was never acted upon, so there is nothing to measure.",
+                ja=f"{victims[0]} の停止に対する処理が行われなかったため、測定できません。",
                 status=500,
             )
         (began,), ended = confirmed, max(started.values(), key=lambda instant: instant.wall)
-        self.until("certificate", 1, lambda: int(self._certificate_valid()))
+        slowest = self.longest
+        if dying == 1:
+            self.until("certificate", 1, lambda: int(self._certificate_valid()))
         return FailoverResult(
             hosts=hosts,
             servers=servers,
+            dying=dying,
             affected=len(affected),
             restarted=len(started),
+            stranded=stranded,
             seconds=Seconds(ended.wall - began.wall),
             cpu_seconds=Seconds(ended.cpu - began.cpu),
             pool_seconds=Seconds(ended.pool - began.pool),
+            slowest_tick=Seconds(slowest.wall),
+            slowest_tick_cpu=Seconds(slowest.cpu),
             admission_seconds=admission_seconds,
             certificate_valid=self._certificate_valid(),
             double_started=self.world.double_started,
@@ -180,19 +204,31 @@ class _Bench:
         with self.store.read() as tx:
             return sum(server.seen is Seen.RUNNING for server in tx.servers())
 
-    def _tick(self) -> None:
+    def _tick(self) -> TickReport:
         if self.controller is None:
             raise RuntimeError("the pool was not described yet")
+        began = self._now()
         report = self.controller.tick()
+        ended = self._now()
+        self.longest = max(
+            self.longest,
+            _Instant(ended.wall - began.wall, ended.cpu - began.cpu, Seconds(0)),
+            key=lambda instant: instant.wall,
+        )
         timings = self.controller.timings
         idle = not report.busy and not report.changes
         self.world.clock.sleep(timings.tick if idle else timings.tick_when_busy)
+        return report
 
-    def _fullest(self) -> tuple[HostId, frozenset[ServerId]]:
+    def _fullest(self, count: int) -> tuple[tuple[HostId, ...], frozenset[ServerId]]:
         with self.store.read() as tx:
             on = {host.id: [s.id for s in tx.servers(host=host.id)] for host in tx.hosts()}
-        victim = max(on, key=lambda host: (len(on[host]), host))
-        return victim, frozenset(on[victim])
+        victims = sorted(on, key=lambda host: (len(on[host]), host), reverse=True)[:count]
+        return tuple(victims), frozenset(server for host in victims for server in on[host])
+
+    def _stranded(self) -> int:
+        with self.store.read() as tx:
+            return sum(isinstance(server.placement, Stranded) for server in tx.servers())
 
     def _note_confirmed(self, victim: HostId, confirmed: list[_Instant]) -> None:
         """The first call that the control plane makes once the failure is on record. Looking for it
