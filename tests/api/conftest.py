@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.model.units import GiB, Seconds
 from control_plane.model.workload import Seen
 from control_plane.store import Store
-from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue
+from tenants.catalogue import STANDARD_BLUEPRINTS, Catalogue, load_catalogue
 from tenants.register import MemberRegister
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
@@ -167,6 +168,12 @@ def rows_of(state_file: Path) -> dict[str, list[tuple[Any, ...]]]:
         reader.close()
 
 
+@functools.cache
+def standard_catalogue() -> Catalogue:
+    """Read once, since nothing changes it."""
+    return load_catalogue(STANDARD_BLUEPRINTS)
+
+
 @contextmanager
 def opened(state_file: Path, token: str | None = None) -> Iterator[Api]:
     with opened_at(f"sqlite:///{state_file}", state_file, token) as api:
@@ -183,7 +190,7 @@ def opened_at(url: str, state_file: Path, token: str | None = None) -> Iterator[
             store,
             world,
             Options(
-                catalogue=load_catalogue(STANDARD_BLUEPRINTS),
+                catalogue=standard_catalogue(),
                 register=MemberRegister({member.code: member for member in MEMBERS}),
                 look_every=Seconds(0.02),
             ),
