@@ -33,7 +33,7 @@ class Timings:
     """Nothing heard for so long means that this process was not listening: it begins anew."""
     errands_at_once: int = 40
     """Fewer than the World's slow workers, which have other things to do as well."""
-    servers_per_tick: int = 300
+    servers_per_tick: int = 200
     """How many servers of dead hosts are placed before hosts are listened to again."""
     ask_for_word_after: Seconds = Seconds(60.0)
     """How long a host may be suspect before operators are asked to look at it."""
