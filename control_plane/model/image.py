@@ -15,11 +15,33 @@ class ImageFormat(StrEnum):
     RAW = "raw"
 
 
+class Verdict(StrEnum):
+    """Whether an image meets a requirement: it was read in the image, its maker says so, nobody
+    knows, or it does not."""
+
+    CHECKED = "checked"
+    DECLARED = "declared"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found out about one requirement of the admission standard, named by its id; `en` and
+    `ja` are a sentence each."""
+
+    requirement: str
+    verdict: Verdict
+    en: str
+    ja: str
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """`sha256` is the hex digest of the file at `location` (an absolute path that hosts can read),
     `size_bytes` its length, `virtual_size` the disk a server sees. `provenance` says in one line
-    who made it from what."""
+    who made it from what. `report` is how it met the admission standard; empty where it came before
+    there was one."""
 
     id: ImageId
     name: str
@@ -31,3 +53,4 @@ class Image:
     location: str
     provenance: str
     added_at: datetime
+    report: tuple[Finding, ...] = ()

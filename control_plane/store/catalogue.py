@@ -7,7 +7,7 @@ from sqlalchemy.engine import Row
 
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import FlavorId, ImageId
-from control_plane.model.image import Image, ImageFormat
+from control_plane.model.image import Finding, Image, ImageFormat, Verdict
 from control_plane.model.units import GiB, MiB, Resources, VCpu
 from control_plane.model.workload import Flavor
 from control_plane.store import tables
@@ -83,6 +83,11 @@ class CatalogueWrites(CatalogueReads):
             "location": image.location,
             "provenance": image.provenance,
             "added_at": image.added_at,
+            "report": [
+                {"requirement": f.requirement, "verdict": f.verdict.value, "en": f.en, "ja": f.ja}
+                for f in image.report
+            ]
+            or None,
         }
         row = self._first(select(tables.images.c.sha256).where(tables.images.c.id == image.id))
         if row is None:
@@ -129,4 +134,8 @@ def _image(row: Row[tuple[object, ...]]) -> Image:
         row.location,
         row.provenance,
         row.added_at,
+        tuple(
+            Finding(each["requirement"], Verdict(each["verdict"]), each["en"], each["ja"])
+            for each in row.report or ()
+        ),
     )

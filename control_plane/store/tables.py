@@ -127,6 +127,8 @@ images = Table(
     Column("location", Text, nullable=False),
     Column("provenance", Text, nullable=False),
     Column("added_at", UtcTime, nullable=False),
+    # Null where it was added before there was an admission standard.
+    Column("report", JSON(none_as_null=True)),
 )
 
 tenants = Table(

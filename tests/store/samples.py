@@ -21,7 +21,7 @@ from control_plane.model.ids import (
     StoragePoolId,
     SystemId,
 )
-from control_plane.model.image import Image, ImageFormat
+from control_plane.model.image import Finding, Image, ImageFormat, Verdict
 from control_plane.model.operation import Operation, OperationState
 from control_plane.model.pool import (
     DomainKind,
@@ -95,9 +95,11 @@ def flavor() -> Flavor:
 
 
 def image() -> Image:
+    report = (Finding("IMG-01", Verdict.CHECKED, "It is qcow2.", "形式は qcow2 です。"),)
     return Image(
-        IMAGE, "tiny", "1", ImageFormat.QCOW2, "0" * 64, 2**33, GiB(1), "/i", "made here", NOON
-    )
+        IMAGE, "tiny", "1", ImageFormat.QCOW2, "0" * 64, 2**33, GiB(1), "/i", "made here", NOON,
+        report,
+    )  # fmt: skip
 
 
 def tenant(code: MunicipalityCode = FUKUCHIYAMA, name: str = "福知山市") -> Tenant:
