@@ -161,9 +161,9 @@ servers = Table(
     Column("region_id", ForeignKey("regions.id"), nullable=False, index=True),
     # The site of its storage: its address stays within that site's network wherever it runs.
     Column("site_id", ForeignKey("sites.id"), nullable=False),
-    Column("tenant", ForeignKey("tenants.code"), nullable=False, index=True),
-    Column("system_id", ForeignKey("systems.id"), nullable=False, index=True),
-    Column("name", Text, nullable=False),
+    Column("tenant", ForeignKey("tenants.code"), nullable=False),
+    Column("system_id", ForeignKey("systems.id"), nullable=False),
+    Column("name", Text, nullable=False, index=True),
     Column("role", Text, nullable=False),
     Column("flavor_id", ForeignKey("flavors.id"), nullable=False),
     Column("vcpu", Integer, nullable=False),
@@ -185,6 +185,9 @@ servers = Table(
     Column("traits", JSON(none_as_null=True)),
     Column("sites", JSON(none_as_null=True)),
     Column("generation", BigInteger, nullable=False),
+    # With the id behind, so that a page of one member's or one system's needs no sorting.
+    Index("ix_servers_tenant_id", "tenant", "id"),
+    Index("ix_servers_system_id_id", "system_id", "id"),
     UniqueConstraint("site_id", "address"),
     CheckConstraint(
         "(placement_kind = 'placed' AND host_id IS NOT NULL AND target_host_id IS NULL)"
@@ -236,6 +239,8 @@ operations = Table(
     Column("error", JSON(none_as_null=True)),
     Column("fields", JSON(none_as_null=True)),
     Index("ix_operations_created_at_id", "created_at", "id"),
+    Index("ix_operations_tenant_created_at_id", "tenant", "created_at", "id"),
+    Index("ix_operations_state_created_at_id", "state", "created_at", "id"),
 )
 
 events = Table(

@@ -11,6 +11,7 @@ from control_plane.store.idempotency import IdempotencyReads, IdempotencyWrites
 from control_plane.store.journal import JournalReads, JournalWrites
 from control_plane.store.leases import LeaseReads
 from control_plane.store.ledger import LedgerReads
+from control_plane.store.listing import ListingReads
 from control_plane.store.operations import OperationReads, OperationWrites
 from control_plane.store.regions import RegionReads
 from control_plane.store.servers import ServerReads, ServerWrites
@@ -20,6 +21,7 @@ from control_plane.store.tokens import TokenReads, TokenWrites
 
 class Snapshot(
     LedgerReads,
+    ListingReads,
     RegionReads,
     HostReads,
     FenceReads,

@@ -1,0 +1,259 @@
+"""Pages of long lists, read as they are shown: by key, in one statement, and not as model objects.
+
+A list of a hundred servers is the request that clients send most. The database chooses and orders the
+page by an index and hands it over as one JSON value, so that the reader's thread gives way to others
+once and not at every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.sql.functions import Function
+
+from control_plane.model.ids import HostId, RegionId, SystemId
+from control_plane.model.workload import Power, Seen, ServerStatus
+from control_plane.store import tables
+from control_plane.store.rows import Rows, TenantName
+
+_servers, _sightings, _systems = tables.servers.c, tables.sightings.c, tables.systems.c
+
+_PLACED: tuple[tuple[ColumnElement[bool], ServerStatus], ...] = (
+    (_sightings.seen == Seen.UNKNOWN.value, ServerStatus.UNKNOWN),
+    (
+        and_(_sightings.seen == Seen.RUNNING.value, _servers.power == Power.RUNNING.value),
+        ServerStatus.ACTIVE,
+    ),
+    (_sightings.seen == Seen.RUNNING.value, ServerStatus.STOPPING),
+    (_servers.power == Power.STOPPED.value, ServerStatus.STOPPED),
+)
+
+STATUS: ColumnElement[str] = case(
+    (_servers.deleting, ServerStatus.DELETING.value),
+    (_servers.placement_kind == "stranded", ServerStatus.STRANDED.value),
+    (_servers.placement_kind == "moving", ServerStatus.MIGRATING.value),
+    *((condition, status.value) for condition, status in _PLACED),
+    else_=ServerStatus.BUILDING.value,
+)
+"""`status_of`, as SQL has it; a test compares the two over everything that a server can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFilter:
+    """Which servers; what is None filters nothing. `host` finds whatever holds room there. `name` is
+    whole, or the beginning of names where it ends with `*`. `owner` is the member whose servers alone
+    the reader may see, `tenant` the one that it asks for."""
+
+    owner: TenantName | None = None
+    tenant: TenantName | None = None
+    system: SystemId | None = None
+    host: HostId | None = None
+    region: RegionId | None = None
+    status: ServerStatus | None = None
+    zone: str | None = None
+    name: str | None = None
+
+
+class ServerRow(NamedTuple):
+    """A server as lists show it."""
+
+    id: str
+    name: str
+    tenant: str
+    system: str
+    role: str
+    status: str
+    power: str
+    flavor: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    image: str
+    zone: str
+    tier: int
+    start_order: int
+    address: str
+    host: str | None
+    moving_to: str | None
+    storage: str
+    generation: int
+
+
+class SystemRow(NamedTuple):
+    """A system, with how many servers it has, how many of them run and how many are to be stopped."""
+
+    id: str
+    tenant: str
+    region: str
+    blueprint: str
+    blueprint_version: int
+    tier: int
+    zone: str
+    created_at: datetime
+    servers: int
+    running: int
+    stopped: int
+
+
+class ListingReads(Rows):
+    def server_page(
+        self, wanted: ServerFilter, limit: int, after: str | None = None
+    ) -> list[ServerRow]:
+        """At most `limit` servers by id, beginning behind `after`."""
+        query = (
+            select(*_SERVER_COLUMNS)
+            .join(tables.sightings, _sightings.server_id == _servers.id)
+            .where(*_conditions(wanted))
+            .order_by(_servers.id)
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(_servers.id > after)
+        return [ServerRow(*row) for row in self._arrays(query)]
+
+    def system_page(
+        self,
+        limit: int,
+        after: str | None = None,
+        *,
+        owner: TenantName | None = None,
+        tenant: TenantName | None = None,
+        region: RegionId | None = None,
+        blueprint: str | None = None,
+    ) -> list[SystemRow]:
+        """At most `limit` systems by id, beginning behind `after`."""
+        page = select(_systems.id).order_by(_systems.id).limit(limit)
+        for column, value in (
+            (_systems.tenant, owner),
+            (_systems.tenant, tenant),
+            (_systems.region_id, region),
+            (_systems.blueprint_id, blueprint),
+        ):
+            if value is not None:
+                page = page.where(column == str(value))
+        if after is not None:
+            page = page.where(_systems.id > after)
+        counted = (
+            select(
+                _servers.system_id,
+                func.count().label("servers"),
+                func.sum(case((STATUS == ServerStatus.ACTIVE.value, 1), else_=0)).label("running"),
+                func.sum(case((_servers.power == Power.STOPPED.value, 1), else_=0)).label(
+                    "stopped"
+                ),
+            )
+            .join(tables.sightings, _sightings.server_id == _servers.id)
+            .where(_servers.system_id.in_(page))
+            .group_by(_servers.system_id)
+            .subquery()
+        )
+        query = (
+            select(
+                _systems.id,
+                _systems.tenant,
+                _systems.region_id,
+                _systems.blueprint_id,
+                _systems.blueprint_version,
+                _systems.tier,
+                _systems.zone,
+                _systems.created_at,
+                func.coalesce(counted.c.servers, 0),
+                func.coalesce(counted.c.running, 0),
+                func.coalesce(counted.c.stopped, 0),
+            )
+            .select_from(tables.systems)
+            .outerjoin(counted, counted.c.system_id == _systems.id)
+            .where(_systems.id.in_(page))
+            .order_by(_systems.id)
+        )
+        return [
+            SystemRow(*(_time(value) if place == 7 else value for place, value in enumerate(row)))
+            for row in self._arrays(query)
+        ]
+
+    def _arrays(self, query: Select[Any]) -> list[list[Any]]:
+        """The rows of a query that is ordered by its first column, each as a list."""
+        page = query.subquery()
+        array, gather = (
+            (func.json_build_array, func.json_agg)
+            if self._on_postgresql
+            else (func.json_array, func.json_group_array)
+        )
+        whole: Function[Any] = gather(array(*page.c))
+        text = self._connection.scalar(select(cast(whole, Text)).select_from(page))
+        rows: list[list[Any]] = [] if text is None else orjson.loads(text)
+        return rows
+
+
+def _conditions(wanted: ServerFilter) -> Sequence[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    for column, value in (
+        (_servers.tenant, wanted.owner),
+        (_servers.tenant, wanted.tenant),
+        (_servers.system_id, wanted.system),
+        (_servers.region_id, wanted.region),
+        (_servers.zone, wanted.zone),
+    ):
+        if value is not None:
+            conditions.append(column == str(value))
+    if wanted.host is not None:
+        conditions.append(
+            or_(_servers.host_id == wanted.host, _servers.target_host_id == wanted.host)
+        )
+    if wanted.status is not None:
+        conditions.append(STATUS == wanted.status.value)
+    if wanted.name is not None:
+        conditions.append(_named(wanted.name))
+    return conditions
+
+
+def _named(name: str) -> ColumnElement[bool]:
+    if not name.endswith("*"):
+        return _servers.name == name
+    return _servers.name.startswith(name[:-1], autoescape=True) if name[:-1] else ~false()
+
+
+def _time(text: str) -> datetime:
+    """SQLite keeps times in UTC and says nothing of it; PostgreSQL names the zone."""
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+_SERVER_COLUMNS: tuple[ColumnElement[Any], ...] = (
+    _servers.id,
+    _servers.name,
+    _servers.tenant,
+    _servers.system_id,
+    _servers.role,
+    STATUS.label("status"),
+    _servers.power,
+    _servers.flavor_id,
+    _servers.vcpu,
+    _servers.memory_mib,
+    _servers.disk_gib,
+    _servers.image_id,
+    _servers.zone,
+    _servers.tier,
+    _servers.start_order,
+    _servers.address,
+    _servers.host_id,
+    _servers.target_host_id,
+    _servers.storage_id,
+    _servers.generation,
+)
