@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 
-from control_plane.http.auth import Anyone, Operator
+from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
 from control_plane.http.paging import Cursor, Limit, Page, page_of
+from control_plane.http.principal import Principal
 from control_plane.http.refusals import audited
-from control_plane.model.access import AuditEntry, Role
+from control_plane.model.access import AuditEntry, Permission
 from control_plane.model.ids import ImageId
 from images.catalogue import NewImage, add_image, describe, list_images, standing, verify_image
 from images.directory import file_below
@@ -26,27 +28,36 @@ def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRou
 
     @router.get("")
     def images(
-        principal: Anyone, edge: AtHand, limit: Limit = 100, cursor: Cursor = None
+        principal: Annotated[Principal, needs(Permission.IMAGES_READ)],
+        edge: AtHand,
+        limit: Limit = 100,
+        cursor: Cursor = None,
     ) -> Page[ImageOut]:
-        operator = principal.role is Role.OPERATOR
+        located = principal.sees_hardware
         return page_of(
             list_images(edge.store),
             key=lambda image: image.id,
-            show=lambda image: ImageOut.of(image, show_location=operator),
+            show=lambda image: ImageOut.of(image, show_location=located),
             limit=limit,
             cursor=cursor,
         )
 
     @router.get("/{id}")
-    def image(id: Name, principal: Anyone, edge: AtHand) -> ImageOut:
+    def image(
+        id: Name, principal: Annotated[Principal, needs(Permission.IMAGES_READ)], edge: AtHand
+    ) -> ImageOut:
         with edge.store.read() as tx:
             found = tx.image(ImageId(id))
-        return ImageOut.of(found, show_location=principal.role is Role.OPERATOR)
+        return ImageOut.of(found, show_location=principal.sees_hardware)
 
     @router.post("", status_code=201, response_model=ImageOut)
     @audited("image.add", "image")
     def add(
-        body: ImageIn, principal: Operator, edge: AtHand, once: Once, dry_run: DryRun = False
+        body: ImageIn,
+        principal: Annotated[Principal, needs(Permission.IMAGES_SHARE)],
+        edge: AtHand,
+        once: Once,
+        dry_run: DryRun = False,
     ) -> Response:
         def work(remember: Remember) -> ImageOut:
             now = edge.clock.now()
@@ -82,7 +93,9 @@ def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRou
         return once.run(work, status=200 if dry_run else 201)
 
     @router.post("/{id}/verify")
-    def verify(id: Name, _: Operator, edge: AtHand) -> ImageOut:
+    def verify(
+        id: Name, _: Annotated[Principal, needs(Permission.IMAGES_SHARE)], edge: AtHand
+    ) -> ImageOut:
         """Read the file again and compare its sha256 with the catalogue's."""
         return ImageOut.of(verify_image(edge.store, ImageId(id)), show_location=True)
 

@@ -7,10 +7,12 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from control_plane.http.auth import Anyone
+from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand
 from control_plane.http.paging import Cursor, Limit, Page, page_of
+from control_plane.http.principal import Principal
+from control_plane.model.access import Permission
 from control_plane.model.blueprint import Blueprint
 from control_plane.model.blueprint_set import Footprint, footprint, lacks, recovery_order
 from control_plane.model.ids import BlueprintId
@@ -33,7 +35,10 @@ Known = Annotated[Catalogue, Depends(_catalogue)]
 
 @router.get("/blueprints")
 def read_blueprints(
-    _: Anyone, known: Known, limit: Limit = 100, cursor: Cursor = None
+    _: Annotated[Principal, needs(Permission.CATALOGUE_READ)],
+    known: Known,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Page[BlueprintOut]:
     """The newest version of each standard system."""
     return page_of(
@@ -48,7 +53,7 @@ def read_blueprints(
 @router.get("/blueprints/{blueprint}")
 def read_blueprint(
     blueprint: Name,
-    _: Anyone,
+    _: Annotated[Principal, needs(Permission.CATALOGUE_READ)],
     known: Known,
     version: Annotated[
         int | None, Query(ge=1, le=999_999, description="Without it: the newest.")
@@ -61,7 +66,7 @@ def read_blueprint(
 
 @router.get("/catalogue/size")
 def read_size(
-    _: Anyone,
+    _: Annotated[Principal, needs(Permission.CATALOGUE_READ)],
     known: Known,
     edge: AtHand,
     population: Annotated[int, Query(ge=0, le=20_000_000, description="Residents.")],

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import JSONResponse
 
-from control_plane.http.auth import Anyone, Operator
+from control_plane.http.auth import needs
 from control_plane.http.bounds import CodeText, Name
 from control_plane.http.conditions import Expected, entity_tag
 from control_plane.http.edge import AtHand, DryRun, Edge
@@ -21,6 +21,7 @@ from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
+from control_plane.model.access import Permission
 from control_plane.model.ids import BlueprintId, Generation, HostId, RegionId, ServerId, SystemId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Power, Server
@@ -74,7 +75,7 @@ _REHEARSED: dict[int | str, dict[str, Any]] = {
 @audited("member.join", "member")
 def join(
     body: MemberIn,
-    who: Operator,
+    who: Annotated[Principal, needs(Permission.MEMBERS_APPLY)],
     edge: AtHand,
     known: Known,
     once: Once,
@@ -111,7 +112,10 @@ def join(
 
 @router.get("/members")
 def read_members(
-    who: Anyone, edge: AtHand, limit: Limit = 100, cursor: Cursor = None
+    who: Annotated[Principal, needs(Permission.MEMBERS_READ)],
+    edge: AtHand,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Page[MemberOut]:
     """A member's token sees its own member alone."""
     with edge.store.read() as tx:
@@ -127,7 +131,7 @@ def read_members(
 
 @router.get("/systems")
 def read_systems(
-    who: Anyone,
+    who: Annotated[Principal, needs(Permission.SYSTEMS_READ)],
     edge: AtHand,
     known: Known,
     *,
@@ -152,7 +156,7 @@ def read_systems(
 
 @router.get("/servers")
 def read_servers(
-    who: Anyone,
+    who: Annotated[Principal, needs(Permission.SERVERS_READ)],
     edge: AtHand,
     *,
     tenant: Annotated[CodeText | None, Query()] = None,
@@ -162,7 +166,7 @@ def read_servers(
     cursor: Cursor = None,
 ) -> Page[ServerOut]:
     """Filtering by `host` is for operators; a member's token gets nothing by it."""
-    if host is not None and not who.operates:
+    if host is not None and not who.sees_hardware:
         return Page[ServerOut](items=[])
     with edge.store.read() as tx:
         servers = tx.servers(
@@ -173,25 +177,29 @@ def read_servers(
     return page_of(
         [server for server in servers if tenant in (None, server.tenant.text)],
         key=lambda server: server.id,
-        show=lambda server: server_out(server, with_hardware=who.operates),
+        show=lambda server: server_out(server, with_hardware=who.sees_hardware),
         limit=limit,
         cursor=cursor,
     )
 
 
 @router.get("/servers/{server}", response_model=ServerOut)
-def read_server(server: Name, who: Anyone, edge: AtHand) -> Response:
+def read_server(
+    server: Name, who: Annotated[Principal, needs(Permission.SERVERS_READ)], edge: AtHand
+) -> Response:
     """By id or by name."""
     with edge.store.read() as tx:
         found = find_server(tx, server, who.tenant)
     return JSONResponse(
-        server_out(found, with_hardware=who.operates).model_dump(mode="json"),
+        server_out(found, with_hardware=who.sees_hardware).model_dump(mode="json"),
         headers={"ETag": entity_tag(found.generation)},
     )
 
 
 @router.get("/servers/{server}/refuges")
-def read_server_refuges(server: Name, _: Operator, edge: AtHand) -> ServerRefuges:
+def read_server_refuges(
+    server: Name, _: Annotated[Principal, needs(Permission.POOL_READ)], edge: AtHand
+) -> ServerRefuges:
     """The hosts that hold room for the server in case its own place dies."""
     with edge.store.read() as tx:
         found = find_server(tx, server, None)
@@ -208,7 +216,7 @@ def read_server_refuges(server: Name, _: Operator, edge: AtHand) -> ServerRefuge
 @router.get("/servers/{server}/console")
 def read_server_console(
     server: Name,
-    who: Anyone,
+    who: Annotated[Principal, needs(Permission.SERVERS_CONSOLE)],
     edge: AtHand,
     tail_bytes: Annotated[int, Query(ge=1, le=1024 * 1024)] = 64 * 1024,
 ) -> ConsoleOut:
@@ -227,7 +235,7 @@ def read_server_console(
 @audited("server.stop", "server")
 def stop(
     server: Name,
-    who: Anyone,
+    who: Annotated[Principal, needs(Permission.SERVERS_POWER)],
     edge: AtHand,
     once: Once,
     *,
@@ -248,7 +256,7 @@ def stop(
 @audited("server.start", "server")
 def start(
     server: Name,
-    who: Anyone,
+    who: Annotated[Principal, needs(Permission.SERVERS_POWER)],
     edge: AtHand,
     once: Once,
     *,
@@ -295,7 +303,7 @@ def _change_power(change: PowerChange, edge: Edge, once: OnceOnly, *, dry_run: b
 @audited("server.migrate", "server")
 def migrate_server(
     server: Name,
-    who: Operator,
+    who: Annotated[Principal, needs(Permission.SERVERS_MIGRATE)],
     edge: AtHand,
     once: Once,
     *,

@@ -8,13 +8,14 @@ from typing import Literal
 from pydantic import Field
 
 from control_plane.http.bounds import CodeText, RequestBody, ResponseBody, ShortText
+from control_plane.model.access import Role
 
 
 class TokenIn(RequestBody):
-    """`tenant` is the municipality code of a tenant's token and absent from an operator's. `label`
-    names the person or program that holds it; it signs the audit trail."""
+    """`tenant` is the municipality code of a member's token and absent from those of the consortium's
+    roles. `label` names the person or program that holds it; it signs the audit trail."""
 
-    role: Literal["operator", "tenant"]
+    role: Role
     label: ShortText
     tenant: CodeText | None = None
     expires_in_days: int | None = Field(default=None, ge=1, le=3650)
@@ -24,7 +25,7 @@ class TokenOut(ResponseBody):
     """A token as everybody but its holder knows it."""
 
     id: str
-    role: Literal["operator", "tenant"]
+    role: Role
     tenant: str | None
     label: str
     expires_at: datetime | None

@@ -1,21 +1,23 @@
-"""Tokens over HTTP, for operators alone."""
+"""Tokens over HTTP: a member's admins see and issue their own member's alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 
 from control_plane.access.models import TokenIn, TokenIssued, TokenOut, TokenRevoked
 from control_plane.access.service import issue, revoke, token_out
-from control_plane.http.auth import Operator
+from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand
 from control_plane.http.idempotency import Once, Remember
 from control_plane.http.paging import Cursor, Limit, Page, page_of
+from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
+from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
 
 router = APIRouter(prefix="/v1/tokens", tags=["access"])
@@ -23,7 +25,12 @@ router = APIRouter(prefix="/v1/tokens", tags=["access"])
 
 @router.post("", status_code=201, response_model=TokenIssued)
 @audited("token.issue", "token")
-def issue_token(body: TokenIn, who: Operator, edge: AtHand, once: Once) -> Response:
+def issue_token(
+    body: TokenIn,
+    who: Annotated[Principal, needs(Permission.TOKENS_WRITE)],
+    edge: AtHand,
+    once: Once,
+) -> Response:
     """Issue a token. Its text is in this answer and nowhere else, not even in the record of answers
     that Idempotency-Key works by."""
 
@@ -36,16 +43,24 @@ def issue_token(body: TokenIn, who: Operator, edge: AtHand, once: Once) -> Respo
 
 @router.get("")
 def read_tokens(
-    _: Operator, edge: AtHand, limit: Limit = 100, cursor: Cursor = None
+    who: Annotated[Principal, needs(Permission.TOKENS_READ)],
+    edge: AtHand,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Page[TokenOut]:
     with edge.store.read() as tx:
-        tokens = tx.tokens()
+        tokens = tx.tokens(who.tenant)
     return page_of(tokens, key=lambda token: token.id, show=token_out, limit=limit, cursor=cursor)
 
 
 @router.delete("/{token_id}", response_model=TokenRevoked)
 @audited("token.revoke", "token")
-def revoke_token(token_id: Name, who: Operator, edge: AtHand, once: Once) -> Response:
+def revoke_token(
+    token_id: Name,
+    who: Annotated[Principal, needs(Permission.TOKENS_WRITE)],
+    edge: AtHand,
+    once: Once,
+) -> Response:
     """Revoke a token; the next request that comes with it is refused."""
 
     def work(remember: Remember) -> TokenRevoked:

@@ -111,7 +111,7 @@ HELP_JA: Mapping[str, str] = {
     "Issue a token.": "トークンを発行します。",
     "Who will hold it; this name signs the audit trail.": "持ち主の名前。監査記録に署名として残ります。",
     "What it may do.": "役割",
-    "Whose it is (municipality code), for the role tenant.": "tenant の場合の団体コード",
+    "Whose it is (municipality code), for a member's roles.": "団体の役割の場合の団体コード",
     "Days until it ends.": "有効日数",
     "Write the token to this new file (mode 600) instead of the screen.": "画面に出さず、この新しいファイル(モード 600)に書きます。",
     "Measure the control plane on a simulated pool.": "模擬プールでコントロールプレーンの性能を測ります。",

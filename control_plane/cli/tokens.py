@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,14 +13,10 @@ from control_plane.cli.client import segment
 from control_plane.cli.output import Column, local_time
 from control_plane.cli.private_file import write_private
 from control_plane.cli.session import read, read_all, session_of
+from control_plane.model.access import Role
 from control_plane.model.tenant import MunicipalityCode
 
 app = typer.Typer(no_args_is_help=True, help="Tokens for people and programs.")
-
-
-class TokenRole(StrEnum):
-    OPERATOR = "operator"
-    TENANT = "tenant"
 
 
 @app.command("list")
@@ -66,9 +61,9 @@ def create(
     context: typer.Context,
     *,
     label: Annotated[str, typer.Option(help="Who will hold it; this name signs the audit trail.")],
-    role: Annotated[TokenRole, typer.Option(help="What it may do.")] = TokenRole.TENANT,
+    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.MEMBER_ADMIN,
     tenant: Annotated[
-        str | None, typer.Option(help="Whose it is (municipality code), for the role tenant.")
+        str | None, typer.Option(help="Whose it is (municipality code), for a member's roles.")
     ] = None,
     expires_in_days: Annotated[
         int | None, typer.Option(help="Days until it ends.", min=1, max=3650)

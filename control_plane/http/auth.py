@@ -7,8 +7,9 @@ forgetting something, and strangers learn neither which paths exist nor get anyt
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import anyio
 from anyio import to_thread
@@ -18,8 +19,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from control_plane.http.principal import Principal
 from control_plane.http.problems import problem
+from control_plane.http.token_memory import TokenMemory
 from control_plane.http.tokens import TokenCheck, token_id_of
-from control_plane.model.access import Token
+from control_plane.model.access import Permission, Token, roles_with
 from control_plane.model.errors import YuiError
 from control_plane.model.units import Seconds
 from control_plane.store import Store
@@ -44,7 +46,7 @@ class Authentication:
         patience: Seconds = Seconds(5),
     ) -> None:
         self._app = app
-        self._store = store
+        self._memory = TokenMemory(store, check.monotonic)
         self._check = check
         self._now = now
         self._patience = patience
@@ -77,8 +79,10 @@ class Authentication:
     async def _recognise(self, text: str) -> Token | None:
         """Raises TimeoutError when too many others are being proved."""
         token_id = token_id_of(text)
-        token = None if token_id is None else await to_thread.run_sync(self._find, token_id)
-        if token is None or self._check.remembers(text, token.hash):
+        token = None if token_id is None else await self._memory.find(token_id)
+        if token is None or (token.expires_at is not None and token.expires_at <= self._now()):
+            return None
+        if self._check.remembers(text, token.hash):
             return token
         # Only waiting for a turn ends at the time-out, never a proof that is under way.
         with anyio.fail_after(self._patience):
@@ -88,13 +92,6 @@ class Authentication:
         finally:
             self._proving.release()
         return token if proved else None
-
-    def _find(self, token_id: str) -> Token | None:
-        with self._store.read() as tx:
-            token = tx.token_by_id(token_id)
-        if token is None or (token.expires_at is not None and token.expires_at <= self._now()):
-            return None
-        return token
 
 
 _BUSY = YuiError(
@@ -121,21 +118,35 @@ def principal_of(request: Request) -> Principal:
     return cast(Principal, request.state.principal)
 
 
-def operator_of(request: Request) -> Principal:
-    """Raises `operators-only`."""
-    principal = principal_of(request)
-    if not principal.operates:
-        raise YuiError(
-            "operators-only",
-            en="Only operators of the pool may do this: ask one of them.",
-            ja="この操作はプールの運用担当者だけが行えます。運用担当者に依頼してください。",
-            status=403,
-        )
-    return principal
+Whoever = Annotated[Principal, Depends(principal_of)]
+"""For the few routes that tell somebody about nothing but themselves."""
 
 
-Anyone = Annotated[Principal, Depends(principal_of)]
-"""Whoever has a token; a tenant's sees its own things alone."""
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The dependency of a route that asks for `permission`. Raises `permission-missing`."""
 
-Operator = Annotated[Principal, Depends(operator_of)]
-"""Operators alone; a tenant is answered 403."""
+    permission: Permission
+
+    async def __call__(self, request: Request) -> Principal:
+        principal = principal_of(request)
+        if not principal.may(self.permission):
+            raise permission_missing(self.permission)
+        return principal
+
+
+def needs(permission: Permission) -> Any:
+    """What a route says of its principal: `who: Annotated[Principal, needs(Permission.POOL_READ)]`."""
+    return Depends(Needs(permission))
+
+
+def permission_missing(permission: Permission) -> YuiError:
+    """403: says which permission, and whom to ask."""
+    roles = [role.value for role in roles_with(permission)]
+    return YuiError(
+        "permission-missing",
+        en=f"This needs the permission {permission}, which you don't have: ask somebody with the role {' or '.join(roles)}.",
+        ja=f"この操作には権限 {permission} が必要です。{'、'.join(roles)} のいずれかの役割を持つ人に依頼してください。",
+        status=403,
+        fields={"permission": permission.value, "roles": roles},
+    )

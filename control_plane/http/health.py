@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from control_plane.http.auth import Operator
+from control_plane.http.auth import needs
 from control_plane.http.bounds import ResponseBody
 from control_plane.http.edge import AtHand
+from control_plane.http.principal import Principal
+from control_plane.model.access import Permission
 from control_plane.model.workload import ServerStatus, status_of
 from control_plane.store import Store
 
@@ -35,7 +37,7 @@ def health(edge: AtHand) -> Health:
 
 
 @router.get("/metrics", response_class=Response)
-def metrics(request: Request, _: Operator) -> Response:
+def metrics(request: Request, _: Annotated[Principal, needs(Permission.METRICS_READ)]) -> Response:
     """For Prometheus, with an operator's token: the figures count what members may not count."""
     registry = cast(CollectorRegistry, request.app.state.registry)
     return Response(generate_latest(registry), media_type=METRICS_MEDIA_TYPE)

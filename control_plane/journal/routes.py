@@ -7,14 +7,15 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Query
 
-from control_plane.http.auth import Anyone, Operator
+from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand
 from control_plane.http.paging import Limit, Page
+from control_plane.http.principal import Principal
 from control_plane.journal.models import Audit, AuditOut, EventOut, Events, OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.journal.progress import progress, settle
-from control_plane.model.access import AuditEntry
+from control_plane.model.access import AuditEntry, Permission
 from control_plane.model.ids import OperationId
 from control_plane.model.operation import Event, Operation, OperationState
 from control_plane.model.units import Seconds
@@ -40,7 +41,7 @@ Newest = Annotated[
 
 @router.get("/events")
 async def read_events(
-    who: Anyone,
+    who: Annotated[Principal, needs(Permission.EVENTS_READ)],
     edge: AtHand,
     *,
     after: After = 0,
@@ -58,7 +59,7 @@ async def read_events(
     one_more = await edge.watch.until(found, Seconds(wait)) or ()
     events = one_more[-limit:] if newest else one_more[:limit]
     return Events(
-        items=[_event_out(e if who.operates else e.for_member()) for e in events],
+        items=[_event_out(e if who.sees_hardware else e.for_member()) for e in events],
         next=events[-1].sequence if events else after,
         previous=events[0].sequence if newest and len(one_more) > limit else None,
     )
@@ -66,14 +67,17 @@ async def read_events(
 
 @router.get("/operations")
 def read_operations(
-    who: Anyone, edge: AtHand, limit: Limit = 100, cursor: Name | None = None
+    who: Annotated[Principal, needs(Permission.OPERATIONS_READ)],
+    edge: AtHand,
+    limit: Limit = 100,
+    cursor: Name | None = None,
 ) -> Page[OperationOut]:
     """Newest first."""
     with edge.store.read() as tx:
         after = None if cursor is None else OperationId(cursor)
         found = tx.operations(who.tenant, limit + 1, after)
         shown = [
-            operation_out(progress(tx, operation), with_hardware=who.operates)
+            operation_out(progress(tx, operation), with_hardware=who.sees_hardware)
             for operation in found[:limit]
         ]
     return Page[OperationOut](items=shown, next=shown[-1].id if len(found) > limit else None)
@@ -81,7 +85,10 @@ def read_operations(
 
 @router.get("/operations/{operation_id}")
 async def read_operation(
-    operation_id: Name, who: Anyone, edge: AtHand, wait: Wait = 0
+    operation_id: Name,
+    who: Annotated[Principal, needs(Permission.OPERATIONS_READ)],
+    edge: AtHand,
+    wait: Wait = 0,
 ) -> OperationOut:
     """The operation as it stands, or, within `wait` seconds, as it ends or gets on."""
     name = OperationId(operation_id)
@@ -98,12 +105,12 @@ async def read_operation(
     operation = await edge.watch.until(moved_on, Seconds(wait)) or seen[0]
     if operation.state is not OperationState.RUNNING:
         operation = await to_thread.run_sync(settle, edge.store, name, edge.clock.now())
-    return operation_out(operation, with_hardware=who.operates)
+    return operation_out(operation, with_hardware=who.sees_hardware)
 
 
 @router.get("/audit")
 def read_audit(
-    _: Operator,
+    who: Annotated[Principal, needs(Permission.AUDIT_READ)],
     edge: AtHand,
     *,
     after: After = 0,
@@ -111,12 +118,13 @@ def read_audit(
     newest: Newest = False,
     limit: Limit = 100,
 ) -> Audit:
-    """What was done by whom, and what was refused to whom, oldest first."""
+    """What was done by whom, and what was refused to whom, oldest first; a member's token gets what
+    concerns that member, without the hardware behind it."""
     with edge.store.read() as tx:
-        one_more = tx.audit(after, limit + 1, before=before, newest=newest)
+        one_more = tx.audit(after, limit + 1, who.tenant, before=before, newest=newest)
     entries = one_more[-limit:] if newest else one_more[:limit]
     return Audit(
-        items=[_audit_out(entry) for entry in entries],
+        items=[_audit_out(entry, with_hardware=who.sees_hardware) for entry in entries],
         next=entries[-1].sequence if entries else after,
         previous=entries[0].sequence if newest and len(one_more) > limit else None,
     )
@@ -136,7 +144,18 @@ def _event_out(event: Event) -> EventOut:
     )
 
 
-def _audit_out(entry: AuditEntry) -> AuditOut:
+_FOR_MEMBERS = frozenset(
+    {"label", "request_id", "status", "left_out", "issued_to", "role", "blueprints", "servers"}
+)
+"""The fields of an audit entry that tell nothing of hardware."""
+
+
+def _audit_out(entry: AuditEntry, *, with_hardware: bool) -> AuditOut:
+    fields = {
+        name: value
+        for name, value in (entry.fields or {}).items()
+        if with_hardware or name in _FOR_MEMBERS
+    }
     return AuditOut(
         sequence=entry.sequence,
         at=entry.at,
@@ -146,5 +165,5 @@ def _audit_out(entry: AuditEntry) -> AuditOut:
         subject=entry.subject,
         outcome=entry.outcome,
         tenant=entry.tenant,
-        fields=None if entry.fields is None else dict(entry.fields),
+        fields=None if entry.fields is None else fields,
     )

@@ -1,4 +1,4 @@
-"""Who may ask for what, and the record of who asked: tokens and audit entries."""
+"""Who may ask for what, and the record of who asked: roles, permissions, tokens and audit entries."""
 
 from __future__ import annotations
 
@@ -6,19 +6,135 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Role(StrEnum):
     OPERATOR = "operator"
     """Looks after the pool."""
-    TENANT = "tenant"
-    """Acts for one member, and sees nothing of the others."""
+    APPROVER = "approver"
+    """Is the second person: lets members in, publishes bindings, sets quotas."""
+    AUDITOR = "auditor"
+    """Reads everything, changes nothing."""
+    MEMBER_ADMIN = "member-admin"
+    """Runs one member's systems and says who else may; sees nothing of other members."""
+    MEMBER_USER = "member-user"
+    """Works with one member's systems: looks, starts and stops."""
+
+    @property
+    def of_member(self) -> bool:
+        """Whether it is held for one member, rather than for the consortium."""
+        return self in (Role.MEMBER_ADMIN, Role.MEMBER_USER)
+
+
+class Permission(StrEnum):
+    """One thing that a request may need. A member's principal has it for its own things alone."""
+
+    POOL_READ = "pool.read"
+    POOL_WRITE = "pool.write"
+    MEMBERS_READ = "members.read"
+    MEMBERS_APPLY = "members.apply"
+    MEMBERS_APPROVE = "members.approve"
+    MEMBERS_LEAVE = "members.leave"
+    CATALOGUE_READ = "catalogue.read"
+    SYSTEMS_READ = "systems.read"
+    SYSTEMS_WRITE = "systems.write"
+    SERVERS_READ = "servers.read"
+    SERVERS_POWER = "servers.power"
+    SERVERS_WRITE = "servers.write"
+    SERVERS_CONSOLE = "servers.console"
+    SERVERS_MIGRATE = "servers.migrate"
+    VOLUMES_READ = "volumes.read"
+    VOLUMES_WRITE = "volumes.write"
+    NETWORKS_READ = "networks.read"
+    NETWORKS_WRITE = "networks.write"
+    BINDINGS_APPROVE = "bindings.approve"
+    IMAGES_READ = "images.read"
+    IMAGES_WRITE = "images.write"
+    """Add images of one's own, and remove them."""
+    IMAGES_SHARE = "images.share"
+    """Add images that every member may use."""
+    USERS_READ = "users.read"
+    USERS_WRITE = "users.write"
+    TOKENS_READ = "tokens.read"
+    TOKENS_WRITE = "tokens.write"
+    QUOTAS_READ = "quotas.read"
+    QUOTAS_WRITE = "quotas.write"
+    AUDIT_READ = "audit.read"
+    EVENTS_READ = "events.read"
+    OPERATIONS_READ = "operations.read"
+    BREAK_GLASS_OPEN = "break-glass.open"
+    METRICS_READ = "metrics.read"
+
+
+_P = Permission
+
+_READS = frozenset(permission for permission in Permission if permission.endswith(".read"))
+
+_MEMBER_USER = frozenset(
+    {
+        _P.CATALOGUE_READ,
+        _P.SYSTEMS_READ,
+        _P.SERVERS_READ,
+        _P.VOLUMES_READ,
+        _P.NETWORKS_READ,
+        _P.IMAGES_READ,
+        _P.OPERATIONS_READ,
+        _P.EVENTS_READ,
+        _P.SERVERS_POWER,
+        _P.SERVERS_CONSOLE,
+    }
+)
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
+    {
+        Role.OPERATOR: _READS
+        | {
+            _P.POOL_WRITE,
+            _P.MEMBERS_APPLY,
+            _P.MEMBERS_LEAVE,
+            _P.SYSTEMS_WRITE,
+            _P.SERVERS_POWER,
+            _P.SERVERS_WRITE,
+            _P.SERVERS_CONSOLE,
+            _P.SERVERS_MIGRATE,
+            _P.IMAGES_WRITE,
+            _P.IMAGES_SHARE,
+            _P.USERS_WRITE,
+            _P.TOKENS_WRITE,
+            _P.QUOTAS_WRITE,
+            _P.BREAK_GLASS_OPEN,
+        },
+        Role.APPROVER: _READS | {_P.MEMBERS_APPROVE, _P.BINDINGS_APPROVE, _P.QUOTAS_WRITE},
+        Role.AUDITOR: _READS,
+        # The hardware and its figures belong to nobody in particular, so members read neither.
+        Role.MEMBER_ADMIN: (_READS - {_P.POOL_READ, _P.METRICS_READ})
+        | _MEMBER_USER
+        | {
+            _P.SYSTEMS_WRITE,
+            _P.SERVERS_WRITE,
+            _P.VOLUMES_WRITE,
+            _P.NETWORKS_WRITE,
+            _P.IMAGES_WRITE,
+            _P.USERS_WRITE,
+            _P.TOKENS_WRITE,
+            _P.MEMBERS_LEAVE,
+        },
+        Role.MEMBER_USER: _MEMBER_USER,
+    }
+)
+
+
+def roles_with(permission: Permission) -> tuple[Role, ...]:
+    """The roles that have it, in the order of `Role`."""
+    return tuple(role for role in Role if permission in PERMISSIONS[role])
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """A bearer token as it is kept: `hash` is a password hash of its secret part, never the secret.
-    `tenant` is None for operators; a token without `expires_at` lasts until it is revoked."""
+    `tenant` is None for roles of the consortium; a token without `expires_at` lasts until it is
+    revoked."""
 
     id: str
     hash: str = field(repr=False)
@@ -32,7 +148,10 @@ class Token:
 class AuditEntry:
     """Who did what to what, and how it ended: `principal` is a token's id or a part of the control
     plane, `role` None for strangers, `action` a dotted verb such as `member.join`, `outcome` `done` or
-    a problem's type. `sequence` is given by the store."""
+    a problem's type. `hardware` is what only those who look after the pool read.
+
+    The store gives the rest: the number among all entries, the place in the chain of its member (or of
+    the consortium), the hash there, and the hash in the chain over all (model/audit_chain.py)."""
 
     at: datetime
     principal: str
@@ -43,3 +162,7 @@ class AuditEntry:
     outcome: str
     fields: Mapping[str, object] | None = None
     sequence: int = 0
+    hardware: Mapping[str, object] | None = None
+    position: int = 0
+    hash: str = ""
+    link: str = ""

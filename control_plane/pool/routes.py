@@ -8,16 +8,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Response
 from starlette.responses import JSONResponse
 
-from control_plane.http.auth import Anyone, Operator
+from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.conditions import Expected, ExpectedContent, content_tag, entity_tag
 from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
 from control_plane.http.paging import Cursor, Limit, Page, page_of
+from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
+from control_plane.model.access import Permission
 from control_plane.model.fence import FenceMethod
 from control_plane.model.ids import Generation, HostId, RegionId
 from control_plane.pool.certificate import show_certificate
@@ -41,7 +43,7 @@ router = APIRouter(prefix="/v1", tags=["pool"])
 
 
 @router.get("/pool", response_model=dict[str, Any])
-def read_pool(_: Operator, edge: AtHand) -> Response:
+def read_pool(_: Annotated[Principal, needs(Permission.POOL_READ)], edge: AtHand) -> Response:
     """The description of the pool as it stands, in the shape of a pool file."""
     with edge.store.read() as tx:
         document = to_json(describe(tx))
@@ -52,7 +54,7 @@ def read_pool(_: Operator, edge: AtHand) -> Response:
 @audited("pool.apply", "pool")
 def put_pool(
     body: Annotated[dict[str, Any], Body()],
-    who: Operator,
+    who: Annotated[Principal, needs(Permission.POOL_WRITE)],
     edge: AtHand,
     once: Once,
     *,
@@ -78,7 +80,7 @@ def put_pool(
 
 @router.get("/hosts")
 def read_hosts(
-    _: Operator,
+    _: Annotated[Principal, needs(Permission.POOL_READ)],
     edge: AtHand,
     region: Name | None = None,
     limit: Limit = 100,
@@ -90,7 +92,9 @@ def read_hosts(
 
 
 @router.get("/hosts/{host_id}", response_model=HostOut)
-def read_host(host_id: Name, _: Operator, edge: AtHand) -> Response:
+def read_host(
+    host_id: Name, _: Annotated[Principal, needs(Permission.POOL_READ)], edge: AtHand
+) -> Response:
     with edge.store.read() as tx:
         host = show_host(tx, HostId(host_id))
     return JSONResponse(
@@ -107,7 +111,7 @@ def read_host(host_id: Name, _: Operator, edge: AtHand) -> Response:
 @audited("host.drain", "host")
 def drain_host(
     host_id: Name,
-    who: Operator,
+    who: Annotated[Principal, needs(Permission.POOL_WRITE)],
     edge: AtHand,
     once: Once,
     *,
@@ -139,7 +143,7 @@ def drain_host(
 @audited("host.return", "host")
 def return_host(
     host_id: Name,
-    who: Operator,
+    who: Annotated[Principal, needs(Permission.POOL_WRITE)],
     edge: AtHand,
     once: Once,
     *,
@@ -163,7 +167,7 @@ def return_host(
 def fence_host(
     host_id: Name,
     body: FenceIn,
-    who: Operator,
+    who: Annotated[Principal, needs(Permission.POOL_WRITE)],
     edge: AtHand,
     once: Once,
     *,
@@ -190,7 +194,10 @@ def fence_host(
 
 @router.get("/flavors")
 def read_flavors(
-    _: Anyone, edge: AtHand, limit: Limit = 100, cursor: Cursor = None
+    _: Annotated[Principal, needs(Permission.CATALOGUE_READ)],
+    edge: AtHand,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Page[FlavorOut]:
     with edge.store.read() as tx:
         flavors = tx.flavors()
@@ -209,14 +216,18 @@ def read_flavors(
 
 
 @router.get("/regions/{region_id}/certificate")
-def read_certificate(region_id: Name, _: Operator, edge: AtHand) -> CertificateOut:
+def read_certificate(
+    region_id: Name, _: Annotated[Principal, needs(Permission.POOL_READ)], edge: AtHand
+) -> CertificateOut:
     with edge.store.read() as tx:
         return show_certificate(tx, RegionId(region_id), edge.clock.now())
 
 
 @router.post("/regions/{region_id}/certificate/check")
 @audited("certificate.check", "region")
-def check_certificate(region_id: Name, who: Operator, edge: AtHand) -> CertificateOut:
+def check_certificate(
+    region_id: Name, who: Annotated[Principal, needs(Permission.POOL_READ)], edge: AtHand
+) -> CertificateOut:
     """The same check, with an entry in the audit trail that says who asked and what came out."""
     at = edge.clock.now()
     with edge.store.read() as snapshot:
@@ -234,7 +245,9 @@ def check_certificate(region_id: Name, who: Operator, edge: AtHand) -> Certifica
 
 
 @router.post("/explain")
-def explain(body: ExplainIn, _: Operator, edge: AtHand) -> ExplainOut:
+def explain(
+    body: ExplainIn, _: Annotated[Principal, needs(Permission.POOL_READ)], edge: AtHand
+) -> ExplainOut:
     """What would happen: the plan or the refusal. Nothing is written."""
     with edge.store.read() as tx, named_in_body():
         return explain_admission(tx, body)

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Row
 
 from control_plane.model.access import Role, Token
 from control_plane.store import tables
-from control_plane.store.rows import Rows, TenantName, already_exists
+from control_plane.store.rows import Rows, TenantName, already_exists, not_found
 
 
 class TokenReads(Rows):
@@ -41,10 +41,15 @@ class TokenWrites(TokenReads):
             )
         )
 
-    def revoke_token(self, id: str) -> None:
-        """Raises `token-not-found`."""
-        self._need("token", tables.tokens, id)
-        self._connection.execute(delete(tables.tokens).where(tables.tokens.c.id == id))
+    def revoke_token(self, id: str, tenant: TenantName | None = None) -> Token:
+        """Answers what it was. With `tenant`, that member's alone. Raises `token-not-found`."""
+        gone = delete(tables.tokens).where(tables.tokens.c.id == id)
+        if tenant is not None:
+            gone = gone.where(tables.tokens.c.tenant == str(tenant))
+        row = self._first(gone.returning(*tables.tokens.c))
+        if row is None:
+            raise not_found("token", id)
+        return _token(row)
 
 
 def _token(row: Row[tuple[object, ...]]) -> Token:

@@ -110,10 +110,10 @@ class Api:
     def with_token(self, token: str) -> Api:
         return replace(self, operator_token=token)
 
-    def tenant(self, code: str) -> Api:
+    def tenant(self, code: str, role: str = "member-admin") -> Api:
         """The same API with a token of that member's."""
         answer = self.post(
-            "/v1/tokens", json={"role": "tenant", "tenant": code, "label": f"town {code}"}
+            "/v1/tokens", json={"role": role, "tenant": code, "label": f"town {code}"}
         )
         assert answer.status_code == 201, answer.text
         return self.with_token(answer.json()["token"])

@@ -36,7 +36,7 @@ def test_metrics_count_hosts_servers_members_and_requests(api: Api) -> None:
 
 def test_members_may_not_count_each_other_by_the_metrics(api: Api) -> None:
     api.join(MIKASA)
-    problem_of(api.tenant(MIKASA).get("/metrics"), 403, "operators-only")
+    problem_of(api.tenant(MIKASA).get("/metrics"), 403, "permission-missing")
 
 
 def test_without_its_state_the_api_is_not_healthy(api: Api) -> None:

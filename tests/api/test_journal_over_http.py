@@ -162,7 +162,7 @@ def test_every_change_stands_in_the_audit_trail(api: Api) -> None:
         "host.fence",
     ]
     stop = trail[4]
-    assert (stop["role"], stop["tenant"]) == ("tenant", MIKASA)
+    assert (stop["role"], stop["tenant"]) == ("member-admin", MIKASA)
     assert stop["fields"]["label"] == f"town {MIKASA}"
 
 

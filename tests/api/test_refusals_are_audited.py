@@ -23,7 +23,7 @@ CHANGES = {
     ("POST", "/v1/tokens"): ("token.issue", "token"),
     ("DELETE", "/v1/tokens/{token_id}"): ("token.revoke", "token:"),
 }
-"""What a member may not do, as the audit trail has it."""
+"""What a member's users may not do, as the audit trail has it."""
 
 READS = {("POST", "/v1/explain"), ("POST", "/v1/images/{id}/verify")}
 
@@ -33,9 +33,9 @@ def refused(api: Api) -> list[dict[str, Any]]:
     return [entry for entry in trail if entry["outcome"] != "done"]
 
 
-def test_every_change_that_a_member_may_not_make_is_recorded_when_it_tries(api: Api) -> None:
+def test_every_change_that_a_user_may_not_make_is_recorded_when_it_tries(api: Api) -> None:
     api.join(MIKASA)
-    town = api.tenant(MIKASA)
+    town = api.tenant(MIKASA, "member-user")
     for method, path in sorted(set(routes(api))):
         if method != "GET":
             before = len(refused(api))
@@ -46,9 +46,9 @@ def test_every_change_that_a_member_may_not_make_is_recorded_when_it_tries(api: 
                 continue
             (entry,) = new
             action, subject = CHANGES[method, path]
-            assert (entry["action"], entry["outcome"]) == (action, "operators-only")
+            assert (entry["action"], entry["outcome"]) == (action, "permission-missing")
             assert entry["subject"].startswith(subject)
-            assert (entry["role"], entry["tenant"]) == ("tenant", MIKASA)
+            assert (entry["role"], entry["tenant"]) == ("member-user", MIKASA)
             assert entry["fields"]["label"] == f"town {MIKASA}"
             assert entry["fields"]["request_id"] == answer.headers["x-request-id"]
 
@@ -84,7 +84,7 @@ def test_what_was_only_looked_at_or_rehearsed_is_no_refused_change(api: Api) -> 
 
 
 def test_a_route_that_knows_no_rehearsal_is_not_excused_by_the_word(api: Api) -> None:
-    api.post("/v1/tokens?dry_run=true", json={"role": "tenant", "label": "mine"})
+    api.post("/v1/tokens?dry_run=true", json={"role": "member-admin", "label": "mine"})
     (entry,) = refused(api)
     assert (entry["action"], entry["outcome"]) == ("token.issue", "token-tenant-missing")
 
@@ -104,7 +104,7 @@ def test_who_is_refused_without_end_fills_no_state(api: Api) -> None:
     api.join(UJI)
     town = api.tenant(UJI)
     for _ in range(130):
-        problem_of(town.post("/v1/hosts/kyoto-1/drain"), 403, "operators-only")
+        problem_of(town.post("/v1/hosts/kyoto-1/drain"), 403, "permission-missing")
     assert len(refused(api)) == 100
     problem_of(api.post("/v1/hosts/nowhere/drain"), 404, "host-not-found")
     assert refused(api)[-1]["subject"] == "host:nowhere"

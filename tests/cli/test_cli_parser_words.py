@@ -88,8 +88,8 @@ MISTAKES: list[tuple[tuple[str, ...], str, str]] = [
     (("events", "a", "b"), "'a b' is more than this command takes", "「a b」は余分です。"),
     (
         ("token", "create", "--role", "boss", "--label", "x"),
-        "--role must be one of operator, tenant.",
-        "--role は operator, tenant のいずれかで指定して",
+        "--role must be one of operator, approver, auditor, member-admin, member-user.",
+        "--role は operator, approver, auditor, member-admin, member-user のいずれかで指定して",
     ),
 ]
 

@@ -60,7 +60,8 @@ def operator(tmp_path: Path, directory: Path) -> Iterator[TestClient]:
 def as_member(operator: TestClient) -> dict[str, str]:
     """Headers with a member's token."""
     answer = operator.post(
-        "/v1/tokens", json={"role": "tenant", "tenant": MEMBER.code.text, "label": "Fukuchiyama"}
+        "/v1/tokens",
+        json={"role": "member-admin", "tenant": MEMBER.code.text, "label": "Fukuchiyama"},
     )
     return {"Authorization": f"Bearer {answer.json()['token']}"}
 
@@ -88,11 +89,11 @@ def test_an_operator_adds_an_image_and_a_member_sees_it_without_its_place(
     assert shown == {**image, "location": None}
     assert problem(operator.post("/v1/images", json=OFFER, headers=member)) == (
         403,
-        "operators-only",
+        "permission-missing",
     )
     assert problem(operator.post("/v1/images/office/verify", headers=member)) == (
         403,
-        "operators-only",
+        "permission-missing",
     )
 
 

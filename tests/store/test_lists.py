@@ -118,7 +118,7 @@ def test_a_reader_never_misses_an_event_that_was_numbered_before_one_it_has_seen
 
 
 def test_audit_entries_are_read_in_order(store: Store) -> None:
-    entry = AuditEntry(NOON, "tok", Role.TENANT, "262013", "server.stop", "server:1", "done")
+    entry = AuditEntry(NOON, "tok", Role.MEMBER_ADMIN, "262013", "server.stop", "server:1", "done")
     with store.write() as tx:
         first = tx.add_audit(entry)
         second = tx.add_audit(replace(entry, tenant=None))

@@ -142,7 +142,7 @@ def test_records_of_what_happened_come_back_as_they_were(store: Store) -> None:
         NOON, "tok", Role.OPERATOR, None, "host.drain", "host:kyoto-1", "done", {"dry_run": False}
     )
     answer = IdempotentAnswer("key", "tok", "digest", 202, {"operation": "op-1"}, NOON)
-    token = Token("tok", "$argon2id$…", Role.TENANT, "262013", "電算係", samples.later(60))
+    token = Token("tok", "$argon2id$…", Role.MEMBER_ADMIN, "262013", "電算係", samples.later(60))
     with store.write() as tx:
         tx.put_operation(replace(operation, state=OperationState.RUNNING, error=None))
         tx.put_operation(operation)
