@@ -102,12 +102,12 @@ def serve(
             store = Store.open(state)
             opening.callback(store.close)
             world = world or opening.enter_context(world_for_trying_out(store))
-            if first_token is not None:
-                _issue_first(session, store, first_token)
             from control_plane.app import Options, create_app  # noqa: PLC0415
             from control_plane.http.serve import serve as serve_app  # noqa: PLC0415
             from control_plane.journal.progress import keep_settled  # noqa: PLC0415
 
+            if first_token is not None:
+                _issue_first(session, store, first_token)
             app = create_app(store, world, Options(catalogue, members, images))
             work = (_reconcile(store, world), keep_settled(store, world.clock))
         serve_app(
