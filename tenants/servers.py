@@ -104,7 +104,7 @@ def migrate(
                 f"server:{moving.id}",
                 at,
                 tenant=moving.tenant,
-                fields={"target": heading},
+                hardware={"target": heading},
             )
         )
         operations.append(operation)

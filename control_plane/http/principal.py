@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,9 +50,10 @@ class Principal:
         *,
         tenant: MunicipalityCode | None = None,
         fields: Mapping[str, object] | None = None,
+        hardware: Mapping[str, object] | None = None,
     ) -> AuditEntry:
         """The entry of the audit trail for something done: `tenant` is the member whose thing it
-        was done to."""
+        was done to and who reads the entry, all but `hardware`."""
         return AuditEntry(
             at=at,
             principal=self.token,
@@ -61,4 +63,8 @@ class Principal:
             subject=subject,
             outcome="done",
             fields={"label": self.label, **(fields or {})},
+            hardware=None
+            if hardware is None
+            # Without something random in it, its hash could be found by guessing.
+            else {**hardware, "salt": secrets.token_hex(16)},
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import ArgumentError
 
 from control_plane.model.errors import YuiError
@@ -23,12 +24,14 @@ _POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "pool_timeout": 30
 @dataclass(frozen=True, slots=True)
 class Engines:
     """The same connections in three manners: `readers` and `writers` stay on the snapshot that they
-    began with, `latest` sees what others commit while it waits for a lock. `place` names the
-    database in errors, without secrets; `file` is where SQLite keeps it."""
+    began with, `latest` sees what others commit while it waits for a lock. `aside` shows what was
+    committed last while a writer stays on its snapshot; SQLite has one writer and needs none.
+    `place` names the database in errors, without secrets; `file` is where SQLite keeps it."""
 
     readers: Engine
     writers: Engine
     latest: Engine
+    aside: Engine | None
     place: str
     file: Path | None
 
@@ -71,17 +74,32 @@ def _sqlite(url: URL, patience: Seconds) -> Engines:
 
     file = Path(url.database or "").absolute()
     writers = engine.execution_options(**{_WRITES: True})
-    return Engines(engine, writers, writers, str(file), file)
+    return Engines(engine, writers, writers, None, str(file), file)
 
 
 def _postgresql(url: URL, patience: Seconds) -> Engines:
+    engine = _connecting(url, "REPEATABLE READ", patience, **_POOL)
+    # Only one writer at a time has the lock under which it asks here.
+    aside = _connecting(url, "AUTOCOMMIT", patience, pool_size=1, max_overflow=0)
+    place = f"{url.database} on {url.query.get('host', url.host) or 'the local socket'}"
+    return Engines(
+        readers=engine.execution_options(postgresql_readonly=True),
+        writers=engine,
+        latest=engine.execution_options(isolation_level="READ COMMITTED"),
+        aside=aside,
+        place=place,
+        file=None,
+    )
+
+
+def _connecting(url: URL, isolation: IsolationLevel, patience: Seconds, **pool: Any) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
         pool_pre_ping=True,
-        isolation_level="REPEATABLE READ",
+        isolation_level=isolation,
         connect_args={"connect_timeout": int(_CONNECT_TIMEOUT)},
-        **_POOL,
+        **pool,
     )
     limit = int(patience * 1000)
 
@@ -93,14 +111,7 @@ def _postgresql(url: URL, patience: Seconds) -> Engines:
         connection.execute(f"SET lock_timeout = {limit}")
         connection.commit()
 
-    place = f"{url.database} on {url.query.get('host', url.host) or 'the local socket'}"
-    return Engines(
-        readers=engine.execution_options(postgresql_readonly=True),
-        writers=engine,
-        latest=engine.execution_options(isolation_level="READ COMMITTED"),
-        place=place,
-        file=None,
-    )
+    return engine
 
 
 def _invalid() -> YuiError:

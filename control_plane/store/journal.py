@@ -1,4 +1,4 @@
-"""What happened, in order: events for everybody, audit entries for those who answer for the pool.
+"""What happened, in order: events, and how far people were told of them.
 
 A reader that has seen number n must never miss a smaller one that appears later. PostgreSQL hands
 numbers out before their transactions commit, so writers of the journal take turns: from its first
@@ -15,15 +15,12 @@ from typing import Any
 from sqlalchemy import Select, Table, func, insert, select, update
 from sqlalchemy.engine import Row
 
-from control_plane.model.access import AuditEntry, Role
 from control_plane.model.operation import Event, Severity
 from control_plane.store import tables
 from control_plane.store.rows import Rows, TenantName
 
 # "yui" and "journal" in figures of ours; advisory locks are told apart by number alone.
 JOURNAL_LOCK = 0x797569_01
-
-_NO_ROLE = "none"
 
 
 class JournalReads(Rows):
@@ -51,20 +48,6 @@ class JournalReads(Rows):
         rows = self._connection.execute(select(tables.announced))
         return {row.notifier: row.sequence for row in rows}
 
-    def audit(
-        self,
-        after: int,
-        limit: int,
-        tenant: TenantName | None = None,
-        *,
-        before: int | None = None,
-        newest: bool = False,
-    ) -> tuple[AuditEntry, ...]:
-        """At most `limit` entries, chosen and ordered as `events` are."""
-        query = _part(tables.audit_entries, after, limit, tenant, before=before, newest=newest)
-        found = tuple(_audit_entry(row) for row in self._connection.execute(query))
-        return found[::-1] if newest else found
-
 
 class JournalWrites(JournalReads):
     def add_event(self, event: Event) -> Event:
@@ -88,25 +71,6 @@ class JournalWrites(JournalReads):
         known = self._connection.execute(update(announced).where(same).values(sequence=sequence))
         if not known.rowcount:
             self._connection.execute(insert(announced).values(notifier=notifier, sequence=sequence))
-
-    def add_audit(self, entry: AuditEntry) -> AuditEntry:
-        """Answers the entry with its number."""
-        self._hold_journal()
-        sequence = self._connection.execute(
-            insert(tables.audit_entries)
-            .values(
-                at=entry.at,
-                principal=entry.principal,
-                role=_NO_ROLE if entry.role is None else entry.role.value,
-                tenant=entry.tenant,
-                action=entry.action,
-                subject=entry.subject,
-                outcome=entry.outcome,
-                fields=None if entry.fields is None else dict(entry.fields),
-            )
-            .returning(tables.audit_entries.c.sequence)
-        ).scalar_one()
-        return replace(entry, sequence=sequence)
 
     def _hold_journal(self) -> None:
         if self._on_postgresql:
@@ -159,18 +123,4 @@ def _event(row: Row[tuple[object, ...]]) -> Event:
         row.sequence,
         row.member_en,
         row.member_ja,
-    )
-
-
-def _audit_entry(row: Row[tuple[object, ...]]) -> AuditEntry:
-    return AuditEntry(
-        row.at,
-        row.principal,
-        None if row.role == _NO_ROLE else Role(row.role),
-        row.tenant,
-        row.action,
-        row.subject,
-        row.outcome,
-        row.fields,
-        row.sequence,
     )

@@ -39,6 +39,7 @@ class Store:
         self._only_one = only_one
         self._patience = patience
         self._sqlite_writer = threading.Lock() if engines.file is not None else None
+        self._moment = object()
 
     @classmethod
     def open(cls, url: str, *, patience: Seconds = Seconds(30)) -> Store:
@@ -63,9 +64,17 @@ class Store:
     def close(self) -> None:
         """Let go of every connection, and of the SQLite file."""
         self._engines.writers.dispose()
+        if self._engines.aside is not None:
+            self._engines.aside.dispose()
         if self._only_one is not None:
             self._only_one.release()
             self._only_one = None
+
+    @property
+    def moment(self) -> object:
+        """Another object after each `write` that was kept: what was read at a moment that is still the
+        same has not been changed by this process."""
+        return self._moment
 
     @contextmanager
     def read(self) -> Iterator[Snapshot]:
@@ -92,7 +101,10 @@ class Store:
             _in_turn(connection, turn),
             _begin(connection, lease),
         ):
-            yield Transaction(connection)
+            transaction = Transaction(connection, self._engines.aside)
+            yield transaction
+            transaction.write_entries()
+        self._moment = object()
 
     def acquire_lease(self, name: str, holder: str, ttl: Seconds, now: datetime) -> Lease | None:
         """Take the lease when nobody holds it, its time has run out by `now`, or `holder` itself

@@ -280,6 +280,35 @@ audit_entries = Table(
     Column("subject", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("fields", JSON(none_as_null=True)),
+    Column("hardware", JSON(none_as_null=True)),
+    Column("chain", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("link", Text, nullable=False),
+    Index("ix_audit_entries_chain_position", "chain", "position", unique=True),
+)
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", Text, nullable=False),
+    # As it was signed, to the letter.
+    Column("at", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+)
+
+audit_keys = Table(
+    "audit_keys",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("public", Text, nullable=False, unique=True),
+    Column("at", Text, nullable=False),
+    Column("vouched_by", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+    Column("own_signature", Text, nullable=False),
 )
 
 leases = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from control_plane.store.addresses import AddressWrites
+from control_plane.store.audit import AuditReads, AuditWrites
 from control_plane.store.catalogue import CatalogueReads, CatalogueWrites
 from control_plane.store.certificate import CertificateReads, CertificateWrites
 from control_plane.store.fences import FenceReads
@@ -31,6 +32,7 @@ class Snapshot(
     CatalogueReads,
     OperationReads,
     JournalReads,
+    AuditReads,
     TokenReads,
     IdempotencyReads,
     LeaseReads,
@@ -46,6 +48,7 @@ class Transaction(
     CatalogueWrites,
     OperationWrites,
     JournalWrites,
+    AuditWrites,
     TokenWrites,
     IdempotencyWrites,
     Snapshot,

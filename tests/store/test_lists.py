@@ -120,12 +120,19 @@ def test_a_reader_never_misses_an_event_that_was_numbered_before_one_it_has_seen
 def test_audit_entries_are_read_in_order(store: Store) -> None:
     entry = AuditEntry(NOON, "tok", Role.MEMBER_ADMIN, "262013", "server.stop", "server:1", "done")
     with store.write() as tx:
-        first = tx.add_audit(entry)
-        second = tx.add_audit(replace(entry, tenant=None))
+        tx.add_audit(replace(entry, tenant=None))
+        tx.add_audit(entry)
+        tx.add_audit(replace(entry, tenant=None))
     with store.read() as tx:
-        assert tx.audit(0, 10) == (first, second)
-        assert tx.audit(first.sequence, 10) == (second,)
-        assert tx.audit(0, 10, tenant="262013") == (first,)
+        found = tx.audit(0, 10)
+        assert [(e.sequence, e.tenant, e.position) for e in found] == [
+            (1, None, 1),
+            (2, "262013", 1),
+            (3, None, 2),
+        ]
+        assert tx.audit(1, 10) == found[1:]
+        assert tx.audit(0, 10, "member:262013") == found[1:2]
+        assert tx.audit(1, 10, "consortium") == found[2:]
 
 
 def test_a_revoked_token_is_gone(store: Store) -> None:

@@ -1,0 +1,293 @@
+"""The audit trail: entries in chains of hashes, the heads that were signed, and the keys that signed.
+
+Only `write_entries` writes entries, at the very end of the transaction whose doing they tell. It holds
+the trail's lock from there to the commit, and reads the chains' ends after it has the lock: on
+PostgreSQL over a connection of its own, since a transaction's snapshot may be older than the end. (A
+row per chain, locked FOR UPDATE, would make every two mutations that overlap lose their race.) So
+there is one order of all entries, without a gap and without a fork.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Text,
+    and_,
+    cast,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.engine import Row
+
+from control_plane.model.access import AuditEntry, Role
+from control_plane.model.audit_chain import (
+    ALL,
+    START,
+    AuditHead,
+    AuditKey,
+    AuditRecord,
+    chain_of,
+    document_of,
+    entry_hash,
+    hardware_hash,
+    link_hash,
+    presentable,
+    time_text,
+)
+from control_plane.store import tables
+from control_plane.store.rows import Rows
+
+# "yui" and "audit" in figures of ours; advisory locks are told apart by number alone.
+AUDIT_LOCK = 0x797569_03
+
+_NO_ROLE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """Where a chain stands: 0 and START before its first entry."""
+
+    position: int = 0
+    hash: str = START
+
+
+class AuditReads(Rows):
+    def audit(
+        self,
+        after: int,
+        limit: int,
+        chain: str = ALL,
+        *,
+        before: int | None = None,
+        newest: bool = False,
+    ) -> tuple[AuditEntry, ...]:
+        """`audit_records` as entries, for those who want to know what was done."""
+        found = self.audit_records(after, limit, chain, before=before, newest=newest)
+        return tuple(_entry(record) for record in found)
+
+    def audit_records(
+        self,
+        after: int,
+        limit: int,
+        chain: str = ALL,
+        *,
+        before: int | None = None,
+        newest: bool = False,
+    ) -> tuple[AuditRecord, ...]:
+        """At most `limit` entries of a chain behind place `after` and before `before`, oldest first;
+        with `newest` the last ones of them rather than the first. Places are `sequence` in the chain
+        over all, and `position` in another. They are read as they stand, so that one that somebody
+        spoiled is shown rather than stumbled over."""
+        table = tables.audit_entries
+        place = table.c.sequence if chain == ALL else table.c.position
+        query = select(*_columns(self._on_postgresql)).where(place > after).limit(limit)
+        if before is not None:
+            query = query.where(place < before)
+        if chain != ALL:
+            query = query.where(table.c.chain == chain)
+        query = query.order_by(place.desc() if newest else place)
+        found = tuple(_record(row) for row in self._connection.execute(query))
+        return found[::-1] if newest else found
+
+    def audit_end(self, chain: str) -> ChainEnd:
+        """Where the chain stands."""
+        return _end(self._connection, chain)
+
+    def audit_ends(self) -> Mapping[str, ChainEnd]:
+        """Where each chain that has entries stands, the one over all among them."""
+        table = tables.audit_entries
+        last = select(table.c.chain, func.max(table.c.position).label("position"))
+        ends = last.group_by(table.c.chain).subquery()
+        same = and_(table.c.chain == ends.c.chain, table.c.position == ends.c.position)
+        rows = self._connection.execute(
+            select(table.c.chain, table.c.position, table.c.hash).join(ends, same)
+        )
+        found = {row.chain: ChainEnd(row.position, row.hash) for row in rows}
+        return {ALL: self.audit_end(ALL), **found} if found else {}
+
+    def audit_heads(self, chain: str = ALL, *, latest: bool = False) -> tuple[AuditHead, ...]:
+        """The signed heads of a chain, by position; where it is the one over all, those of every chain.
+        With `latest` the newest of each alone."""
+        table = tables.audit_heads
+        query = select(table).order_by(table.c.chain, table.c.position)
+        if chain != ALL:
+            query = query.where(table.c.chain == chain)
+        heads = [AuditHead(**row._asdict()) for row in self._connection.execute(query)]
+        return tuple({head.chain: head for head in heads}.values() if latest else heads)
+
+    def audit_keys(self) -> tuple[AuditKey, ...]:
+        """The public keys, in the order in which they were introduced."""
+        table = tables.audit_keys
+        columns = [column for column in table.c if column.name != "number"]
+        rows = self._connection.execute(select(*columns).order_by(table.c.number))
+        return tuple(AuditKey(**row._asdict()) for row in rows)
+
+
+class AuditWrites(AuditReads):
+    def __init__(self, connection: Connection, aside: Engine | None = None) -> None:
+        """`aside` gives connections that see what was committed last, where `connection` does not."""
+        super().__init__(connection)
+        self._aside = aside
+        self._entries: list[AuditEntry] = []
+
+    def add_audit(self, entry: AuditEntry) -> None:
+        """The entry is written, and gets its place, as the transaction ends."""
+        self._entries.append(entry)
+
+    def add_audit_head(self, head: AuditHead) -> None:
+        """Keeps a signed head. LostRace where one of that chain and place is there."""
+        self._connection.execute(insert(tables.audit_heads).values(asdict(head)))
+
+    def add_audit_key(self, key: AuditKey) -> None:
+        """Keeps a public key. LostRace where another was introduced at the same time."""
+        number = len(self.audit_keys()) + 1
+        self._connection.execute(insert(tables.audit_keys).values(asdict(key), number=number))
+
+    def write_entries(self) -> None:
+        """Chain and write what was added. Called once, by the Store, before it commits."""
+        if not self._entries:
+            return
+        if self._on_postgresql:
+            self._connection.execute(select(func.pg_advisory_xact_lock(AUDIT_LOCK)))
+        names = sorted({chain_of(entry.tenant) for entry in self._entries})
+        ends = self._latest_ends([ALL, *names])
+        rows = []
+        for entry in self._entries:
+            chained = _chained(entry, ends)
+            ends[ALL] = ChainEnd(chained.sequence, chained.link)
+            ends[chain_of(entry.tenant)] = ChainEnd(chained.position, chained.hash)
+            rows.append(_values_of(chained))
+        self._connection.execute(insert(tables.audit_entries), rows)
+        self._entries.clear()
+
+    def _latest_ends(self, chains: Sequence[str]) -> dict[str, ChainEnd]:
+        if self._aside is None:
+            return {chain: _end(self._connection, chain) for chain in chains}
+        with self._aside.connect() as connection:
+            return {chain: _end(connection, chain) for chain in chains}
+
+
+def _end(connection: Connection, chain: str) -> ChainEnd:
+    table = tables.audit_entries
+    if chain == ALL:
+        query = select(table.c.sequence, table.c.link).order_by(table.c.sequence.desc())
+    else:
+        own = select(table.c.position, table.c.hash).where(table.c.chain == chain)
+        query = own.order_by(table.c.position.desc())
+    row = connection.execute(query.limit(1)).first()
+    return ChainEnd() if row is None else ChainEnd(row[0], row[1])
+
+
+def _chained(entry: AuditEntry, ends: Mapping[str, ChainEnd]) -> AuditEntry:
+    chain = chain_of(entry.tenant)
+    before, all_before = ends[chain], ends[ALL]
+    placed = replace(
+        entry,
+        principal=str(presentable(entry.principal)),
+        subject=str(presentable(entry.subject)),
+        fields=_mapping(entry.fields),
+        hardware=_mapping(entry.hardware),
+        sequence=all_before.position + 1,
+        position=before.position + 1,
+    )
+    hash = entry_hash(before.hash, document_of(placed))
+    link = link_hash(all_before.hash, placed.sequence, chain, placed.position, hash)
+    return replace(placed, hash=hash, link=link)
+
+
+def _mapping(value: Mapping[str, object] | None) -> dict[str, object] | None:
+    if value is None:
+        return None
+    told = presentable(value)
+    assert isinstance(told, dict)  # noqa: S101 - presentable keeps mappings
+    return told
+
+
+def _values_of(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "sequence": entry.sequence,
+        "chain": chain_of(entry.tenant),
+        "position": entry.position,
+        "at": entry.at,
+        "principal": entry.principal,
+        "role": _NO_ROLE if entry.role is None else entry.role.value,
+        "tenant": entry.tenant,
+        "action": entry.action,
+        "subject": entry.subject,
+        "outcome": entry.outcome,
+        "fields": entry.fields,
+        "hardware": entry.hardware,
+        "hash": entry.hash,
+        "link": entry.link,
+    }
+
+
+def _columns(on_postgresql: bool) -> list[ColumnElement[Any]]:
+    """Each as it stands: SQLite keeps times as text, and keeps any text that is put there."""
+    table = tables.audit_entries
+    as_text = {"fields", "hardware"} if on_postgresql else {"at", "fields", "hardware"}
+    return [
+        cast(column, Text).label(column.name) if column.name in as_text else column
+        for column in table.c
+    ]
+
+
+def _record(row: Row[Any]) -> AuditRecord:
+    hardware = _json(row.hardware)
+    document = {
+        "action": row.action,
+        "at": _time(row.at),
+        "chain": row.chain,
+        "fields": _json(row.fields),
+        "hardware": None if hardware is None else hardware_hash(hardware),
+        "outcome": row.outcome,
+        "position": row.position,
+        "principal": row.principal,
+        "role": None if row.role == _NO_ROLE else row.role,
+        "subject": row.subject,
+        "tenant": row.tenant,
+    }
+    return AuditRecord(document, row.hash, row.sequence, row.link, hardware)
+
+
+def _time(value: datetime | str) -> str:
+    try:
+        at = datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
+    except ValueError:
+        return str(value)
+    return time_text(at)
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text
+
+
+def _entry(record: AuditRecord) -> AuditEntry:
+    said: Mapping[str, Any] = record.document
+    return AuditEntry(
+        at=datetime.fromisoformat(said["at"]),
+        principal=said["principal"],
+        role=None if said["role"] is None else Role(said["role"]),
+        tenant=said["tenant"],
+        action=said["action"],
+        subject=said["subject"],
+        outcome=said["outcome"],
+        fields=said["fields"],
+        sequence=record.sequence,
+        hardware=record.hardware,
+        position=record.position,
+        hash=record.hash,
+        link=record.link,
+    )
