@@ -32,6 +32,7 @@ from control_plane.store import Store
 from images.routes import image_routes
 from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
+from tenants.lists import router as lists_router
 from tenants.register import MemberRegister
 from tenants.routes import Membership
 from tenants.routes import router as tenants_router
@@ -83,6 +84,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     for router in (
         health_router,
         pool_router,
+        lists_router,
         tenants_router,
         blueprint_router,
         image_routes(options.images),

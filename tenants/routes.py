@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
@@ -11,18 +10,17 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from control_plane.http.auth import needs
-from control_plane.http.bounds import CodeText, Name
+from control_plane.http.bounds import Name
 from control_plane.http.conditions import Expected, entity_tag
 from control_plane.http.edge import AtHand, DryRun, Edge
 from control_plane.http.idempotency import Once, OnceOnly, Remember
-from control_plane.http.paging import Cursor, Limit, Page, page_of
 from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
-from control_plane.model.ids import BlueprintId, Generation, HostId, RegionId, ServerId, SystemId
+from control_plane.model.ids import BlueprintId, Generation, HostId, RegionId, ServerId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Power, Server
 from control_plane.pool.models import RefugeOut
@@ -32,17 +30,15 @@ from tenants.models import (
     ConsoleOut,
     JoinPlan,
     MemberIn,
-    MemberOut,
     MigrateIn,
     ServerOut,
     ServerPlan,
     ServerRefuges,
-    SystemOut,
 )
 from tenants.onboarding import JoinRequest, Onboarding
 from tenants.register import MemberRegister
 from tenants.servers import expect, find_server, migrate, read_console, set_power
-from tenants.views import join_plan, member_out, server_out, server_plan, system_out
+from tenants.views import join_plan, server_out, server_plan
 
 router = APIRouter(prefix="/v1", tags=["tenants"])
 
@@ -108,79 +104,6 @@ def join(
 
     with named_in_body():
         return once.run(rehearse) if dry_run else once.run(work, status=202, headers=_location)
-
-
-@router.get("/members")
-def read_members(
-    who: Annotated[Principal, needs(Permission.MEMBERS_READ)],
-    edge: AtHand,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Page[MemberOut]:
-    """A member's token sees its own member alone."""
-    with edge.store.read() as tx:
-        members = tx.tenants()
-    return page_of(
-        [member for member in members if who.tenant in (None, member.code)],
-        key=lambda member: member.code.text,
-        show=member_out,
-        limit=limit,
-        cursor=cursor,
-    )
-
-
-@router.get("/systems")
-def read_systems(
-    who: Annotated[Principal, needs(Permission.SYSTEMS_READ)],
-    edge: AtHand,
-    known: Known,
-    *,
-    tenant: Annotated[CodeText | None, Query()] = None,
-    region: Name | None = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Page[SystemOut]:
-    servers: defaultdict[SystemId, list[Server]] = defaultdict(list)
-    with edge.store.read() as tx:
-        systems = tx.systems(who.tenant, None if region is None else RegionId(region))
-        for server in tx.servers(who.tenant):
-            servers[server.system].append(server)
-    return page_of(
-        [system for system in systems if tenant in (None, system.tenant.text)],
-        key=lambda system: system.id,
-        show=lambda system: system_out(system, servers[system.id], known.catalogue),
-        limit=limit,
-        cursor=cursor,
-    )
-
-
-@router.get("/servers")
-def read_servers(
-    who: Annotated[Principal, needs(Permission.SERVERS_READ)],
-    edge: AtHand,
-    *,
-    tenant: Annotated[CodeText | None, Query()] = None,
-    system: Name | None = None,
-    host: Name | None = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Page[ServerOut]:
-    """Filtering by `host` is for operators; a member's token gets nothing by it."""
-    if host is not None and not who.sees_hardware:
-        return Page[ServerOut](items=[])
-    with edge.store.read() as tx:
-        servers = tx.servers(
-            who.tenant,
-            None if system is None else SystemId(system),
-            None if host is None else HostId(host),
-        )
-    return page_of(
-        [server for server in servers if tenant in (None, server.tenant.text)],
-        key=lambda server: server.id,
-        show=lambda server: server_out(server, with_hardware=who.sees_hardware),
-        limit=limit,
-        cursor=cursor,
-    )
 
 
 @router.get("/servers/{server}", response_model=ServerOut)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Annotated, cast
+from dataclasses import dataclass, field
+from typing import Annotated, TypeVar, cast
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Query, Request
 
 from control_plane.drivers.world import Clock, World
 from control_plane.http.in_flight import InFlight
 from control_plane.http.waiting import Watch
-from control_plane.store import Store, Transaction
+from control_plane.store import Snapshot, Store, Transaction
+
+T = TypeVar("T")
 
 
 class _Undo(Exception):
@@ -27,10 +30,22 @@ class Edge:
     world: World
     watch: Watch
     in_flight: InFlight
+    # Few, so that they seldom wait for each other's turn to run; and their own, so that lists are
+    # answered while changes wait for theirs.
+    readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
 
     @property
     def clock(self) -> Clock:
         return self.world.clock
+
+    async def look(self, reading: Callable[[Snapshot], T]) -> T:
+        """What `reading` finds in a snapshot, read beside the event loop."""
+
+        def look_once() -> T:
+            with self.store.read() as tx:
+                return reading(tx)
+
+        return await to_thread.run_sync(look_once, limiter=self.readers)
 
     @contextmanager
     def rehearsable(self, dry_run: bool, *, turn: str | None = None) -> Iterator[Transaction]:

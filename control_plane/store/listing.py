@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.functions import Function
 
 from control_plane.model.ids import HostId, RegionId, SystemId
+from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.model.workload import Power, Seen, ServerStatus
 from control_plane.store import tables
 from control_plane.store.rows import Rows, TenantName
@@ -44,7 +45,7 @@ _PLACED: tuple[tuple[ColumnElement[bool], ServerStatus], ...] = (
     (_servers.power == Power.STOPPED.value, ServerStatus.STOPPED),
 )
 
-STATUS: ColumnElement[str] = case(
+server_status: ColumnElement[str] = case(
     (_servers.deleting, ServerStatus.DELETING.value),
     (_servers.placement_kind == "stranded", ServerStatus.STRANDED.value),
     (_servers.placement_kind == "moving", ServerStatus.MIGRATING.value),
@@ -153,7 +154,9 @@ class ListingReads(Rows):
             select(
                 _servers.system_id,
                 func.count().label("servers"),
-                func.sum(case((STATUS == ServerStatus.ACTIVE.value, 1), else_=0)).label("running"),
+                func.sum(case((server_status == ServerStatus.ACTIVE.value, 1), else_=0)).label(
+                    "running"
+                ),
                 func.sum(case((_servers.power == Power.STOPPED.value, 1), else_=0)).label(
                     "stopped"
                 ),
@@ -183,8 +186,30 @@ class ListingReads(Rows):
             .order_by(_systems.id)
         )
         return [
-            SystemRow(*(_time(value) if place == 7 else value for place, value in enumerate(row)))
+            SystemRow(*row[:7], _time(row[7]), *row[8:])  # type: ignore[call-arg]
             for row in self._arrays(query)
+        ]
+
+    def member_page(
+        self,
+        limit: int,
+        after: str | None = None,
+        *,
+        owner: TenantName | None = None,
+        prefecture: str | None = None,
+    ) -> list[Tenant]:
+        """At most `limit` members by code, beginning behind `after`."""
+        tenants = tables.tenants.c
+        query = select(tables.tenants).order_by(tenants.code).limit(limit)
+        if owner is not None:
+            query = query.where(tenants.code == str(owner))
+        if prefecture is not None:
+            query = query.where(tenants.prefecture == prefecture)
+        if after is not None:
+            query = query.where(tenants.code > after)
+        return [
+            Tenant(MunicipalityCode(row.code), row.name, row.kana, row.prefecture, row.population)
+            for row in self._connection.execute(query)
         ]
 
     def _arrays(self, query: Select[Any]) -> list[list[Any]]:
@@ -217,7 +242,7 @@ def _conditions(wanted: ServerFilter) -> Sequence[ColumnElement[bool]]:
             or_(_servers.host_id == wanted.host, _servers.target_host_id == wanted.host)
         )
     if wanted.status is not None:
-        conditions.append(STATUS == wanted.status.value)
+        conditions.append(server_status == wanted.status.value)
     if wanted.name is not None:
         conditions.append(_named(wanted.name))
     return conditions
@@ -241,7 +266,7 @@ _SERVER_COLUMNS: tuple[ColumnElement[Any], ...] = (
     _servers.tenant,
     _servers.system_id,
     _servers.role,
-    STATUS.label("status"),
+    server_status.label("status"),
     _servers.power,
     _servers.flavor_id,
     _servers.vcpu,
