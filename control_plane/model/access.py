@@ -134,7 +134,8 @@ def roles_with(permission: Permission) -> tuple[Role, ...]:
 class Token:
     """A bearer token as it is kept: `hash` is a password hash of its secret part, never the secret.
     `tenant` is None for roles of the consortium; a token without `expires_at` lasts until it is
-    revoked."""
+    revoked. With `scopes` it may do those of its role's permissions alone. `account` is the service
+    account that it belongs to; `last_used_at` may be some minutes behind."""
 
     id: str
     hash: str = field(repr=False)
@@ -142,6 +143,15 @@ class Token:
     tenant: str | None
     label: str
     expires_at: datetime | None = None
+    scopes: frozenset[Permission] | None = None
+    account: str | None = None
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        of_role = PERMISSIONS[self.role]
+        return of_role if self.scopes is None else of_role & self.scopes
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     "server": ("server", "サーバー"),
     "operation": ("operation", "操作"),
     "token": ("token", "トークン"),
+    "user": ("user", "利用者"),
+    "service-account": ("service account", "サービスアカウント"),
+    "break-glass": ("break-glass", "非常時アクセス"),
 }
 
 

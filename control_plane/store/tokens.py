@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Row
 
-from control_plane.model.access import Role, Token
+from control_plane.model.access import Permission, Role, Token
 from control_plane.store import tables
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
 
@@ -17,11 +20,15 @@ class TokenReads(Rows):
         row = self._first(select(tables.tokens).where(tables.tokens.c.id == id))
         return None if row is None else _token(row)
 
-    def tokens(self, tenant: TenantName | None = None) -> tuple[Token, ...]:
-        """By id."""
+    def tokens(
+        self, tenant: TenantName | None = None, account: str | None = None
+    ) -> tuple[Token, ...]:
+        """By id; of that member or service account alone where one is named."""
         query = select(tables.tokens).order_by(tables.tokens.c.id)
         if tenant is not None:
             query = query.where(tables.tokens.c.tenant == str(tenant))
+        if account is not None:
+            query = query.where(tables.tokens.c.account_id == account)
         return tuple(_token(row) for row in self._connection.execute(query))
 
 
@@ -38,8 +45,19 @@ class TokenWrites(TokenReads):
                 tenant=token.tenant,
                 label=token.label,
                 expires_at=token.expires_at,
+                scopes=None if token.scopes is None else sorted(token.scopes),
+                account_id=token.account,
+                created_at=token.created_at,
+                last_used_at=token.last_used_at,
             )
         )
+
+    def set_last_used(self, used: Mapping[str, datetime]) -> None:
+        """When tokens were last used, by their ids; those revoked meanwhile are passed over."""
+        for id, at in used.items():
+            self._connection.execute(
+                update(tables.tokens).where(tables.tokens.c.id == id).values(last_used_at=at)
+            )
 
     def revoke_token(self, id: str, tenant: TenantName | None = None) -> Token:
         """Answers what it was. With `tenant`, that member's alone. Raises `token-not-found`."""
@@ -53,4 +71,15 @@ class TokenWrites(TokenReads):
 
 
 def _token(row: Row[tuple[object, ...]]) -> Token:
-    return Token(row.id, row.hash, Role(row.role), row.tenant, row.label, row.expires_at)
+    return Token(
+        row.id,
+        row.hash,
+        Role(row.role),
+        row.tenant,
+        row.label,
+        row.expires_at,
+        None if row.scopes is None else frozenset(Permission(name) for name in row.scopes),
+        row.account_id,
+        row.created_at,
+        row.last_used_at,
+    )

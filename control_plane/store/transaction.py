@@ -9,6 +9,7 @@ from control_plane.store.certificate import CertificateReads, CertificateWrites
 from control_plane.store.fences import FenceReads
 from control_plane.store.hosts import HostReads
 from control_plane.store.idempotency import IdempotencyReads, IdempotencyWrites
+from control_plane.store.identity import IdentityReads, IdentityWrites
 from control_plane.store.journal import JournalReads, JournalWrites
 from control_plane.store.leases import LeaseReads
 from control_plane.store.ledger import LedgerReads
@@ -34,6 +35,7 @@ class Snapshot(
     JournalReads,
     AuditReads,
     TokenReads,
+    IdentityReads,
     IdempotencyReads,
     LeaseReads,
 ):
@@ -50,6 +52,7 @@ class Transaction(
     JournalWrites,
     AuditWrites,
     TokenWrites,
+    IdentityWrites,
     IdempotencyWrites,
     Snapshot,
 ):
