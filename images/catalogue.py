@@ -12,15 +12,20 @@ from control_plane.model.errors import YuiError
 from control_plane.model.ids import ImageId, is_name
 from control_plane.model.image import Image
 from control_plane.store import Store, Transaction
-from images.inspection import Limits, inspect_image, open_regular
+from images.inspection import Limits, open_regular
+from images.judgement import Declared, judge
 
 _NO_LIMITS = Limits()
+_NOTHING_DECLARED = Declared()
+_TAKEN = frozenset({"standard"})
+"""Names with a meaning of their own in the API's paths."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
     """What somebody says of a file. `expected_sha256` is the digest that its maker published, where
-    there is one; `provenance` says in one line who made it from what."""
+    there is one; `provenance` says in one line who made it from what. `machine` is a vendor's
+    description of the machine that it wants: an OVF, a libvirt domain or JSON."""
 
     id: ImageId
     name: str
@@ -28,19 +33,22 @@ class NewImage:
     path: Path
     provenance: str
     expected_sha256: str | None = None
+    declared: Declared = _NOTHING_DECLARED
+    machine: str | None = None
 
 
 def describe(new: NewImage, now: datetime, limits: Limits = _NO_LIMITS) -> Image:
-    """The catalogue's entry for the file, which is read whole and changes nothing.
+    """The catalogue's entry for the file, which is read whole, judged, and changes nothing.
 
-    Raises what `inspect_image` raises, "image-name-invalid" and "image-checksum-mismatch"."""
-    if not is_name(new.id):
+    Raises what `judge` raises, "image-name-invalid" and "image-checksum-mismatch"."""
+    if not is_name(new.id) or new.id in _TAKEN:
         raise YuiError(
             "image-name-invalid",
             en=f"'{new.id[:63]}' can't name an image: use 1 to 63 of a-z, 0-9 and inner hyphens.",
             ja=f"「{new.id[:63]}」はイメージ名に使えません。a〜z、0〜9、途中のハイフンで 1〜63 文字にしてください。",
         )
-    facts = inspect_image(new.path, limits)
+    judged = judge(new.path, limits, new.declared, new.machine)
+    facts = judged.facts
     if new.expected_sha256 is not None and new.expected_sha256.lower() != facts.sha256:
         raise _mismatch(new.id, new.expected_sha256.lower(), facts.sha256)
     return Image(
@@ -54,6 +62,7 @@ def describe(new: NewImage, now: datetime, limits: Limits = _NO_LIMITS) -> Image
         location=str(new.path.resolve()),
         provenance=new.provenance,
         added_at=now,
+        report=judged.report,
     )
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from control_plane.model.errors import YuiError
 from control_plane.model.image import ImageFormat
 from control_plane.model.units import GiB, Seconds
-from images.programs import require, run
+from images.programs import bounded, require, run
 
 _GIB = 1024**3
 _QCOW2_MAGIC = b"QFI\xfb"
@@ -44,29 +44,45 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """`sha256` is the hex digest of the whole file, `size_bytes` its length; `virtual_size` is
-    rounded up."""
+    """`sha256` is the hex digest of the whole file, `size_bytes` its length; `virtual_bytes` is
+    the disk's, `virtual_size` the same rounded up."""
 
     format: ImageFormat
     sha256: str
     size_bytes: int
-    virtual_size: GiB
+    virtual_bytes: int
+
+    @property
+    def virtual_size(self) -> GiB:
+        return GiB(-(-self.virtual_bytes // _GIB))
+
+
+class Unfit(Exception):
+    """Everything that is wrong with the file itself, each as a YuiError; at least one."""
+
+    def __init__(self, *wrong: YuiError) -> None:
+        super().__init__(*wrong)
+        self.wrong = wrong
 
 
 def inspect_image(path: Path, limits: Limits) -> ImageFacts:
-    """What the file is. Raises YuiError "image-file-missing", "not-an-image",
-    "image-refers-elsewhere", "image-encrypted", "image-damaged", "image-too-big" or
-    "image-changed"."""
+    """What the file is. Raises YuiError "image-file-missing", "image-changed", or
+    "not-an-image" for what is no file, and Unfit with "not-an-image", "image-refers-elsewhere", "image-encrypted", "image-holds-snapshots",
+    "image-damaged" or "image-too-big"."""
     with open_regular(path) as file:
         before = os.fstat(file.fileno())
         if before.st_size > limits.file * _GIB:
-            raise _too_big(path, f"{before.st_size / _GIB:.1f} GiB", f"{limits.file} GiB")
+            raise Unfit(_too_big(path, f"{before.st_size / _GIB:.1f} GiB", f"{limits.file} GiB"))
         format = _format(path, file)
         virtual_bytes = _virtual_bytes(path, format)
         if virtual_bytes > limits.virtual_size * _GIB:
-            raise _too_big(
-                path, f"a disk of {virtual_bytes / _GIB:.1f} GiB", f"{limits.virtual_size} GiB"
+            raise Unfit(
+                _too_big(
+                    path, f"a disk of {virtual_bytes / _GIB:.1f} GiB", f"{limits.virtual_size} GiB"
+                )
             )
+        if format is ImageFormat.QCOW2:
+            _check_whole(path)
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         after = os.fstat(file.fileno())
@@ -77,7 +93,7 @@ def inspect_image(path: Path, limits: Limits) -> ImageFacts:
                 ja=f"{path.name} は読み取り中に変更されました。書き込みが終わってから登録してください。",
                 status=409,
             )
-    return ImageFacts(format, sha256, before.st_size, GiB(-(-virtual_bytes // _GIB)))
+    return ImageFacts(format, sha256, before.st_size, virtual_bytes)
 
 
 def open_regular(path: Path) -> io.BufferedReader:
@@ -104,38 +120,59 @@ def _format(path: Path, file: io.BufferedReader) -> ImageFormat:
     file.seek(32769)
     optical = file.read(5) == b"CD001"
     if head.startswith(_OTHER_MAGICS) or optical or head[510:] != b"\x55\xaa":
-        raise _not_an_image(
-            path,
-            "it is neither qcow2 nor a raw disk with a boot sector",
-            "qcow2 でも、ブートセクターを持つ raw ディスクでもありません",
+        raise Unfit(
+            _not_an_image(
+                path,
+                "it is neither qcow2 nor a raw disk with a boot sector",
+                "qcow2 でも、ブートセクターを持つ raw ディスクでもありません",
+            )
         )
     return ImageFormat.RAW
 
 
 def _check_qcow2(path: Path, head: bytes) -> None:
     if len(head) < _QCOW2_HEADER.size:
-        raise _not_an_image(path, "its header is cut off", "ヘッダーが途中で切れています")
+        raise Unfit(_not_an_image(path, "its header is cut off", "ヘッダーが途中で切れています"))
     fields = _QCOW2_HEADER.unpack_from(head)
-    version, backing_offset, encryption = fields[1], fields[2], fields[6]
+    version, backing_offset, encryption, snapshots = fields[1], fields[2], fields[6], fields[11]
     if version not in {2, 3}:
-        raise _not_an_image(
-            path, f"qcow2 version {version} is unknown", f"qcow2 の版 {version} は不明です"
+        raise Unfit(
+            _not_an_image(
+                path, f"qcow2 version {version} is unknown", f"qcow2 の版 {version} は不明です"
+            )
         )
     features = fields[13] if version == 3 else 0
+    wrong = []
     if backing_offset or features & _EXTERNAL_DATA:
-        raise YuiError(
-            "image-refers-elsewhere",
-            en=f"{path.name} refers to another file for part of its data: make it whole with 'qemu-img convert -O qcow2'.",
-            ja=f"{path.name} はデータの一部を別のファイルに頼っています。「qemu-img convert -O qcow2」で一つにまとめてください。",
+        wrong.append(
+            YuiError(
+                "image-refers-elsewhere",
+                en=f"{path.name} refers to another file for part of its data: make it whole with 'qemu-img convert -O qcow2'.",
+                ja=f"{path.name} はデータの一部を別のファイルに頼っています。「qemu-img convert -O qcow2」で一つにまとめてください。",
+            )
         )
     if encryption:
-        raise YuiError(
-            "image-encrypted",
-            en=f"{path.name} is encrypted, so no server could start from it: add it decrypted.",
-            ja=f"{path.name} は暗号化されているため起動に使えません。復号したものを登録してください。",
+        wrong.append(
+            YuiError(
+                "image-encrypted",
+                en=f"{path.name} is encrypted, so no server could start from it: add it decrypted.",
+                ja=f"{path.name} は暗号化されているため起動に使えません。復号したものを登録してください。",
+            )
+        )
+    if snapshots:
+        wrong.append(
+            YuiError(
+                "image-holds-snapshots",
+                en=f"{path.name} holds {snapshots} internal snapshots: leave them out with 'qemu-img convert -O qcow2'.",
+                ja=f"{path.name} に内部スナップショットが {snapshots} 個あります。「qemu-img convert -O qcow2」で取り除いてください。",
+            )
         )
     if features & (_DIRTY | _CORRUPT) or features & ~_KNOWN_FEATURES:
-        raise _damaged(path, "its header marks it as not cleanly closed, damaged or too new")
+        wrong.append(
+            _damaged(path, "its header marks it as not cleanly closed, damaged or too new")
+        )
+    if wrong:
+        raise Unfit(*wrong)
 
 
 def _virtual_bytes(path: Path, format: ImageFormat) -> int:
@@ -152,13 +189,27 @@ def _virtual_bytes(path: Path, format: ImageFormat) -> int:
         facts = json.loads(said)
         size = facts["virtual-size"]
     except (YuiError, ValueError, KeyError) as failed:
-        raise _damaged(path, "qemu-img can't read it") from failed
+        raise Unfit(_damaged(path, "qemu-img can't read it")) from failed
     # What the header said is asked again of the program that will open the file for good.
     if "backing-filename" in facts or facts.get("encrypted") or not isinstance(size, int):
-        raise _damaged(path, "its header contradicts itself")
+        raise Unfit(_damaged(path, "its header contradicts itself"))
     if size <= 0:
-        raise _not_an_image(path, "its disk has no size", "ディスクの大きさがありません")
+        raise Unfit(_not_an_image(path, "its disk has no size", "ディスクの大きさがありません"))
     return size
+
+
+def _check_whole(path: Path) -> None:
+    """Raises Unfit where the tables of a qcow2 contradict each other. Room that is lost to nobody is
+    no damage."""
+    checking = ("qemu-img", "check", "--output=json", "-f", "qcow2", "--", str(path.absolute()))
+    try:
+        run(
+            bounded(checking, cpu=Seconds(120), memory_bytes=_QEMU_IMG_MEMORY_BYTES, file_bytes=0),
+            limit=Seconds(300),
+            fine=frozenset({0, 3}),
+        )
+    except YuiError as failed:
+        raise Unfit(_damaged(path, "its tables contradict each other")) from failed
 
 
 def _not_an_image(path: Path, why_en: str, why_ja: str) -> YuiError:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
 
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
+from control_plane.http.language import preferred
 from control_plane.http.paging import Cursor, Limit, Page, page_of
 from control_plane.http.principal import Principal
 from control_plane.http.refusals import audited
@@ -19,7 +20,7 @@ from control_plane.model.ids import ImageId
 from images.catalogue import NewImage, add_image, describe, list_images, standing, verify_image
 from images.directory import file_below
 from images.inspection import Limits
-from images.models import ImageIn, ImageOut
+from images.models import ImageIn, ImageOut, Standard
 
 
 def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRouter:
@@ -41,6 +42,14 @@ def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRou
             limit=limit,
             cursor=cursor,
         )
+
+    @router.get("/standard")
+    def standard(
+        _: Annotated[Principal, needs(Permission.IMAGES_READ)],
+        accept_language: Annotated[str | None, Header(max_length=500)] = None,
+    ) -> Standard:
+        """What an image must satisfy to join the pool, and why."""
+        return Standard.told_in(preferred(accept_language))
 
     @router.get("/{id}")
     def image(
@@ -68,6 +77,8 @@ def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRou
                 path=file_below(directory, body.path),
                 provenance=body.provenance,
                 expected_sha256=body.sha256,
+                declared=body.declares.declared(),
+                machine=body.requirements,
             )
             described = describe(new, now, limits or Limits())
             if dry_run:

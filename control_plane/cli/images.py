@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from control_plane.cli import catalogue_messages as c
 from control_plane.cli import messages as m
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun
 from control_plane.cli.output import Column, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
-from images.models import ImageOut
+from control_plane.model.errors import YuiError
+from images.machine_description import MAX_CHARACTERS
+from images.models import ImageOut, Standard
 
 app = typer.Typer(no_args_is_help=True, help="Disk images of the catalogue.")
+
+
+class Declaration(StrEnum):
+    VIRTIO = "virtio"
+    CLOUD_INIT = "cloud-init"
+    SERIAL_CONSOLE = "serial-console"
+    NO_HOST_PINNING = "no-host-pinning"
+
+
+_DECLARES: dict[Declaration, tuple[str, object]] = {
+    Declaration.VIRTIO: ("virtio", True),
+    Declaration.CLOUD_INIT: ("cloud_init", "nocloud"),
+    Declaration.SERIAL_CONSOLE: ("serial_console", "ttyS0"),
+    Declaration.NO_HOST_PINNING: ("no_host_pinning", True),
+}
 
 
 @app.command("list")
@@ -67,16 +87,29 @@ def add(
     sha256: Annotated[
         str | None, typer.Option(help="The digest its maker published; another one is refused.")
     ] = None,
+    declare: Annotated[
+        list[Declaration] | None,
+        typer.Option(
+            help="What you know of the image and nobody can read in it: virtio, cloud-init, serial-console, no-host-pinning; repeatable."
+        ),
+    ] = None,
+    requirements: Annotated[
+        Path | None,
+        typer.Option(help="The vendor's description of the machine: OVF, libvirt XML or JSON."),
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Add an image to the catalogue, once it has been read and its digest taken."""
+    """Add an image to the catalogue, once it was judged against the standard and its digest taken."""
     session = session_of(context)
     body: dict[str, object] = {
         "path": path,
         "name": name,
         "version": version,
         "provenance": provenance,
+        "declares": dict(_DECLARES[each] for each in declare or ()),
     }
+    if requirements is not None:
+        body["requirements"] = _text_of(requirements)
     if sha256 is not None:
         body["sha256"] = sha256
     document = session.api.post("/v1/images", body, dry_run=dry_run)
@@ -86,6 +119,37 @@ def add(
     _show(session, read(ImageOut, document))
     if dry_run:
         session.screen.say(m.POOL_DRY_RUN)
+
+
+@app.command("show")
+def show(
+    context: typer.Context,
+    image: Annotated[str, typer.Argument(help="The image's id.", metavar="IMAGE")],
+) -> None:
+    """Show an image, and how it met the standard."""
+    session = session_of(context)
+    document = session.api.get(f"/v1/images/{segment(image)}")
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    found = read(ImageOut, document)
+    _show(session, found)
+    if not found.report:
+        session.screen.note(c.NOT_JUDGED)
+
+
+@app.command()
+def standard(context: typer.Context) -> None:
+    """Print the admission standard: what an image must satisfy, and why."""
+    session = session_of(context)
+    document = session.api.get("/v1/images/standard")
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    session.screen.table(
+        [Column(m.ID), Column(c.REQUIREMENT), Column(c.WHY)],
+        [(each.id, each.title, each.why) for each in read(Standard, document).items],
+    )
 
 
 @app.command()
@@ -102,6 +166,20 @@ def verify(
     _show(session, read(ImageOut, document))
 
 
+def _text_of(path: Path) -> str:
+    """Raises YuiError `machine-description-unreadable`."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(MAX_CHARACTERS + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise YuiError(
+            "machine-description-unreadable",
+            en=f"{path} can't be read ({reason}): check the path.",
+            ja=f"{path} を読めません({reason})。パスを確認してください。",
+        ) from None
+
+
 def _show(session: Session, image: ImageOut) -> None:
     session.screen.pairs(
         [
@@ -113,3 +191,15 @@ def _show(session: Session, image: ImageOut) -> None:
             (m.PROVENANCE, image.provenance),
         ]
     )
+    if image.report:
+        session.screen.table(
+            [Column(c.REQUIREMENT), Column(c.VERDICT), Column(c.FINDING)],
+            [
+                (
+                    each.requirement,
+                    c.VERDICTS[each.verdict.value].text(session.language),
+                    session.sentence(each.en, each.ja),
+                )
+                for each in image.report
+            ],
+        )

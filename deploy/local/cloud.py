@@ -140,6 +140,8 @@ class LocalCloud:
                     "path": image.path.name,
                     "provenance": image.provenance,
                     "sha256": image.sha256,
+                    # The seed is read by its own /init, which nobody can see from outside.
+                    "declares": {"cloud_init": "nocloud", "no_host_pinning": True},
                 },
             )
         finally:

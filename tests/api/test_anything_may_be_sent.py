@@ -30,7 +30,7 @@ FIELDS = {
     "/v1/tokens": ["role", "label", "tenant", "expires_in_days"],
     "/v1/hosts/kyoto-1/fence": ["statement", "method"],
     "/v1/pool": ["regions", "sites", "hosts", "flavors"],
-    "/v1/images": ["name", "version", "path", "provenance", "sha256"],
+    "/v1/images": ["name", "version", "path", "provenance", "sha256", "declares", "requirements"],
 }
 
 

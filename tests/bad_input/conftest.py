@@ -16,7 +16,7 @@ import pytest
 
 from tests.api.conftest import problem_of, rows_of
 from tests.cli.running import Ended, run_apart
-from tests.cli.served import Served, served
+from tests.cli.served import DECLARED, Served, served
 
 WHALE = "  - {id: m1.whale, vcpus: 64, memory: 512 GiB, disk: 20 GiB}\n"
 """A size that no host of the pool could ever hold."""
@@ -171,7 +171,7 @@ def furnish(plane: Plane) -> None:
         pool.write(WHALE)
     assert plane.yui("pool", "apply", str(plane.served.pool_file)).returncode == 0
     eventually(lambda: {host["health"] for host in plane.data("host", "list")} == {"up"})
-    described = ("--name", "tiny", "--version", "1", "--provenance", "made for a test")
+    described = ("--name", "tiny", "--version", "1", "--provenance", "made for a test", *DECLARED)
     assert plane.yui("image", "add", "tiny.raw", *described).returncode == 0
     joined = plane.yui("member", "join", "012220", "-b", "resident-records", "--wait")
     assert joined.returncode == 0, joined.stderr

@@ -20,7 +20,7 @@ from tests.bad_input.conftest import (
     refused_to_start,
 )
 from tests.cli.running import environment_of
-from tests.cli.served import served
+from tests.cli.served import DECLARED, served
 from tests.small_disk import fill, free, mounted_disk
 
 
@@ -53,7 +53,7 @@ def test_a_disk_that_fills_up_under_a_control_plane_that_runs(disk: Path, tmp_pa
         assert "空き" in said.ja
         body = {"code": "012289", "blueprints": ["facility-booking"]}
         refused_over_http(plane, "POST", "/v1/members", body, status=507, type="state-disk-full")
-        image = ("--name", "office", "--version", "1", "--provenance", "made for a test")
+        image = ("--name", "office", "--version", "1", "--provenance", "made for a test", *DECLARED)
         refused(plane, "image", "add", "tiny.raw", *image, code=1, type="state-disk-full")
         assert {host["health"] for host in plane.data("host", "list")} == {"up"}
         assert httpx.get(f"{running.url}/healthz").status_code == 200

@@ -18,10 +18,17 @@ from tests.bad_input.conftest import (
     serving,
     unchanged,
 )
-from tests.cli.served import POOL
+from tests.cli.served import DECLARED, POOL
 
 JOIN = ("member", "join")
-DESCRIBED = ("--name", "office", "--version", "1", "--provenance", "made for a test")
+DESCRIBED = ("--name", "office", "--version", "1", "--provenance", "made for a test", *DECLARED)
+DECLARES = {
+    "virtio": True,
+    "cloud_init": "nocloud",
+    "serial_console": "ttyS0",
+    "no_host_pinning": True,
+}
+OFFER = {"name": "office", "version": "1", "provenance": "a test", "declares": DECLARES}
 
 
 def test_a_code_that_the_register_does_not_know(plane: Plane) -> None:
@@ -148,10 +155,10 @@ def test_an_image_file_that_is_not_there(plane: Plane) -> None:
 
 def test_an_image_file_that_is_no_image(plane: Plane) -> None:
     (plane.image_file().parent / "notes.raw").write_text("Buy tea.\n" * 200)
-    said = refused(plane, "image", "add", "notes.raw", *DESCRIBED, code=1, type="not-an-image")
+    said = refused(plane, "image", "add", "notes.raw", *DESCRIBED, code=1, type="image-refused")
     assert "notes.raw" in said.en
-    body = {"path": "notes.raw", "name": "office", "version": "1", "provenance": "a test"}
-    refused_over_http(plane, "POST", "/v1/images", body, status=422, type="not-an-image")
+    body = {**OFFER, "path": "notes.raw"}
+    refused_over_http(plane, "POST", "/v1/images", body, status=422, type="image-refused")
 
 
 def test_an_image_whose_digest_is_not_the_one_its_maker_published(plane: Plane) -> None:
@@ -164,7 +171,7 @@ def test_an_image_whose_digest_is_not_the_one_its_maker_published(plane: Plane) 
     )
     assert wrong in said.en
     assert said.problem["fields"]["actual_sha256"] in said.ja
-    body = {"path": "tiny.raw", "name": "office", "version": "1", "provenance": "a test"}
+    body = {**OFFER, "path": "tiny.raw"}
     refused_over_http(
         plane,
         *("POST", "/v1/images", {**body, "sha256": wrong}),
@@ -190,7 +197,7 @@ def test_an_image_that_was_changed_after_it_was_added(plane: Plane) -> None:
     refused_over_http(
         plane, "POST", "/v1/images/tiny/verify", status=409, type="image-checksum-mismatch"
     )
-    again = ("--name", "tiny", "--version", "1", "--provenance", "made for a test")
+    again = ("--name", "tiny", "--version", "1", "--provenance", "made for a test", *DECLARED)
     said = refused(plane, "image", "add", "tiny.raw", *again, code=6, type="image-exists")
     assert "another id" in said.en
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bad_input.conftest import Plane, eventually, refused, refused_over_http
-from tests.cli.served import POOL, served
+from tests.cli.served import DECLARED, POOL, served
 
 pytest.importorskip("libvirt")
 
@@ -78,7 +78,7 @@ def test_hosts_that_do_not_answer_carry_nothing_and_the_api_goes_on(plane: Plane
     refusal = plane.yui("explain", "m1.small", "--region", "hokkaido")
     assert refusal.returncode == 1
     assert "does not fit" in refusal.stdout
-    described = ("--name", "tiny", "--version", "1", "--provenance", "made for a test")
+    described = ("--name", "tiny", "--version", "1", "--provenance", "made for a test", *DECLARED)
     assert plane.yui("image", "add", "tiny.raw", *described).returncode == 0
     join = ("member", "join", "012220", "-b", "facility-booking")
     said = refused(plane, *join, code=1, type="no-room")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,12 @@ flavors:
   - {id: m1.large, vcpus: 4, memory: 8 GiB, disk: 40 GiB}
   - {id: m1.xlarge, vcpus: 8, memory: 16 GiB, disk: 80 GiB}
 """
+DECLARED = (
+    *("--declare", "virtio", "--declare", "cloud-init"),
+    *("--declare", "serial-console", "--declare", "no-host-pinning"),
+)
+"""What nobody can read in a disk that is all but empty."""
+
 REGISTER = """\
 code,name,kana,prefecture,population
 012220,三笠市,みかさし,北海道,8040
@@ -99,7 +106,9 @@ def served(
     at.pool_file.write_text(POOL, encoding="utf-8")
     (folder / "register.csv").write_text(REGISTER, encoding="utf-8")
     (folder / "images").mkdir()
-    boot_sector = bytes(510) + b"\x55\xaa"
+    # Code, and one active partition of all but the first sector: a BIOS would start it.
+    partition = b"\x80" + bytes(3) + b"\x83" + bytes(3) + struct.pack("<II", 1, 2047)
+    boot_sector = b"\xfa".ljust(446, b"\0") + partition.ljust(64, b"\0") + b"\x55\xaa"
     (folder / "images" / "tiny.raw").write_bytes(boot_sector + bytes((1 << 20) - 512))
     process = subprocess.Popen(
         command(

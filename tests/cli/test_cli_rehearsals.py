@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.cli.served import Served, served
+from tests.cli.served import DECLARED, Served, served
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="module")
 def server(plane: Served) -> dict[str, str]:
     assert plane.yui("pool", "apply", str(plane.pool_file)).returncode == 0
-    image = ("--name", "tiny", "--version", "1", "--provenance", "a test")
+    image = ("--name", "tiny", "--version", "1", "--provenance", "a test", *DECLARED)
     assert plane.yui("image", "add", "tiny.raw", *image).returncode == 0
     end = time.monotonic() + 60
     while plane.yui("member", "join", "012220", "-b", "facility-booking", "--wait").returncode:

@@ -12,7 +12,7 @@ import time
 import pytest
 from rich.cells import cell_len
 
-from tests.cli.served import POOL, Served, served
+from tests.cli.served import DECLARED, POOL, Served, served
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_a_removal_needs_a_confirmation(plane):
 
 
 def test_an_image_enters_the_catalogue_with_its_digest(plane):
-    wanted = ("--name", "tiny", "--version", "1", "--provenance", "made for a test")
+    wanted = ("--name", "tiny", "--version", "1", "--provenance", "made for a test", *DECLARED)
     wrong = plane.yui("image", "add", "tiny.raw", *wanted, "--sha256", "0" * 64)
     assert wrong.returncode != 0
     assert len(wrong.stderr.strip().splitlines()) == 1
@@ -101,6 +101,35 @@ def test_an_image_enters_the_catalogue_with_its_digest(plane):
     added = data(plane, "image", "add", "tiny.raw", *wanted)
     assert data(plane, "image", "list")[0]["sha256"] == added["sha256"]
     assert "made for a test" in plane.yui("image", "list").stdout
+
+
+def test_how_an_image_met_the_standard_is_shown(plane):
+    shown = plane.yui("image", "show", "tiny").stdout
+    assert "It starts by BIOS." in shown
+    assert "IMG-09" in shown
+    assert "declared" in shown
+    assert "BIOS で起動します。" in plane.yui("image", "show", "tiny", "--lang", "ja").stdout
+    assert plane.yui("image", "show", "nothing").returncode == 3
+
+
+def test_the_standard_is_printed_in_the_readers_language(plane):
+    assert "It is not encrypted." in plane.yui("image", "standard").stdout
+    assert "暗号化されていません。" in plane.yui("image", "standard", "--lang", "ja").stdout
+    assert data(plane, "image", "standard")["items"][0]["id"] == "IMG-01"
+
+
+def test_an_image_that_falls_short_is_refused_with_every_reason(plane):
+    described = ("--name", "short", "--version", "1", "--provenance", "made for a test")
+    machine = plane.folder / "machine.json"
+    machine.write_text('{"cpu_pinning": true, "disk_bus": "ide"}', encoding="utf-8")
+    refused = plane.yui(
+        "image", "add", "tiny.raw", *described, "--requirements", str(machine), "--dry-run"
+    )
+    assert refused.returncode == 1
+    reasons = refused.stderr.strip().splitlines()
+    assert [reason[:6] for reason in reasons] == ["IMG-09", "IMG-10", "IMG-11", "IMG-12"]
+    assert "disks on ide" in reasons[0]
+    assert "pinned CPUs" in reasons[3]
 
 
 def test_the_blueprints_are_listed_in_the_readers_language(plane):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.store import Store
 from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue
+from tests.images import disks
 from tests.images.guest import need
 
 MEMBER = Tenant(MunicipalityCode("262013"), "福知山市", "ふくちやまし", "京都府", 77_306)
@@ -26,17 +26,16 @@ OFFER = {
     "name": "office",
     "version": "1",
     "provenance": "made by the test",
+    "declares": disks.DECLARES,
 }
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    need("qemu-img")
+    need("qemu-img", "sfdisk")
     directory = tmp_path / "images"
     directory.mkdir()
-    subprocess.run(
-        ["qemu-img", "create", "-q", "-f", "qcow2", directory / "office.qcow2", "1G"], check=True
-    )
+    disks.as_qcow2(disks.partitioned(directory / "office.raw", disks.ACTIVE_MBR))
     (tmp_path / "secret.qcow2").write_bytes((directory / "office.qcow2").read_bytes())
     return directory
 
@@ -129,6 +128,9 @@ def test_the_same_request_sent_twice_adds_one_image(operator: TestClient) -> Non
         pytest.param({"name": "Büro"}, 422, "request-invalid", id="no DNS label"),
         pytest.param({"sha256": "abc"}, 422, "request-invalid", id="half a digest"),
         pytest.param({"surprise": "1"}, 422, "request-invalid", id="unknown member"),
+        pytest.param({"name": "standard"}, 422, "image-name-invalid", id="a path of the API"),
+        pytest.param({"requirements": "<a"}, 422, "machine-description-invalid", id="no OVF"),
+        pytest.param({"declares": {"cloud_init": "ec2"}}, 422, "request-invalid", id="other cloud"),
         pytest.param({"version": "1\n2"}, 422, "request-invalid", id="two lines as version"),
     ],
 )
@@ -136,6 +138,42 @@ def test_a_bad_offer_gets_one_problem_and_leaves_the_catalogue_as_it_was(
     operator: TestClient, change: dict[str, Any], status: int, type: str
 ) -> None:
     assert problem(operator.post("/v1/images", json={**OFFER, **change})) == (status, type)
+    assert operator.get("/v1/images").json()["items"] == []
+
+
+def test_how_an_image_met_the_standard_is_kept_and_shown(operator: TestClient) -> None:
+    added = operator.post("/v1/images", json=OFFER).json()
+    report = operator.get("/v1/images/office", headers=as_member(operator)).json()["report"]
+    assert report == added["report"]
+    assert [each["requirement"] for each in report] == [
+        each["id"] for each in operator.get("/v1/images/standard").json()["items"]
+    ]
+    verdicts = {each["requirement"]: each["verdict"] for each in report}
+    assert (verdicts["IMG-08"], verdicts["IMG-09"]) == ("checked", "declared")
+
+
+def test_the_standard_is_published_in_the_readers_language(operator: TestClient) -> None:
+    def first(language: str) -> str:
+        answer = operator.get("/v1/images/standard", headers={"Accept-Language": language})
+        return str(answer.json()["items"][0]["title"])
+
+    assert first("en") == "The image is a qcow2 or raw disk."
+    assert first("ja") == "イメージは qcow2 または raw のディスクです。"
+
+
+def test_an_image_that_falls_short_is_refused_with_every_reason_and_not_kept(
+    operator: TestClient,
+) -> None:
+    answer = operator.post(
+        "/v1/images",
+        json={**OFFER, "declares": {"virtio": True}, "requirements": '{"cpu_pinning": true}'},
+        headers={"Accept-Language": "ja"},
+    )
+    assert problem(answer) == (422, "image-refused")
+    told = answer.json()["fields"]["failures"]
+    assert [each["requirement"] for each in told] == ["IMG-10", "IMG-11", "IMG-12"]
+    assert [each["verdict"] for each in told] == ["unknown", "unknown", "failed"]
+    assert "CPU の固定" in answer.json()["detail"]
     assert operator.get("/v1/images").json()["items"] == []
 
 
