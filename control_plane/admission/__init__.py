@@ -10,5 +10,6 @@ from control_plane.admission.certify import certify
 from control_plane.admission.move import move
 from control_plane.admission.new_server import NewServer
 from control_plane.admission.refusal import no_room
+from control_plane.admission.resize import Resized, resize
 
-__all__ = ["Admitted", "NewServer", "admit", "certify", "move", "no_room"]
+__all__ = ["Admitted", "NewServer", "Resized", "admit", "certify", "move", "no_room", "resize"]

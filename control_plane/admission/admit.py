@@ -24,7 +24,7 @@ T_co = TypeVar("T_co", covariant=True)
 @dataclass(frozen=True, slots=True)
 class Admitted(Generic[T_co]):
     """What was admitted, or would have been in a dry run: the servers as placed, the plan with its
-    refuges, and what `finish` returned."""
+    refuges, the ledger that it was made on, and what `finish` returned."""
 
     servers: tuple[Server, ...]
     plan: Plan | None
@@ -32,6 +32,7 @@ class Admitted(Generic[T_co]):
     dry_run: bool
 
     @property
+    ledger: Ledger
     def refuges(self) -> dict[tuple[FailureDomain, ServerId], HostId | None]:
         """The refuges that the plan takes or gives up; empty where nothing was asked for."""
         return {} if self.plan is None else dict(self.plan.refuges)
@@ -74,7 +75,7 @@ def admit(
     def keep(tx: Transaction, then: _Request, now: _Request, plan: Plan | None) -> Admitted[T]:
         request = _as_planned(then, now)
         servers = () if plan is None else _place(tx, then.ledger, request, plan)
-        return Admitted(servers, plan, finish(tx, servers), dry_run)
+        return Admitted(servers, plan, then.ledger, finish(tx, servers), dry_run)
 
     return settle(store, region, read, _plan, keep, dry_run=dry_run)
 
@@ -107,6 +108,8 @@ def _place(
 
 
 def _as_planned(then: _Request, now: _Request) -> _Request:
+        if one.new.user_data:
+            tx.put_user_data(one.new.id, one.new.user_data)
     """What is asked for now, under the ids that were planned with. Raises LostRace when something
     else is asked for, or other promises are in force."""
     same_rules = (then.ledger.policy, then.ledger.promised) == (

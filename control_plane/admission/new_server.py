@@ -26,7 +26,8 @@ from control_plane.store import Transaction
 @dataclass(frozen=True, slots=True)
 class NewServer:
     """Tenant, zone and tier come with its system, size and disk with its flavor. Servers that share
-    a `group` never share a host; `sites` empty means any site of the region."""
+    a `group` never share a host; `sites` empty means any site of the region. `user_data` is what its
+    seed disk gives cloud-init."""
 
     id: ServerId
     system: SystemId
@@ -39,6 +40,8 @@ class NewServer:
     group: GroupId | None = None
     traits: frozenset[str] = frozenset()
     sites: frozenset[SiteId] = frozenset()
+    protected: bool = False
+    user_data: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +87,22 @@ class Resolved:
             group=self.new.group,
             traits=self.new.traits,
             sites=self.new.sites,
+            protected=self.new.protected,
         )
 
 
 def resolve(tx: Transaction, region: RegionId, new: NewServer) -> Resolved:
-    """Raises `system-not-found`, `flavor-not-found`, `image-not-found`, `site-not-found`,
-    `system-elsewhere`, `image-larger-than-disk`."""
+    """Raises `system-not-found`, `system-deleting`, `flavor-not-found`, `image-not-found`,
+    `site-not-found`, `system-elsewhere`, `image-larger-than-disk`."""
     system = tx.system(new.system)
+    if system.deleting:
+        raise YuiError(
+            "system-deleting",
+            en=f"System '{system.id}' is being removed, so it takes no more servers.",
+            ja=f"システム「{system.id}」は削除処理中のため、サーバーを追加できません。",
+            status=409,
+            fields={"system": system.id},
+        )
     if system.region != region:
         raise YuiError(
             "system-elsewhere",
@@ -101,11 +113,11 @@ def resolve(tx: Transaction, region: RegionId, new: NewServer) -> Resolved:
     for site in sorted(new.sites):
         tx.site(site)
     flavor = tx.flavor(new.flavor)
-    _check_disk(flavor, tx.image(new.image))
+    check_disk(flavor, tx.image(new.image))
     return Resolved(new, system, flavor)
 
 
-def _check_disk(flavor: Flavor, image: Image) -> None:
+def check_disk(flavor: Flavor, image: Image) -> None:
     if image.virtual_size > flavor.disk:
         raise YuiError(
             "image-larger-than-disk",

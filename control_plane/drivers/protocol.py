@@ -59,11 +59,13 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VolumeSpec:
-    """A server's root disk on shared storage: `pool_path` is the pool's directory on the host."""
+    """A server's root disk on shared storage: `pool_path` is the pool's directory on the host. `build`
+    counts how often it was made anew from an image."""
 
     pool: StoragePoolId
     pool_path: str
     size: GiB
+    build: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,13 @@ class ServerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ObservedServer:
-    """A server that Yui defined on the host. Machines that others defined are not listed here."""
+    """A server that Yui defined on the host. Machines that others defined are not listed here.
+    `booted` is the generation with which it was last started, which a migration carries along."""
 
     id: ServerId
     generation: Generation
     state: RunState
+    booted: Generation = Generation(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +131,17 @@ class HostDriver(Protocol):
 
     def ensure_volume(self, spec: ServerSpec) -> None:
         """Make the root volume from the image where there is none, fetching the image as
-        `ensure_image` does; never touches an existing one, for which no image is needed.
+        `ensure_image` does. One of the same build is never touched but to grow it to its size, and
+        needs no image. One of another build is removed, once the image is on the host.
 
-        Raises ImageCorrupt, StorageFull, StorageUnavailable."""
+        Raises DiskLocked where a running server holds what is to be removed, ImageCorrupt,
+        StorageFull, StorageUnavailable."""
+        ...
+
+    def grow_volume(self, spec: ServerSpec) -> None:
+        """Grow the root volume to its size, also under a running server, which sees the larger disk at
+        once. One that is large enough is left alone. Raises NoSuchServer, StorageFull,
+        StorageUnavailable."""
         ...
 
     def remove_volume(self, server: ServerId, volume: VolumeSpec) -> None:

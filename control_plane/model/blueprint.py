@@ -12,6 +12,9 @@ from control_plane.model.ids import BlueprintId, FlavorId, ImageId, RegionId, Sy
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode, PopulationBand
 
+OWN = BlueprintId("own")
+"""What a system of a member's own is an instance of; no blueprint of the catalogue is called so."""
+
 MinuteOfDay = NewType("MinuteOfDay", int)
 """Minutes since midnight by Japan's clock, 0 to 1440; 1440 is the midnight at the day's end."""
 
@@ -156,7 +159,8 @@ def _steps(ordered: Iterable[tuple[int, str]]) -> tuple[tuple[str, ...], ...]:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One tenant's running instance of a blueprint."""
+    """One tenant's running instance of a blueprint, or (of `OWN`, version 0, with a `name`) a system
+    of its own. One that is `deleting` goes once its last server has gone."""
 
     id: SystemId
     tenant: MunicipalityCode
@@ -166,3 +170,5 @@ class System:
     tier: int
     zone: Zone
     created_at: datetime
+    name: str = ""
+    deleting: bool = False

@@ -53,6 +53,16 @@ class Seen(StrEnum):
     """Its host does not answer: it may or may not run."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a host last told of a server. `generation` is the one that its copy there bears, `booted`
+    the one with which that copy was last started; both 0 where no copy was seen."""
+
+    seen: Seen
+    generation: Generation = Generation(0)
+    booted: Generation = Generation(0)
+
+
 def _check(evidence: FenceEvidence, host: HostId) -> None:
     if evidence.host != host:
         raise ValueError(f"evidence about {evidence.host} does not fence {host}")
@@ -120,6 +130,11 @@ class Server:
     hypervisor so that a stale copy is known. `tier` 0 recovers first; within a system, servers
     start in ascending `start_order`. `sites` is the data-location rule: the sites allowed to hold
     it. `address` is its IPv4 address with prefix length, such as `10.77.16.5/24`.
+
+    A copy that was started with a generation below `boot_since` is to be restarted, at once where
+    `boot_hard`. `disk_build` counts how often its root disk was made anew. `sized_since` is the
+    generation from which it has its size. `copy_generation` and `booted` are those of its copy, as
+    last seen (see `Sighting`). One that is `protected` is not deleted.
     """
 
     id: ServerId
@@ -144,6 +159,23 @@ class Server:
     traits: frozenset[str] = frozenset()
     sites: frozenset[SiteId] = frozenset()
     generation: Generation = Generation(1)
+    protected: bool = False
+    boot_since: Generation = Generation(0)
+    boot_hard: bool = False
+    disk_build: int = 0
+    sized_since: Generation = Generation(0)
+    copy_generation: Generation = Generation(0)
+    booted: Generation = Generation(0)
+
+    @property
+    def restarting(self) -> bool:
+        """It is wanted to run and its copy, as last seen, was started too long ago."""
+        return self.power is Power.RUNNING and self.booted < self.boot_since
+
+    @property
+    def restart_needed(self) -> bool:
+        """It was resized since its copy was started, which may have only a part of it yet."""
+        return self.seen is Seen.RUNNING and self.booted < self.sized_since
 
 
 class ServerStatus(StrEnum):

@@ -21,6 +21,7 @@ from control_plane.placement.remedy import AddHosts, MoveServer, Remedy, ShrinkS
 from control_plane.placement.reserve import Reserve, reserve
 from control_plane.placement.resettlement import Resettlement
 from control_plane.placement.violation import Broken, Violation
+from control_plane.placement.resize import plan_resize
 
 __all__ = [
     "AddHosts",
@@ -43,4 +44,5 @@ __all__ = [
     "plan_move",
     "recertify",
     "reserve",
+    "plan_resize",
 ]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from control_plane.drivers.protocol import ObservedServer, RunState
 from control_plane.model.ids import Generation, HostId, ServerId, StoragePoolId
-from control_plane.model.workload import Moving, Placed, Power, Seen, Server, Stranded
+from control_plane.model.workload import Moving, Placed, Power, Seen, Server, Sighting, Stranded
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,12 @@ class Relabel:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
+    """`hard`: its power is cut at once. One that is wanted to run is started again after it."""
+
     server: Server
     host: HostId
     listed: Generation
+    hard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,8 @@ def _at_home(server: Server, host: HostId, machine: ObservedServer | None) -> Ac
         return BringUp(server, host) if server.power is Power.RUNNING else None
     if server.power is Power.STOPPED:
         return Stop(server, host, machine.generation)
+    if machine.booted < server.boot_since:
+        return Stop(server, host, machine.generation, hard=server.boot_hard)
     if machine.generation == server.generation:
         # Starting a paused machine lets it go on, as after a full disk has got room again.
         return BringUp(server, host) if machine.state is RunState.PAUSED else None
@@ -196,14 +201,25 @@ def _on_the_way(
     return Migrate(server, move.source, move.target, at_target is not None)
 
 
-def seen_now(server: Server, observed: Observed) -> Seen | None:
+Listings = Mapping[HostId, Mapping[ServerId, ObservedServer]]
+
+
+def listings(observed: Observed) -> Listings:
+    """The same, to be asked by server."""
+    return {
+        host: {machine.id: machine for machine in listing} for host, listing in observed.items()
+    }
+
+
+def seen_now(server: Server, observed: Listings) -> Sighting | None:
     """What the listings say of a server; None where its hosts did not answer."""
     homes = _homes(server)
-    if not homes:
-        return Seen.NOWHERE
-    states = [m.state for h in homes if h in observed for m in observed[h] if m.id == server.id]
-    if RunState.RUNNING in states:
-        return Seen.RUNNING
+    copies = [observed[h][server.id] for h in homes if h in observed and server.id in observed[h]]
+    for machine in copies:
+        if machine.state is RunState.RUNNING:
+            return Sighting(Seen.RUNNING, machine.generation, machine.booted)
     if not all(host in observed for host in homes):
         return None
-    return Seen.STOPPED if states else Seen.NOWHERE
+    if copies:
+        return Sighting(Seen.STOPPED, copies[0].generation, copies[0].booted)
+    return Sighting(Seen.NOWHERE)

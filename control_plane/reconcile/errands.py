@@ -160,7 +160,12 @@ class Errands:
                 self._insist(server)
                 driver = self.world.driver(hosts[host])
                 driver.resize(server.id, spec.size)
+                if server.copy_generation < server.sized_since:
+                    driver.grow_volume(spec)
                 driver.define(spec)
+            case Stop(host=host, listed=listed, hard=True):
+                self._insist(server)
+                self.world.driver(hosts[host]).destroy(server.id, listed)
             case Stop(host=host, listed=listed):
                 self._insist(server)
                 self._stop(self.world.driver(hosts[host]), server, listed)

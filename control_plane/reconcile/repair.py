@@ -12,7 +12,7 @@ from control_plane.model.host_health import Suspect, Up
 from control_plane.model.ids import HostId, ServerId, StoragePoolId
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
-from control_plane.model.workload import Moving, Placed, Power, Seen, Server
+from control_plane.model.workload import Moving, Placed, Power, Seen, Server, Sighting
 from control_plane.reconcile import narration
 from control_plane.reconcile.convergence import (
     Action,
@@ -25,6 +25,7 @@ from control_plane.reconcile.convergence import (
     Stop,
     Unknown,
     compare,
+    listings,
     may_go_on,
     seen_now,
 )
@@ -129,18 +130,21 @@ class Repair:
     ) -> int:
         at = self.world.clock.now()
         noted = []
+        by_server = listings(observed)
         for server in servers:
-            seen = seen_now(server, observed)
-            if seen is None and self._in_doubt(server, hosts):
-                seen = Seen.UNKNOWN
-            if seen is not None and seen is not server.seen:
-                noted.append((server, seen))
+            known = Sighting(server.seen, server.copy_generation, server.booted)
+            sighting = seen_now(server, by_server)
+            if sighting is None and self._in_doubt(server, hosts):
+                sighting = replace(known, seen=Seen.UNKNOWN)
+            if sighting is not None and sighting != known:
+                noted.append((server, sighting))
         if not noted:
             return 0
         with self.store.write(lease) as tx:
-            for server, seen in noted:
-                tx.set_seen(server.id, seen)
-                if not isinstance(server.placement, Placed):
+            tx.note_sightings({server.id: sighting for server, sighting in noted})
+            for server, sighting in noted:
+                seen = sighting.seen
+                if not isinstance(server.placement, Placed) or seen is server.seen:
                     continue
                 if seen is Seen.RUNNING and server.seen is not Seen.UNKNOWN:
                     tx.add_event(narration.running(server, server.placement.host, at))
@@ -149,13 +153,14 @@ class Repair:
                     and seen in (Seen.STOPPED, Seen.NOWHERE)
                     and server.power is Power.RUNNING
                     and not server.deleting
+                    and not server.restarting
                 ):
                     host = hosts[server.placement.host]
                     doubtful = isinstance(host.health, Suspect)
                     tx.add_event(
                         narration.stopped_by_itself(server, host.id, at, doubtful=doubtful)
                     )
-        return len(noted)
+        return sum(sighting.seen is not server.seen for server, sighting in noted)
 
     def _in_doubt(self, server: Server, hosts: Mapping[HostId, Host]) -> bool:
         match server.placement:
@@ -212,6 +217,7 @@ class Repair:
             self._errands.forget_older(action.server)
         waiting = [a for a in wanted if self._errands.may_try(a.server.id)]
         changes = 0
+        user_data = self._user_data(waiting)
         while waiting:
             bring_ups = [a for a in waiting if isinstance(a, BringUp)]
             turn: list[HostAction] = [a for a in waiting if not isinstance(a, BringUp)]
@@ -222,12 +228,20 @@ class Repair:
             if not turn:
                 break
             for action in turn:
-                self._errands.begin(action, hosts, surroundings.spec_of(action.server))
+                spec = surroundings.spec_of(action.server, user_data.get(action.server.id, ""))
+                self._errands.begin(action, hosts, spec)
             changes += len(turn)
             begun = {action.server.id for action in turn}
             waiting = [a for a in waiting if a.server.id not in begun]
             changes += self._record(self._errands.settle(), lease)
         return changes
+
+    def _user_data(self, actions: Sequence[HostAction]) -> Mapping[ServerId, str]:
+        defined = {a.server.id for a in actions if isinstance(a, BringUp | Relabel)}
+        if not defined:
+            return {}
+        with self.store.read() as tx:
+            return tx.user_data_of(defined)
 
     def _given_up(self, action: Action, doubtful: Collection[HostId]) -> bool:
         """A move that the target says has not come to it, and that goes wrong again and again or
@@ -262,7 +276,7 @@ class Repair:
 
     def _still_wanted(self, server: Server) -> bool:
         with self.store.read() as tx:
-            current = next((s for s in tx.servers(system=server.system) if s.id == server.id), None)
+            current = tx.servers_among({server.id}).get(server.id)
             return (
                 current is not None
                 and current.generation == server.generation

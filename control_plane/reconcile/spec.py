@@ -20,7 +20,7 @@ class Surroundings:
     images: Mapping[ImageId, Image]
     sites: Mapping[StoragePoolId, Site]
 
-    def spec_of(self, server: Server) -> ServerSpec:
+    def spec_of(self, server: Server, user_data: str = "") -> ServerSpec:
         site = self.sites[server.storage]
         path = next(pool.path for pool in site.storage_pools if pool.id == server.storage)
         return ServerSpec(
@@ -28,10 +28,11 @@ class Surroundings:
             name=server.name,
             generation=server.generation,
             size=server.size,
-            volume=VolumeSpec(pool=server.storage, pool_path=path, size=server.disk),
+            volume=VolumeSpec(server.storage, path, server.disk, server.disk_build),
             image=self.images[server.image],
             zone=server.zone,
             mac=mac_of(server.id),
             address=server.address,
             gateway=site.guest_gateway,
+            user_data=user_data,
         )

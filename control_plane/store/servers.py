@@ -35,6 +35,7 @@ from control_plane.model.workload import (
     Power,
     Seen,
     Server,
+    Sighting,
     Stranded,
 )
 from control_plane.store import tables
@@ -44,9 +45,14 @@ from control_plane.store.regions import RegionWrites
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
 from control_plane.store.values import evidence_from_json, evidence_to_json, names_to_json
 
-_ALL = select(tables.servers, tables.sightings.c.seen).join(
-    tables.sightings, tables.sightings.c.server_id == tables.servers.c.id
-)
+_ALL = select(
+    tables.servers,
+    tables.sightings.c.seen,
+    tables.sightings.c.generation.label("copy_generation"),
+    tables.sightings.c.booted,
+).join(tables.sightings, tables.sightings.c.server_id == tables.servers.c.id)
+
+_AT_ONCE = 500
 
 
 class ServerReads(Rows):
@@ -93,6 +99,32 @@ class ServerReads(Rows):
         if row is None:
             raise not_found("server", server)
         return RegionId(row.region_id)
+
+    def server_ids(self) -> tuple[ServerId, ...]:
+        """Of all members, in no order."""
+        return tuple(self._connection.scalars(select(tables.servers.c.id)))
+
+    def servers_among(self, ids: Collection[ServerId]) -> dict[ServerId, Server]:
+        """Those of `ids` that are there still."""
+        found: dict[ServerId, Server] = {}
+        wanted = sorted(ids)
+        # A statement takes only so many values.
+        for at in range(0, len(wanted), _AT_ONCE):
+            query = _ALL.where(tables.servers.c.id.in_(wanted[at : at + _AT_ONCE]))
+            found.update((server.id, server) for server in self._servers(query))
+        return found
+
+    def user_data_of(self, ids: Collection[ServerId]) -> dict[ServerId, str]:
+        """Of those that were given any."""
+        rows = tables.server_user_data
+        found: dict[ServerId, str] = {}
+        wanted = sorted(ids)
+        for at in range(0, len(wanted), _AT_ONCE):
+            query = select(rows.c.server_id, rows.c.text).where(
+                rows.c.server_id.in_(wanted[at : at + _AT_ONCE])
+            )
+            found.update((ServerId(r.server_id), r.text) for r in self._connection.execute(query))
+        return found
 
     def deleted_servers(
         self, among: Collection[ServerId] | None = None
@@ -144,9 +176,20 @@ class ServerWrites(RegionWrites, HostWrites, ServerReads):
             )
         )
         self._connection.execute(
-            insert(tables.sightings).values(server_id=server.id, seen=server.seen.value)
+            insert(tables.sightings).values(
+                server_id=server.id,
+                seen=server.seen.value,
+                generation=server.copy_generation,
+                booted=server.booted,
+            )
         )
         return server
+
+    def put_user_data(self, server: ServerId, text: str) -> None:
+        """What its seed disk gives the guest; given once, with the server."""
+        self._connection.execute(
+            insert(tables.server_user_data).values(server_id=server, text=text)
+        )
 
     def save_server(self, server: Server) -> Server:
         """Write all of `server` and answer it with the next generation. Hosts that come to hold
@@ -190,6 +233,29 @@ class ServerWrites(RegionWrites, HostWrites, ServerReads):
                 [{"seen_of": id, "now_seen": sight.value} for id, sight in sorted(seen.items())],
             )
 
+    def note_sightings(self, sightings: Mapping[ServerId, Sighting]) -> None:
+        """What drivers last reported of many at once; changes no generation, and passes over servers
+        that are gone."""
+        if sightings:
+            self._connection.execute(
+                update(tables.sightings)
+                .where(tables.sightings.c.server_id == bindparam("of"))
+                .values(
+                    seen=bindparam("now_seen"),
+                    generation=bindparam("now_generation"),
+                    booted=bindparam("now_booted"),
+                ),
+                [
+                    {
+                        "of": id,
+                        "now_seen": sight.seen.value,
+                        "now_generation": sight.generation,
+                        "now_booted": sight.booted,
+                    }
+                    for id, sight in sorted(sightings.items())
+                ],
+            )
+
     def remove_server(self, id: ServerId) -> None:
         """Forget it together with its refuges; its address and its room are free. That there was such
         a server, and its generation, is remembered for good (`deleted_servers`)."""
@@ -197,7 +263,7 @@ class ServerWrites(RegionWrites, HostWrites, ServerReads):
         self._connection.execute(
             insert(tables.deleted_servers).values(id=id, generation=generation)
         )
-        for table in (tables.refuges, tables.sightings):
+        for table in (tables.refuges, tables.sightings, tables.server_user_data):
             self._connection.execute(delete(table).where(table.c.server_id == id))
         self._connection.execute(delete(tables.servers).where(tables.servers.c.id == id))
 
@@ -246,6 +312,11 @@ def _values(server: Server) -> dict[str, Any]:
         "traits": names_to_json(server.traits) or None,
         "sites": names_to_json(server.sites) or None,
         "generation": server.generation,
+        "protected": server.protected,
+        "boot_since": server.boot_since,
+        "boot_hard": server.boot_hard,
+        "disk_build": server.disk_build,
+        "sized_since": server.sized_since,
     }
 
 
@@ -309,4 +380,11 @@ def _server(row: Row[Any], codes: dict[str, MunicipalityCode]) -> Server:
         traits=frozenset(row.traits or ()),
         sites=frozenset(SiteId(site) for site in row.sites or ()),
         generation=Generation(row.generation),
+        protected=row.protected,
+        boot_since=Generation(row.boot_since),
+        boot_hard=row.boot_hard,
+        disk_build=row.disk_build,
+        sized_since=Generation(row.sized_since),
+        copy_generation=Generation(row.copy_generation),
+        booted=Generation(row.booted),
     )

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from control_plane.store.columns import SEQUENCE, UtcTime
@@ -152,6 +153,8 @@ systems = Table(
     Column("tier", Integer, nullable=False),
     Column("zone", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("deleting", Boolean, nullable=False, server_default=false()),
 )
 
 servers = Table(
@@ -185,6 +188,11 @@ servers = Table(
     Column("traits", JSON(none_as_null=True)),
     Column("sites", JSON(none_as_null=True)),
     Column("generation", BigInteger, nullable=False),
+    Column("protected", Boolean, nullable=False, server_default=false()),
+    Column("boot_since", BigInteger, nullable=False, server_default="0"),
+    Column("boot_hard", Boolean, nullable=False, server_default=false()),
+    Column("disk_build", Integer, nullable=False, server_default="0"),
+    Column("sized_since", BigInteger, nullable=False, server_default="0"),
     # With the id behind, so that a page of one member's or one system's needs no sorting.
     Index("ix_servers_tenant_id", "tenant", "id"),
     Index("ix_servers_system_id_id", "system_id", "id"),
@@ -212,6 +220,16 @@ sightings = Table(
     metadata,
     Column("server_id", ForeignKey("servers.id"), primary_key=True),
     Column("seen", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False, server_default="0"),
+    Column("booted", BigInteger, nullable=False, server_default="0"),
+)
+
+server_user_data = Table(
+    # Apart from `servers`, which are read by the thousand: it is needed only when one is started.
+    "server_user_data",
+    metadata,
+    Column("server_id", ForeignKey("servers.id"), primary_key=True),
+    Column("text", Text, nullable=False),
 )
 
 refuges = Table(

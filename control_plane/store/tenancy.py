@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.blueprint import System
@@ -95,9 +95,18 @@ class TenancyWrites(TenancyReads):
                 created_at=system.created_at,
             )
         )
+                name=system.name,
+                deleting=system.deleting,
 
     def remove_system(self, id: SystemId) -> None:
         """Raises `system-in-use` while it has servers."""
+    def begin_removing_system(self, id: SystemId) -> None:
+        """It takes no more servers from now on."""
+        self._need("system", tables.systems, id)
+        self._connection.execute(
+            update(tables.systems).where(tables.systems.c.id == id).values(deleting=True)
+        )
+
         self._need("system", tables.systems, id)
         held = select(tables.servers.c.id).where(tables.servers.c.system_id == id).limit(1)
         if self._first(held) is not None:
@@ -126,3 +135,5 @@ def _system(row: Row[tuple[object, ...]]) -> System:
         Zone(row.zone),
         row.created_at,
     )
+        row.name,
+        row.deleting,

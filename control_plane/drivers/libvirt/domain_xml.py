@@ -37,12 +37,14 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What Yui keeps in the definition. `digest` covers everything but generation and name."""
+    """What Yui keeps in the definition. `digest` covers everything but generation and name; `booted`
+    is the generation with which the server was last started, or is to be."""
 
     server: ServerId
     generation: Generation
     digest: str
     volume: VolumeSpec
+    booted: Generation
 
     def to_element(self, tag: str = _TAG) -> Element:
         element = Element(tag)
@@ -52,6 +54,8 @@ class Label:
         element.set("pool", self.volume.pool)
         element.set("pool-path", self.volume.pool_path)
         element.set("disk-gib", str(self.volume.size))
+        element.set("disk-build", str(self.volume.build))
+        element.set("booted", str(self.booted))
         return element
 
     def to_bare_xml(self) -> str:
@@ -67,21 +71,31 @@ class Label:
                 StoragePoolId(element.attrib["pool"]),
                 element.attrib["pool-path"],
                 GiB(int(element.attrib["disk-gib"])),
+                int(element.get("disk-build", "0")),
             )
             return Label(
                 ServerId(element.attrib["id"]),
                 Generation(int(element.attrib["generation"])),
                 element.attrib["digest"],
                 volume,
+                # A server that was started before this was written down has no restart to wait for.
+                Generation(int(element.get("booted", "0"))),
             )
         except KeyError as error:
             raise ValueError(f"the label lacks {error}") from error
 
 
-def label_of(spec: ServerSpec) -> Label:
+def label_of(spec: ServerSpec, booted: Generation | None = None) -> Label:
+    """`booted` None: it does not run, so that its next start is with this very definition."""
     rest = replace(spec, generation=Generation(0), name="")
     digest = hashlib.sha256(repr(rest).encode()).hexdigest()[:16]
-    return Label(spec.id, spec.generation, digest, spec.volume)
+    return Label(
+        spec.id,
+        spec.generation,
+        digest,
+        spec.volume,
+        spec.generation if booted is None else booted,
+    )
 
 
 def server_uuid(server: ServerId) -> str:
@@ -95,13 +109,13 @@ def bridge_for(template: str, spec: ServerSpec) -> str:
     return template.replace("{zone}", spec.zone.value)
 
 
-def domain_xml(spec: ServerSpec, platform: Platform) -> str:
-    """The persistent definition of a server."""
+def domain_xml(spec: ServerSpec, platform: Platform, booted: Generation | None = None) -> str:
+    """The persistent definition of a server; `booted` as in `label_of`."""
     domain = Element("domain", type="kvm" if platform.accelerated else "qemu")
     SubElement(domain, "name").text = spec.id
     SubElement(domain, "uuid").text = server_uuid(spec.id)
     SubElement(domain, "title").text = " ".join(spec.name.split())
-    SubElement(domain, "metadata").append(label_of(spec).to_element())
+    SubElement(domain, "metadata").append(label_of(spec, booted).to_element())
     _set_size(domain, spec.size)
     system = SubElement(domain, "os")
     SubElement(system, "type", arch="x86_64", machine=platform.machine).text = "hvm"

@@ -80,7 +80,7 @@ def observe(connection: libvirt.virConnect) -> tuple[list[ObservedServer], list[
                 continue
             raise
         if found is not None:
-            servers.append(ObservedServer(found.server, found.generation, state))
+            servers.append(ObservedServer(found.server, found.generation, state, found.booted))
         elif state is not RunState.STOPPED:
             foreign.append(domain.name())
     return servers, foreign

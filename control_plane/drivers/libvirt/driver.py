@@ -40,6 +40,7 @@ from control_plane.model.units import MiB, Resources, Seconds, VCpu
 T = TypeVar("T")
 
 _GIB = 2**30
+_ROOT_DEVICE = "vda"
 _POLL = Seconds(0.2)
 _ASK_AGAIN = Seconds(5.0)
 """A guest that is still booting hears no power button, so it is pressed again."""
@@ -106,18 +107,41 @@ class LibvirtDriver:
             storage.require_storage(connection, self._host, spec.volume.pool_path)
             path = storage.server_folder(spec.id, spec.volume)
             folder = storage.open_folder(connection, path, make=True)
-            if storage.has_whole_root(folder):
+            name, size = storage.root_name(spec.volume), spec.volume.size * _GIB
+            if storage.whole_root(folder, name) is not None:
+                storage.grow_root(folder, name, size)
                 return
             try:
                 image = self._images.ensure(connection, spec.image)
-                size = spec.volume.size * _GIB
-                storage.make_root(self._host, folder, image, size)
+                storage.remove_other_roots(self._host, folder, name)
+                storage.make_root(self._host, folder, image, name, size)
             except (DriverError, libvirt.libvirtError):
+                # It goes only if it is empty.
                 if connection.isAlive():
                     storage.remove_folder(connection, path)
                 raise
 
         self._call(make, LONG)
+
+    def grow_volume(self, spec: ServerSpec) -> None:
+        """A running server's disk is grown by its QEMU, which has the volume open and tells the guest."""
+        size = spec.volume.size * _GIB
+
+        def grow(connection: libvirt.virConnect) -> None:
+            domain = domains.get(connection, self._host, spec.id)
+            label = domains.label(domain)
+            if label is not None and label.volume.size >= spec.volume.size:
+                return
+            if domains.run_state(domain) is not RunState.STOPPED:
+                if domain.blockInfo(_ROOT_DEVICE)[0] < size:
+                    domain.blockResize(_ROOT_DEVICE, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+                return
+            storage.require_storage(connection, self._host, spec.volume.pool_path)
+            path = storage.server_folder(spec.id, spec.volume)
+            folder = storage.open_folder(connection, path)
+            storage.grow_root(folder, storage.root_name(spec.volume), size)
+
+        self._call(grow, SLOW)
 
     def remove_volume(self, server: ServerId, volume: VolumeSpec) -> None:
         """Remove the server's folder on the storage: volume, seed and console log."""
@@ -143,15 +167,19 @@ class LibvirtDriver:
         def write_down(connection: libvirt.virConnect) -> None:
             existing = domains.find(connection, spec.id)
             running = existing is not None and domains.run_state(existing) is not RunState.STOPPED
-            if not running:
+            booted: Generation | None = None
+            if existing is not None and running:
+                label = domains.label(existing)
+                booted = Generation(0) if label is None else label.booted
+            else:
                 self._write_seed(connection, spec)
             platform = Platform(_accelerated(connection), self._machine, self._endpoint.bridge)
             domain = connection.defineXMLFlags(
-                domain_xml(spec, platform), libvirt.VIR_DOMAIN_DEFINE_VALIDATE
+                domain_xml(spec, platform, booted), libvirt.VIR_DOMAIN_DEFINE_VALIDATE
             )
             domain.setAutostart(0)
             if running:
-                _relabel(domain, spec)
+                _relabel(domain, spec, booted)
 
         self._call(write_down, SLOW)
 
@@ -327,12 +355,12 @@ class LibvirtDriver:
         return self._connection.call(work, patience)
 
 
-def _relabel(domain: libvirt.virDomain, spec: ServerSpec) -> None:
+def _relabel(domain: libvirt.virDomain, spec: ServerSpec, booted: Generation | None) -> None:
     """Update what the running machine itself carries: it goes along when the machine is moved."""
     try:
         domain.setMetadata(
             libvirt.VIR_DOMAIN_METADATA_ELEMENT,
-            label_of(spec).to_bare_xml(),
+            label_of(spec, booted).to_bare_xml(),
             METADATA_KEY,
             METADATA_URI,
             libvirt.VIR_DOMAIN_AFFECT_LIVE,

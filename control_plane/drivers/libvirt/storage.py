@@ -2,7 +2,7 @@
 
 On shared storage every server has a folder of its own, `<pool>/<server id>/`, with
 
-    root.qcow2      its root volume
+    root.qcow2      its root volume; root-<n>.qcow2 once it was made anew n times
     seed.iso        its NoCloud seed
     console.log     what its serial console printed (console.log.0: what came before)
     being-made      only while root.qcow2 is being made: such a volume has never been started
@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import posixpath
+import re
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import libvirt
@@ -35,7 +36,7 @@ STORAGE_MARK = "yui-pool"
 """The directory that marks a storage pool's own directory, made once when the pool is made. Where it
 is missing the storage is not mounted, and nothing is written into the empty mount point."""
 
-ROOT = "root.qcow2"
+_ROOT = re.compile(r"root(-[0-9]+)?\.qcow2")
 SEED = "seed.iso"
 CONSOLE = "console.log"
 BEING_MADE = "being-made"
@@ -45,8 +46,12 @@ def server_folder(server: ServerId, volume: VolumeSpec) -> str:
     return posixpath.join(volume.pool_path, server)
 
 
+def root_name(volume: VolumeSpec) -> str:
+    return f"root-{volume.build}.qcow2" if volume.build else "root.qcow2"
+
+
 def root_path(server: ServerId, volume: VolumeSpec) -> str:
-    return posixpath.join(server_folder(server, volume), ROOT)
+    return posixpath.join(server_folder(server, volume), root_name(volume))
 
 
 def require_storage(connection: libvirt.virConnect, host: str, pool_path: str) -> None:
@@ -122,22 +127,43 @@ def find(folder: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol | N
         raise
 
 
-def has_whole_root(folder: libvirt.virStoragePool) -> bool:
-    return find(folder, ROOT) is not None and find(folder, BEING_MADE) is None
+def whole_root(folder: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol | None:
+    return find(folder, name) if find(folder, BEING_MADE) is None else None
+
+
+def grow_root(folder: libvirt.virStoragePool, name: str, size_bytes: int) -> None:
+    """Grow the volume of a server that does not run; one that is large enough is left alone. Raises
+    libvirtError, also where a running server has it open."""
+    root = find(folder, name)
+    if root is not None and root.info()[1] < size_bytes:
+        root.resize(size_bytes, 0)
+
+
+def remove_other_roots(host: str, folder: libvirt.virStoragePool, name: str) -> None:
+    """Remove what `name` takes the place of. Raises DiskLocked while that is in use."""
+    for root in _roots(folder):
+        if root.name() != name:
+            require_unused(host, root)
+            root.delete(0)
+
+
+def _roots(folder: libvirt.virStoragePool) -> list[libvirt.virStorageVol]:
+    return [found for found in folder.listAllVolumes(0) if _ROOT.fullmatch(found.name())]
 
 
 def make_root(
     host: str,
     folder: libvirt.virStoragePool,
     image: libvirt.virStorageVol,
+    name: str,
     size_bytes: int,
 ) -> None:
-    """Make root.qcow2 as a full copy of `image`, grown to `size_bytes`; one that is whole is left as
-    it is, whatever it holds. Raises libvirtError, leaving nothing behind, and DiskLocked where
-    somebody else is making it at this moment."""
-    if has_whole_root(folder):
+    """Make the root volume `name` as a full copy of `image`, grown to `size_bytes`; one that is whole
+    is left as it is, whatever it holds. Raises libvirtError, leaving nothing behind, and DiskLocked
+    where somebody else is making it at this moment."""
+    if whole_root(folder, name) is not None:
         return
-    root = find(folder, ROOT)
+    root = find(folder, name)
     mark = find(folder, BEING_MADE)
     if root is not None:
         # Its maker died, unless it still holds the file open.
@@ -146,23 +172,23 @@ def make_root(
     if mark is None:
         mark = folder.createXML(file_xml(BEING_MADE, "raw", 0), 0)
     try:
-        root = folder.createXMLFrom(file_xml(ROOT, "qcow2", size_bytes), image, 0)
+        root = folder.createXMLFrom(file_xml(name, "qcow2", size_bytes), image, 0)
         # Also flushes what the copy has left in the host's page cache.
         root.resize(size_bytes, 0)
     except libvirt.libvirtError:
         with contextlib.suppress(libvirt.libvirtError, DiskLocked):
-            _clear_away(host, folder)
+            _clear_away(host, folder, name)
         raise
     mark.delete(0)
 
 
-def _clear_away(host: str, folder: libvirt.virStoragePool) -> None:
+def _clear_away(host: str, folder: libvirt.virStoragePool, name: str) -> None:
     """Remove what is unfinished, and only that: another maker may have finished meanwhile."""
     folder.refresh(0)
     mark = find(folder, BEING_MADE)
     if mark is None:
         return
-    root = find(folder, ROOT)
+    root = find(folder, name)
     if root is not None:
         require_unused(host, root)
         root.delete(0)
@@ -202,8 +228,7 @@ def replace_file(
 
 def remove_files(host: str, folder: libvirt.virStoragePool) -> None:
     """Remove everything of a server, its root volume first. Raises DiskLocked while that is in use."""
-    root = find(folder, ROOT)
-    if root is not None:
+    for root in _roots(folder):
         require_unused(host, root)
         root.delete(0)
     for volume in folder.listAllVolumes(0):

@@ -28,7 +28,7 @@ from control_plane.drivers.simulated.storage import SharedStorage, Volume
 from control_plane.model.ids import Generation, ServerId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint
-from control_plane.model.units import Resources, Seconds
+from control_plane.model.units import GiB, Resources, Seconds
 
 _MOST_CONSOLE = 1024 * 1024
 
@@ -99,7 +99,9 @@ class SimulatedDriver:
         with self._call("list_servers"):
             machine = self.machine
             return [
-                ObservedServer(server, spec.generation, self._state(machine, server))
+                ObservedServer(
+                    server, spec.generation, self._state(machine, server), _booted(machine, spec)
+                )
                 for server, spec in sorted(machine.definitions.items())
             ]
 
@@ -129,15 +131,43 @@ class SimulatedDriver:
     def ensure_volume(self, spec: ServerSpec) -> None:
         with self._call("ensure_volume", spec.id):
             pool = self._pool(spec.volume)
-            if spec.id in pool.volumes:
+            standing = pool.volumes.get(spec.id)
+            if standing is not None and standing.build == spec.volume.build:
+                self._grow(pool, spec)
                 return
             self._fetch(spec.image)
+            if standing is not None:
+                if standing.lock is not None:
+                    raise DiskLocked(f"The disk of {spec.id} is locked by {standing.lock}.")
+                pool.remove(spec.id)
+                self._tell(f"remove disk of {spec.id} from {pool.id} to make it anew")
             if not pool.has_room_for(spec.volume.size):
                 raise StorageFull(
                     f"Storage pool {pool.id} has no room for {spec.volume.size} GiB of {spec.id}."
                 )
-            pool.add(Volume(spec.id, pool.id, spec.volume.size, spec.image.id))
+            volume = spec.volume
+            pool.add(Volume(spec.id, pool.id, volume.size, spec.image.id, volume.build))
             self._tell(f"make disk of {spec.id} on {pool.id}")
+
+    def grow_volume(self, spec: ServerSpec) -> None:
+        with self._call("grow_volume", spec.id):
+            defined = self._defined(spec.id)
+            if defined.volume.size >= spec.volume.size:
+                return
+            self._grow(self._pool(spec.volume), spec)
+            volume = replace(defined.volume, size=spec.volume.size)
+            self.machine.definitions[spec.id] = replace(defined, volume=volume)
+
+    def _grow(self, pool: SharedStorage, spec: ServerSpec) -> None:
+        standing = pool.volumes.get(spec.id)
+        if standing is None or standing.size >= spec.volume.size:
+            return
+        if not pool.has_room_for(GiB(spec.volume.size - standing.size)):
+            raise StorageFull(
+                f"Storage pool {pool.id} has no room to grow the disk of {spec.id} to {spec.volume.size} GiB."
+            )
+        pool.grow(spec.id, spec.volume.size)
+        self._tell(f"grow disk of {spec.id} to {spec.volume.size} GiB")
 
     def remove_volume(self, server: ServerId, volume: VolumeSpec) -> None:
         with self._call("remove_volume", server):
@@ -282,3 +312,8 @@ class SimulatedDriver:
 
     def _tell(self, text: str) -> None:
         self.world.around.tell(self.machine.host.id, text)
+
+
+def _booted(machine: Machine, spec: ServerSpec) -> Generation:
+    guest = machine.guests.get(spec.id)
+    return spec.generation if guest is None else guest.booted

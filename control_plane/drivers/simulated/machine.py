@@ -20,7 +20,7 @@ from control_plane.drivers.protocol import (
 )
 from control_plane.drivers.simulated.clock import Timer
 from control_plane.drivers.simulated.storage import SharedStorage, Volume
-from control_plane.model.ids import ImageId, ServerId
+from control_plane.model.ids import Generation, ImageId, ServerId
 from control_plane.model.pool import Host
 from control_plane.model.units import NOTHING, Resources, Seconds
 
@@ -51,13 +51,14 @@ class Bmc(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Guest:
-    """`boots_at`: when it begins to answer and to write. `unflushed` records are lost when the
-    power goes."""
+    """`boots_at`: when it begins to answer and to write. `booted`: the generation with which it was
+    started. `unflushed` records are lost when the power goes."""
 
     volume: Volume
     state: RunState
     started_at: Seconds
     boots_at: Seconds
+    booted: Generation
     writing_since: Seconds | None = None
     counted: int = 0
     """Of what was written since then, how many durable records its volume counts already."""
@@ -235,7 +236,8 @@ class Machine:
             raise DiskLocked(f"The disk of {server} is locked by {volume.lock}.")
         now = self.around.clock.monotonic()
         boot = self.around.timing.guest_boot if self.slow_guests is None else self.slow_guests
-        self.run_guest(server, Guest(volume, RunState.RUNNING, now, Seconds(now + boot)))
+        started = Guest(volume, RunState.RUNNING, now, Seconds(now + boot), spec.generation)
+        self.run_guest(server, started)
 
     def run_guest(self, server: ServerId, guest: Guest) -> None:
         """`guest`, booted here or arrived here, has its disk open from now on."""

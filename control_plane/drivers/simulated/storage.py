@@ -18,6 +18,7 @@ class Volume:
     pool: StoragePoolId
     size: GiB
     image: ImageId
+    build: int = 0
     records: int = 0
     notes: list[str] = field(default_factory=list)
     lock: HostId | None = None
@@ -42,6 +43,11 @@ class SharedStorage:
     def add(self, volume: Volume) -> None:
         self.volumes[volume.server] = volume
         self._used += volume.size
+
+    def grow(self, server: ServerId, size: GiB) -> None:
+        volume = self.volumes[server]
+        self._used += size - volume.size
+        volume.size = size
 
     def remove(self, server: ServerId) -> None:
         volume = self.volumes.pop(server, None)

@@ -1,0 +1,135 @@
+"""Gives a server another size where it stands, without weakening anybody's promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from control_plane.admission.commit import guard
+from control_plane.admission.refusal import no_room
+from control_plane.admission.settle import settle
+from control_plane.admission.standing import cannot, need_placed
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import FlavorId, Generation, ServerId
+from control_plane.model.ledger import Ledger
+from control_plane.model.units import GiB
+from control_plane.model.workload import Flavor, Placed, Server
+from control_plane.placement import Plan, Refusal, plan_resize
+from control_plane.store import LostRace, Store, Transaction
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Resized(Generic[T_co]):
+    """What a resize did, or would do: the server before and after, the plan, the ledger that it was
+    made on, and what `finish` returned."""
+
+    before: Server
+    after: Server
+    plan: Plan
+    ledger: Ledger
+    result: T_co
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    server: Server
+    placed: Placed
+    flavor: Flavor
+    ledger: Ledger
+
+
+def resize(
+    store: Store,
+    server: ServerId,
+    flavor: FlavorId,
+    check: Callable[[Transaction, Server], None],
+    finish: Callable[[Transaction, Server, Server], T],
+    *,
+    dry_run: bool = False,
+) -> Resized[T]:
+    """Decide and record the new size with every refuge that it asks for. `check` may refuse on what
+    the server then is; `finish` writes operation, audit entry and event, and gets the server before
+    and after. Both may be called again after a lost race. With `dry_run` nothing is kept.
+
+    Raises `server-not-found`, `flavor-not-found`, `server-deleting`, `server-moving`,
+    `server-stranded`, `disk-cannot-shrink`, `storage-full`, `no-room`, what `check` raises, and
+    LostRace when the region never comes to rest.
+    """
+    with store.read() as snapshot:
+        region = snapshot.region_of(server)
+
+    def read(tx: Transaction) -> _Wanted:
+        standing = tx.server(server)
+        check(tx, standing)
+        placed = need_placed(standing)
+        wanted = tx.flavor(flavor)
+        ledger = tx.ledger(region)
+        _check_disk(standing, wanted, ledger)
+        return _Wanted(standing, placed, wanted, ledger)
+
+    def plan(wanted: _Wanted) -> Plan:
+        answer = plan_resize(wanted.ledger, server, wanted.flavor.size)
+        if isinstance(answer, Refusal):
+            raise no_room(answer)
+        return answer
+
+    def keep(tx: Transaction, then: _Wanted, now: _Wanted, plan: Plan) -> Resized[T]:
+        rules = (then.ledger.policy, then.ledger.promised, then.flavor)
+        if then.server.generation != now.server.generation or rules != (
+            now.ledger.policy,
+            now.ledger.promised,
+            now.flavor,
+        ):
+            raise LostRace(f"server {server}")
+        tx.hold_storage(now.server.storage)
+        guard(tx, then.ledger, plan.touched | {then.placed.host}, plan.refuges)
+        saved = tx.save_server(
+            replace(
+                now.server,
+                flavor=now.flavor.id,
+                size=now.flavor.size,
+                disk=now.flavor.disk,
+                sized_since=Generation(now.server.generation + 1),
+            )
+        )
+        tx.set_refuges(region, plan.refuges)
+        return Resized(now.server, saved, plan, now.ledger, finish(tx, now.server, saved))
+
+    return settle(store, region, read, plan, keep, dry_run=dry_run)
+
+
+def _check_disk(server: Server, flavor: Flavor, ledger: Ledger) -> None:
+    if flavor.disk < server.disk:
+        raise YuiError(
+            "disk-cannot-shrink",
+            en=f"Server '{server.id}' has a disk of {server.disk} GiB and flavor '{flavor.id}' has {flavor.disk} GiB: a disk can only grow, so choose a flavor with at least {server.disk} GiB.",
+            ja=f"サーバー「{server.id}」のディスクは {server.disk} GiB ですが、フレーバー「{flavor.id}」は {flavor.disk} GiB です。ディスクは縮小できないため、{server.disk} GiB 以上のフレーバーを選んでください。",
+            status=409,
+            fields={"server": server.id, "disk_gib": server.disk, "flavor_disk_gib": flavor.disk},
+        )
+    if flavor == Flavor(server.flavor, server.size, server.disk):
+        raise cannot(
+            server,
+            "server-has-flavor",
+            f"has flavor '{flavor.id}' already",
+            f"のフレーバーはすでに「{flavor.id}」です",
+        )
+    need_storage(ledger, server, GiB(flavor.disk - server.disk))
+
+
+def need_storage(ledger: Ledger, server: Server, more: GiB) -> None:
+    """Raises `storage-full` where the server's pool lacks room for `more`."""
+    pool = ledger.storage[server.storage]
+    lack = more - (pool.capacity - pool.used)
+    if more > 0 and lack > 0:
+        raise YuiError(
+            "storage-full",
+            en=f"The storage of server '{server.id}' lacks {lack} GiB to grow its disk by {more} GiB: delete what is not needed, or ask the operators for more storage.",
+            ja=f"サーバー「{server.id}」のディスクを {more} GiB 増やすには、ストレージが {lack} GiB 不足しています。不要なものを削除するか、運用担当者に増設を依頼してください。",
+            status=409,
+            fields={"server": server.id, "wanted_gib": more, "shortfall_gib": lack},
+        )

@@ -1,0 +1,45 @@
+"""Whether a server stands still, so that something can be decided about it."""
+
+from __future__ import annotations
+
+from control_plane.model.errors import YuiError
+from control_plane.model.workload import Moving, Placed, Server, Stranded
+
+
+def need_placed(server: Server) -> Placed:
+    """Where it is. Raises `server-deleting`, `server-moving`, `server-stranded`."""
+    if server.deleting:
+        raise cannot(
+            server,
+            "server-deleting",
+            "is being removed: nothing can be changed about it",
+            "は削除処理中のため、変更できません",
+        )
+    match server.placement:
+        case Moving():
+            raise cannot(
+                server,
+                "server-moving",
+                "is on its way to another host: wait until it has arrived",
+                "は別のホストへ移動中です。完了するまでお待ちください",
+            )
+        case Stranded():
+            raise cannot(
+                server,
+                "server-stranded",
+                "waits for room and runs nowhere: try again once it runs",
+                "は空きがなく停止しています。稼働を再開してから再度お試しください",
+            )
+        case Placed() as placed:
+            return placed
+
+
+def cannot(server: Server, type: str, en: str, ja: str) -> YuiError:
+    """409, about the server."""
+    return YuiError(
+        type,
+        en=f"Server '{server.id}' {en}.",
+        ja=f"サーバー「{server.id}」{ja}。",
+        status=409,
+        fields={"server": server.id},
+    )

@@ -1,0 +1,81 @@
+"""Plans another size for a server where it stands, with everybody's promise kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from control_plane.model.ids import HostId, ServerId
+from control_plane.model.ledger import Ledger
+from control_plane.model.units import Resources
+from control_plane.placement.arrival import Arrival, settle
+from control_plane.placement.budget import Budget, rehearsal
+from control_plane.placement.certificate import open_board, plan_of
+from control_plane.placement.diagnosis import why_no_host
+from control_plane.placement.exact import Verdict
+from control_plane.placement.move import begin_move
+from control_plane.placement.plan import Plan
+from control_plane.placement.recertification import fill_holes
+from control_plane.placement.refuges import Outcome
+from control_plane.placement.refusal import Proof, Refusal
+from control_plane.placement.remedies import more_hosts, one_move
+from control_plane.placement.remedy import Remedy
+from control_plane.placement.whole import place_all
+
+
+def plan_resize(
+    ledger: Ledger, server: ServerId, size: Resources, *, advise: bool = True
+) -> Plan | Refusal:
+    """Its host once more, and every refuge, for the server at `size`; or why that can't be kept.
+
+    Its disk and its storage pool stay as they are. Without `advise` a refusal carries no remedies.
+    Raises ValueError unless the server holds exactly one host.
+    """
+    answer = begin_resize(ledger, server, size, Budget())
+    if isinstance(answer, Plan) or not advise:
+        return answer
+    budget = rehearsal()
+    workload = replace(ledger.workloads[server], size=size, hosts=())
+
+    def fits(changed: Ledger) -> bool:
+        return isinstance(begin_resize(changed, server, size, budget), Plan)
+
+    def move(changed: Ledger, other: ServerId, to: HostId | None) -> Plan | Refusal:
+        return begin_move(changed, other, to, budget)
+
+    remedies: tuple[Remedy, ...] = (
+        *one_move(ledger, answer, move, fits),
+        *more_hosts(ledger, workload, answer, fits),
+    )
+    return replace(answer, remedies=remedies)
+
+
+def begin_resize(
+    ledger: Ledger, server: ServerId, size: Resources, budget: Budget
+) -> Plan | Refusal:
+    """`plan_resize` within a budget of one's own, and without remedies."""
+    workload = ledger.workloads[server]
+    if len(workload.hosts) != 1:
+        raise ValueError(f"server {server} does not hold exactly one host")
+    (host,) = workload.hosts
+    # As if it arrived anew, at the one host that it may go to.
+    without = replace(workload, size=size, hosts=())
+    board = open_board(replace(ledger, workloads={**ledger.workloads, server: without}))
+    fill_holes(board)
+    (number,) = board.add_new([without])
+    targets = np.zeros(len(board.hosts), dtype=np.bool_)
+    targets[board.host_no[host]] = True
+    arrival = Arrival(number, (workload.storage,), targets)
+    outcome = settle(board, arrival, budget)
+    if outcome is Outcome.COVERED:
+        return plan_of(board, [number])
+    if outcome is Outcome.UNKNOWN:
+        verdict = place_all(board, [arrival], budget)
+        if verdict is Verdict.FOUND:
+            return plan_of(board, [number])
+        if verdict is Verdict.NONE:
+            outcome = Outcome.IMPOSSIBLE
+    proved = outcome is Outcome.IMPOSSIBLE
+    proof = Proof.PROVED_IMPOSSIBLE if proved else Proof.SEARCH_BUDGET_SPENT
+    return why_no_host(board, arrival, proof)
