@@ -40,6 +40,7 @@ from tenants.routes import router as tenants_router
 _DESCRIPTION = (
     "The control plane of a cloud that municipalities own together. Every mutation takes "
     "`Idempotency-Key`; most take `dry_run`. Errors are problem documents, in Japanese with "
+from tenants.quota_routes import router as quota_router
     "`Accept-Language: ja`."
 )
 
@@ -99,6 +100,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.add_middleware(
         Authentication,
         store=store,
+        quota_router,
         check=TokenCheck(world.clock.monotonic),
         now=world.clock.now,
     )

@@ -12,6 +12,7 @@ from control_plane.journal.operations import draw
 from control_plane.journal.progress import MEMBER_JOIN
 from control_plane.model.access import AuditEntry
 from control_plane.model.addressing import mac_of
+from control_plane.model.allotment import Capacity, allotment_at_joining
 from control_plane.model.blueprint import Blueprint, BlueprintServer, System
 from control_plane.model.blueprint_set import Lack, lacks
 from control_plane.model.errors import YuiError
@@ -88,7 +89,7 @@ class Onboarding:
         keep: Kept = _keep_nothing,
     ) -> Joined:
         """Admit the member with all servers of its blueprints in one transaction: tenant, systems,
-        servers with addresses, refuges, operation, audit entry and event. `keep` is called within
+        servers with addresses, refuges, its guarantee and quota, operation, audit entry and event. `keep` is called within
         it; in a dry run everything is undone.
 
         Raises `municipality-code-malformed`, `municipality-code-check-digit`,
@@ -124,6 +125,7 @@ class Onboarding:
         def finish(tx: Transaction, servers: Sequence[Server]) -> Operation:
             operation = _operation(operation_id, tenant, servers, at)
             tx.put_operation(operation)
+            tx.put_allotment(allotment_at_joining(tenant.code, region, _needed(servers)))
             keep(tx, operation)
             tx.add_event(_event(tenant, blueprints, len(servers), at))
             tx.add_audit(_audit(who, tenant, region, blueprints, at))
@@ -259,6 +261,10 @@ def _system(tenant: Tenant, region: RegionId, blueprint: Blueprint, at: datetime
         zone=blueprint.zone,
         created_at=at,
     )
+
+
+def _needed(servers: Sequence[Server]) -> Capacity:
+    return sum((Capacity.of(s.size, s.disk) for s in servers), Capacity())
 
 
 def _operation(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from control_plane.admission import quota
 from control_plane.admission.commit import guard
 from control_plane.admission.new_server import NewServer, Resolved, resolve
 from control_plane.admission.refusal import no_room
 from control_plane.admission.settle import settle
+from control_plane.model.allotment import Capacity
 from control_plane.model.ids import HostId, RegionId, ServerId
 from control_plane.model.ledger import Ledger, LedgerWorkload
 from control_plane.model.pool import FailureDomain
+from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.workload import Server
 from control_plane.placement import Plan, Refusal, plan_admission
 from control_plane.store import LostRace, Store, Transaction, already_exists
@@ -62,12 +66,13 @@ def admit(
     they must touch nothing but their transaction. Where `prepare` chooses other ids each time,
     those that were planned with are taken. With `dry_run` everything is worked out and nothing
     kept. Raises `no-room` with the planner's explanation, `region-not-found`, `server-exists`,
-    whatever `resolve`, `prepare` and `finish` refuse, `addresses-exhausted`, and LostRace when the
+    `quota-exceeded`, whatever `resolve`, `prepare` and `finish` refuse, `addresses-exhausted`, and LostRace when the
     region never comes to rest.
     """
 
     def read(tx: Transaction) -> _Request:
         wanted = tuple(resolve(tx, region, new) for new in prepare(tx))
+        _check_quotas(tx, region, wanted)
         ledger = tx.ledger(region)
         _refuse_taken_ids(ledger, wanted)
         return _Request(wanted, ledger)
@@ -127,6 +132,14 @@ def _as_planned(then: _Request, now: _Request) -> _Request:
 
 def _nameless(workloads: Sequence[LedgerWorkload]) -> list[LedgerWorkload]:
     return [replace(workload, id=ServerId("")) for workload in workloads]
+
+
+def _check_quotas(tx: Transaction, region: RegionId, wanted: Sequence[Resolved]) -> None:
+    asked: defaultdict[MunicipalityCode, Capacity] = defaultdict(Capacity)
+    for one in wanted:
+        asked[one.system.tenant] += Capacity.of(one.flavor.size, one.flavor.disk)
+    for tenant in sorted(asked, key=str):
+        quota.check(tx, region, tenant, asked[tenant])
 
 
 def _refuse_taken_ids(ledger: Ledger, wanted: Sequence[Resolved]) -> None:

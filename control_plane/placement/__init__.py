@@ -13,6 +13,7 @@ knows none of them.
 
 from control_plane.placement.admission import plan_admission
 from control_plane.placement.checker import check
+from control_plane.placement.lending import lendable
 from control_plane.placement.move import plan_move
 from control_plane.placement.plan import Plan, apply
 from control_plane.placement.recertification import Recertification, recertify
@@ -40,6 +41,7 @@ __all__ = [
     "Violation",
     "apply",
     "check",
+    "lendable",
     "plan_admission",
     "plan_move",
     "recertify",

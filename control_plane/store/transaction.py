@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from control_plane.store.addresses import AddressWrites
+from control_plane.store.allotments import AllotmentReads, AllotmentWrites
 from control_plane.store.audit import AuditReads, AuditWrites
 from control_plane.store.catalogue import CatalogueReads, CatalogueWrites
 from control_plane.store.certificate import CertificateReads, CertificateWrites
@@ -30,6 +31,7 @@ class Snapshot(
     CertificateReads,
     ServerReads,
     TenancyReads,
+    AllotmentReads,
     CatalogueReads,
     OperationReads,
     JournalReads,
@@ -47,6 +49,7 @@ class Transaction(
     CertificateWrites,
     AddressWrites,
     TenancyWrites,
+    AllotmentWrites,
     CatalogueWrites,
     OperationWrites,
     JournalWrites,

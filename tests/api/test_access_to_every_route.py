@@ -14,6 +14,8 @@ OPEN = {("GET", "/healthz")}
 
 FOR_MEMBERS = {
     ("GET", "/v1/members"),
+    ("GET", "/v1/members/{code}/quota"),
+    ("GET", "/v1/quotas"),
     ("GET", "/v1/blueprints"),
     ("GET", "/v1/blueprints/{blueprint}"),
     ("GET", "/v1/catalogue/size"),
@@ -75,6 +77,7 @@ def fill(api: Api, path: str) -> str:
         server=server,
         operation_id=operation,
         token_id=token,
+        code=MIKASA,
         id="tiny",
         blueprint="library",
     )

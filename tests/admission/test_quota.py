@@ -1,0 +1,125 @@
+"""Nobody gets beyond its quota, however it asks and whoever asks at the same time."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from control_plane.admission import NewServer, admit
+from control_plane.model.allotment import Allotment, Capacity
+from control_plane.model.errors import YuiError
+from control_plane.model.units import GiB, MiB, VCpu
+from control_plane.model.workload import Moving, Placed, Power, Stranded
+from control_plane.store import Store, Transaction
+from tests.admission.asking import ask, new, nothing_else
+from tests.store import samples
+
+
+def limit(store: Store, vcpu: int, memory: int = 10**6, disk: int = 10**6) -> None:
+    quota = Capacity(VCpu(vcpu), MiB(memory), GiB(disk))
+    with store.write() as tx:
+        tx.put_allotment(Allotment(samples.FUKUCHIYAMA, samples.KYOTO, Capacity(), quota))
+
+
+def used(store: Store) -> Capacity:
+    with store.read() as tx:
+        return tx.used_by(samples.FUKUCHIYAMA, samples.KYOTO)
+
+
+def test_a_server_beyond_the_quota_is_refused_with_all_figures(store: Store) -> None:
+    samples.furnish(store)
+    limit(store, 2, memory=1500)
+    ask(store, new(1))
+    with pytest.raises(YuiError) as refusal:
+        ask(store, new(2), new(3))
+    assert refusal.value.type == "quota-exceeded"
+    assert refusal.value.status == 409
+    assert refusal.value.fields["exceeded"] == [
+        {"resource": "vcpus", "used": 1, "asked": 2, "quota": 2},
+        {"resource": "memory_mib", "used": 1024, "asked": 2048, "quota": 1500},
+    ]
+    assert "1 of 2 vCPU are used and 2 asked for" in refusal.value.en
+    assert "vCPUは上限 2 のうち 1 を使用中で、今回の要求は 2" in refusal.value.ja
+    assert used(store) == Capacity(VCpu(1), MiB(1024), GiB(10))
+
+
+def test_what_would_be_refused_is_refused_in_a_dry_run_too(store: Store) -> None:
+    samples.furnish(store)
+    limit(store, 1)
+    with pytest.raises(YuiError, match="beyond its quota"):
+        ask(store, new(1), new(2), dry_run=True)
+    ask(store, new(1), dry_run=True)
+    assert used(store) == Capacity()
+
+
+def test_without_an_allotment_there_is_no_limit(store: Store) -> None:
+    samples.furnish(store)
+    ask(store, new(1), new(2), new(3))
+    assert used(store).vcpu == 3
+
+
+def test_a_quota_below_what_is_used_takes_nothing_away_and_gives_nothing_more(store: Store) -> None:
+    samples.furnish(store)
+    ask(store, new(1), new(2))
+    limit(store, 1)
+    with pytest.raises(YuiError, match="beyond its quota"):
+        ask(store, new(3))
+    assert used(store).vcpu == 2
+
+
+def test_a_server_counts_once_wherever_and_however_it_is(store: Store) -> None:
+    """So that neither failover nor migration counts twice."""
+    samples.furnish(store)
+    ask(store, new(1))
+    placements = [
+        Moving(samples.host_id(1), samples.host_id(2)),
+        Placed(samples.host_id(2)),
+        Stranded(samples.evidence(2)),
+        Placed(samples.host_id(3)),
+    ]
+    for placement in placements:
+        for power in Power:
+            for deleting in (False, True):
+                with store.write() as tx:
+                    (server,) = tx.servers()
+                    changed = replace(server, placement=placement, power=power, deleting=deleting)
+                    tx.save_server(changed)
+                assert used(store) == Capacity(VCpu(1), MiB(1024), GiB(10))
+    with store.write() as tx:
+        tx.remove_server(samples.server_id(1))
+    assert used(store) == Capacity()
+
+
+@pytest.mark.postgresql
+def test_those_who_ask_at_the_same_time_do_not_go_beyond_it_together(
+    postgresql_store: Store,
+) -> None:
+    store = postgresql_store
+    samples.furnish(store)
+    limit(store, 3)
+    met = threading.Barrier(4, timeout=20)
+    refused: list[str] = []
+
+    def one(number: int) -> None:
+        looked: list[Transaction] = []
+
+        def prepare(tx: Transaction) -> list[NewServer]:
+            looked.append(tx)
+            if len(looked) == 1:
+                met.wait()
+            return [new(2 * number), new(2 * number + 1)]
+
+        try:
+            admit(store, samples.KYOTO, prepare, nothing_else)
+        except YuiError as error:
+            refused.append(error.type)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert used(store).vcpu == 2
+    assert refused == ["quota-exceeded"] * 3
