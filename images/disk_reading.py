@@ -62,6 +62,8 @@ class DiskReader:
             "size": length,
             "file": {
                 "driver": "qcow2",
+                # Said again, should the file have changed since it was found to name no other.
+                "backing": None,
                 "file": {"driver": "file", "filename": str(self.path.absolute())},
             },
         }

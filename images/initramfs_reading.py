@@ -53,7 +53,7 @@ def names_in_initramfs(archive: Path) -> frozenset[str] | None:
 def _skip_zeros(file: BinaryIO) -> int:
     while True:
         place = file.tell()
-        block = file.read(4096)
+        block = file.read(65536)
         rest = block.lstrip(b"\0")
         if rest or not block:
             file.seek(place + len(block) - len(rest))

@@ -76,8 +76,15 @@ class Catalogue:
 
 
 def load_catalogue(*folders: Path) -> Catalogue:
-    """Read every `*.yaml` of the folders. Raises `blueprint-invalid` naming file, line and field of
-    each mistake."""
+    """Read every `*.yaml` of the folders. Raises `blueprint-folder-missing`, and `blueprint-invalid`
+    naming file, line and field of each mistake."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise YuiError(
+                "blueprint-folder-missing",
+                en=f"There is no folder {folder} to read blueprints from: check its path.",
+                ja=f"ブループリントのフォルダー {folder} がありません。パスを確認してください。",
+            )
     validator = Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
     files: dict[tuple[BlueprintId, int], BlueprintFile] = {}
     mistakes: list[Mistake] = []

@@ -139,6 +139,32 @@ def test_new_members_get_the_newest_version_and_the_old_one_stays(tmp_path: Path
     assert [blueprint.version for blueprint in found.newest()] == [2]
 
 
+def test_a_folder_that_is_not_there_is_no_empty_catalogue(tmp_path: Path) -> None:
+    with pytest.raises(YuiError) as refused:
+        load_catalogue(STANDARD_BLUEPRINTS, tmp_path / "absent")
+    assert refused.value.type == "blueprint-folder-missing"
+    assert "absent" in refused.value.en
+
+
+def test_a_consortium_adds_its_own_beside_the_standard_ones_and_the_next_version_of_one(
+    tmp_path: Path,
+) -> None:
+    own = GOOD.replace("id: library", "id: bookmobile").replace(
+        "tier: 3", "works_with: [library]\ntier: 3"
+    )
+    (tmp_path / "bookmobile.v1.yaml").write_text(own, encoding="utf-8")
+    (tmp_path / "library.v2.yaml").write_text(
+        GOOD.replace("version: 1", "version: 2"), encoding="utf-8"
+    )
+    found = load_catalogue(STANDARD_BLUEPRINTS, tmp_path)
+    assert found.blueprint(BlueprintId("bookmobile")).works_with == ("library",)
+    assert found.versions_of(BlueprintId("library")) == (1, 2)
+    (tmp_path / "library.v1.yaml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(YuiError) as refused:
+        load_catalogue(STANDARD_BLUEPRINTS, tmp_path)
+    assert "version 1 of library exists already" in refused.value.en
+
+
 def test_an_unknown_blueprint_is_told_with_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(YuiError) as caught:
         catalogue_of(tmp_path, GOOD).blueprint(BlueprintId("libary"))
