@@ -10,7 +10,12 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from control_plane.access.break_glass_routes import router as break_glass_router
+from control_plane.access.identity_providers import IdentityProviders
 from control_plane.access.routes import router as access_router
+from control_plane.access.service_account_routes import router as service_account_router
+from control_plane.access.sign_in_routes import router as sign_in_router
+from control_plane.access.user_routes import router as user_router
 from control_plane.drivers.world import World
 from control_plane.http.auth import Authentication
 from control_plane.http.body_limit import BodyLimit
@@ -21,8 +26,10 @@ from control_plane.http.in_flight import InFlight
 from control_plane.http.metrics import RequestMetrics
 from control_plane.http.openapi import describe_with_problems
 from control_plane.http.problems import answer_with_problems
+from control_plane.http.recognition import LastUsed, Recognition
 from control_plane.http.refusals import RefusalRecord
 from control_plane.http.request_record import RequestRecord
+from control_plane.http.token_memory import TokenMemory
 from control_plane.http.tokens import TokenCheck
 from control_plane.http.waiting import Watch
 from control_plane.journal.routes import router as journal_router
@@ -33,6 +40,7 @@ from images.routes import image_routes
 from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
 from tenants.lists import router as lists_router
+from tenants.quota_routes import router as quota_router
 from tenants.register import MemberRegister
 from tenants.routes import Membership
 from tenants.routes import router as tenants_router
@@ -40,7 +48,6 @@ from tenants.routes import router as tenants_router
 _DESCRIPTION = (
     "The control plane of a cloud that municipalities own together. Every mutation takes "
     "`Idempotency-Key`; most take `dry_run`. Errors are problem documents, in Japanese with "
-from tenants.quota_routes import router as quota_router
     "`Accept-Language: ja`."
 )
 
@@ -48,14 +55,17 @@ from tenants.quota_routes import router as quota_router
 @dataclass(frozen=True, slots=True)
 class Options:
     """`images` is the directory below which image files are added; None adds none. `body_bytes` is
-    the most that a request may carry, within `body_patience`; a waiting request sees a change after
-    `look_every`."""
+    the most that a request may carry, within `body_patience`; it waits for its turn to have its token
+    proved for `token_patience`; a waiting request sees a change after `look_every`. `providers` are
+    those whose users may sign in."""
 
     catalogue: Catalogue
     register: MemberRegister = field(default_factory=MemberRegister)
     images: Path | None = None
     body_bytes: int = 1024 * 1024
     body_patience: Seconds = Seconds(30)
+    token_patience: Seconds = Seconds(5)
+    providers: IdentityProviders | None = None
     look_every: Seconds = Seconds(0.5)
 
 
@@ -81,6 +91,8 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     registry.register(StateCollector(store))
     app.state.registry = registry
     app.state.edge = Edge(store, world, watch, InFlight())
+    app.state.last_used = LastUsed()
+    app.state.providers = options.providers
     app.state.membership = Membership(options.catalogue, options.register)
     for router in (
         health_router,
@@ -88,9 +100,14 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         lists_router,
         tenants_router,
         blueprint_router,
+        quota_router,
         image_routes(options.images),
         journal_router,
         access_router,
+        user_router,
+        service_account_router,
+        break_glass_router,
+        sign_in_router,
     ):
         app.include_router(router)
     answer_with_problems(app)
@@ -99,10 +116,15 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.add_middleware(BodyLimit, most_bytes=options.body_bytes, patience=options.body_patience)
     app.add_middleware(
         Authentication,
-        store=store,
-        quota_router,
-        check=TokenCheck(world.clock.monotonic),
-        now=world.clock.now,
+        recognition=Recognition(
+            store,
+            TokenCheck(world.clock.monotonic),
+            TokenMemory(store, world.clock.monotonic),
+            world.clock.now,
+            options.token_patience,
+            app.state.last_used,
+            options.providers,
+        ),
     )
     app.add_middleware(RefusalRecord, store=store, clock=world.clock)
     app.add_middleware(RequestRecord, metrics=RequestMetrics(registry))

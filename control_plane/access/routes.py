@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from control_plane.access.models import TokenIn, TokenIssued, TokenOut, TokenRevoked
 from control_plane.access.service import issue, revoke, token_out
@@ -15,6 +15,7 @@ from control_plane.http.edge import AtHand
 from control_plane.http.idempotency import Once, Remember
 from control_plane.http.paging import Cursor, Limit, Page, page_of
 from control_plane.http.principal import Principal
+from control_plane.http.recognition import LastUsed
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
@@ -38,11 +39,12 @@ def issue_token(
         with edge.store.write() as tx, named_in_body():
             return issue(tx, body, who, edge.clock.now(), lambda without: remember(tx, without))
 
-    return once.run(work, status=201, replay=_shown_once)
+    return once.run(work, status=201, replay=shown_once)
 
 
 @router.get("")
 def read_tokens(
+    request: Request,
     who: Annotated[Principal, needs(Permission.TOKENS_READ)],
     edge: AtHand,
     limit: Limit = 100,
@@ -50,7 +52,14 @@ def read_tokens(
 ) -> Page[TokenOut]:
     with edge.store.read() as tx:
         tokens = tx.tokens(who.tenant)
-    return page_of(tokens, key=lambda token: token.id, show=token_out, limit=limit, cursor=cursor)
+    used = cast(LastUsed, request.app.state.last_used)
+    return page_of(
+        tokens,
+        key=lambda token: token.id,
+        show=lambda token: token_out(token, used.of(token)),
+        limit=limit,
+        cursor=cursor,
+    )
 
 
 @router.delete("/{token_id}", response_model=TokenRevoked)
@@ -73,7 +82,7 @@ def revoke_token(
     return once.run(work)
 
 
-def _shown_once(issued: Mapping[str, Any]) -> Response:
+def shown_once(issued: Mapping[str, Any]) -> Response:
     raise YuiError(
         "token-shown-once",
         en=f"Token {issued['id']} was issued for this Idempotency-Key already, and is shown only once: revoke it if it was lost, and issue another with a new key.",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from control_plane.access.giving import refuse_greater, tenant_for
 from control_plane.access.models import TokenIn, TokenIssued, TokenOut
 from control_plane.http.principal import Principal
 from control_plane.http.tokens import new_token
-from control_plane.model.access import PERMISSIONS, AuditEntry, Role, Token
-from control_plane.model.errors import YuiError
+from control_plane.model.access import AuditEntry, Role, Token
+from control_plane.model.operation import Event, Severity
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import Store, Transaction
-from control_plane.store.rows import not_found
 
 LOCAL_COMMAND = "local-command"
 """The principal of what somebody does with the state itself at hand."""
@@ -49,28 +50,57 @@ def issue(
     at: datetime,
     keep: Callable[[TokenOut], None],
 ) -> TokenIssued:
-    """`keep` gets the answer without its secret. A member's own may leave `tenant` out. Raises
-    `role-too-great`, `token-tenant-missing`, `token-tenant-not-allowed`, the mistakes of a
-    municipality code, and `tenant-not-found`."""
-    role = wanted.role
-    own = who.tenant is not None and role.of_member and wanted.tenant is None
-    tenant = _tenant_of(tx, role, str(who.tenant) if own else wanted.tenant, who)
-    refuse_greater(who, role)
+    """`keep` gets the answer without its secret. Raises what `refuse_greater` and `tenant_for` do."""
+    tenant = tenant_for(tx, wanted.role, wanted.tenant, who)
+    scopes = None if wanted.scopes is None else frozenset(wanted.scopes)
+    refuse_greater(who, wanted.role, scopes)
+    token = Token(
+        id="",
+        hash="",
+        role=wanted.role,
+        tenant=None if tenant is None else tenant.text,
+        label=wanted.label,
+        expires_at=ends(who, at, wanted.expires_in_days),
+        scopes=scopes,
+        created_at=at,
+    )
+    return keep_new(tx, token, who, at, keep)
+
+
+def ends(who: Principal, at: datetime, days: int) -> datetime:
+    """What is issued in an emergency doesn't outlast it."""
+    wanted = at + timedelta(days=days)
+    return wanted if who.grant is None else min(wanted, who.grant.expires_at)
+
+
+def keep_new(
+    tx: Transaction,
+    token: Token,
+    who: Principal,
+    at: datetime,
+    keep: Callable[[TokenOut], None],
+) -> TokenIssued:
+    """Gives `token` its id and secret, and tells the member whose it is when the consortium did it."""
     fresh = new_token()
-    days = wanted.expires_in_days
-    expires_at = None if days is None else at + timedelta(days=days)
-    token = Token(fresh.id, fresh.hash, role, tenant, wanted.label, expires_at)
+    token = replace(token, id=fresh.id, hash=fresh.hash)
     tx.add_token(token)
     keep(token_out(token))
-    tx.add_audit(
-        who.did(
-            "token.issue",
-            f"token:{fresh.id}",
-            at,
-            tenant=None if tenant is None else MunicipalityCode(tenant),
-            fields={"issued_to": wanted.label, "role": role.value},
+    tenant = None if token.tenant is None else MunicipalityCode(token.tenant)
+    fields = {"issued_to": token.label, "role": token.role.value}
+    tx.add_audit(who.did("token.issue", f"token:{fresh.id}", at, tenant=tenant, fields=fields))
+    if tenant is not None and who.tenant is None:
+        tx.add_event(
+            Event(
+                "token.issued",
+                f"token:{fresh.id}",
+                at,
+                Severity.INFO,
+                f"{who.label} of the consortium issued a token with the role {token.role} to {token.label}.",
+                f"共同体の{who.label} さんが、{token.label} 用に役割 {token.role} のトークンを発行しました。",
+                tenant=tenant.text,
+                fields=fields,
+            )
         )
-    )
     return TokenIssued(token=fresh.text, **token_out(token).model_dump())
 
 
@@ -81,48 +111,15 @@ def revoke(tx: Transaction, token_id: str, who: Principal, at: datetime) -> None
     tx.add_audit(who.did("token.revoke", f"token:{token_id}", at, tenant=tenant))
 
 
-def token_out(token: Token) -> TokenOut:
+def token_out(token: Token, last_used_at: datetime | None = None) -> TokenOut:
     return TokenOut(
         id=token.id,
         role=token.role,
         tenant=token.tenant,
         label=token.label,
         expires_at=token.expires_at,
+        scopes=None if token.scopes is None else sorted(token.scopes),
+        service_account=token.account,
+        created_at=token.created_at,
+        last_used_at=last_used_at or token.last_used_at,
     )
-
-
-def refuse_greater(who: Principal, role: Role) -> None:
-    """Nobody gives more than they have: a role of the consortium is given by those whose permissions
-    include its own, a member's role by that member's admins or by the consortium. Raises
-    `role-too-great`."""
-    if role.of_member and who.tenant is None:
-        return
-    if not PERMISSIONS[role] <= who.permissions:
-        raise YuiError(
-            "role-too-great",
-            en=f"The role {role} has permissions that you don't have, so you can't give it: ask somebody who has them.",
-            ja=f"役割 {role} にはあなたにない権限が含まれるため、付与できません。その権限を持つ人に依頼してください。",
-            status=403,
-            fields={"role": role.value},
-        )
-
-
-def _tenant_of(tx: Transaction, role: Role, tenant: str | None, who: Principal) -> str | None:
-    if not role.of_member:
-        if tenant is not None:
-            raise YuiError(
-                "token-tenant-not-allowed",
-                en=f"The role {role} belongs to no member: leave tenant out, or choose member-admin or member-user.",
-                ja=f"役割 {role} に団体は指定できません。tenant を省略するか、member-admin か member-user を選んでください。",
-            )
-        return None
-    if tenant is None:
-        raise YuiError(
-            "token-tenant-missing",
-            en=f"The role {role} is held for one member: give its municipality code in tenant.",
-            ja=f"役割 {role} には、tenant に団体コードを指定してください。",
-        )
-    code = MunicipalityCode(tenant)
-    if who.tenant not in (None, code):
-        raise not_found("tenant", code)
-    return tx.tenant(code).code.text

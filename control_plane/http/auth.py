@@ -6,12 +6,9 @@ forgetting something, and strangers learn neither which paths exist nor get anyt
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, cast
 
-import anyio
 from anyio import to_thread
 from fastapi import Depends, Request
 from starlette.datastructures import Headers
@@ -19,53 +16,50 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from control_plane.http.principal import Principal
 from control_plane.http.problems import problem
-from control_plane.http.token_memory import TokenMemory
-from control_plane.http.tokens import TokenCheck, token_id_of
-from control_plane.model.access import Permission, Token, roles_with
+from control_plane.http.recognition import Recognition
+from control_plane.model.access import Permission, roles_with
 from control_plane.model.errors import YuiError
-from control_plane.model.units import Seconds
-from control_plane.store import Store
 
-OPEN_PATHS = frozenset({"/healthz", "/openapi.json"})
+OPEN_PATHS = frozenset({"/healthz", "/openapi.json", "/v1/sign-in"})
+
+
+BREAK_GLASS = "Yui-Break-Glass"
+"""The header that names the open grant under which a request is made."""
 
 
 class Authentication:
-    """ASGI middleware. Leaves the principal in the scope's state, or answers 401.
+    """ASGI middleware. Leaves the principal in the scope's state, or answers 401."""
 
-    A token that is not remembered costs time and memory by design. At most two are proved at a time
-    and nobody waits longer than `patience` for that, so that a flood of wrong tokens takes neither
-    the machine nor those whose tokens are known.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        store: Store,
-        check: TokenCheck,
-        now: Callable[[], datetime],
-        patience: Seconds = Seconds(5),
-    ) -> None:
+    def __init__(self, app: ASGIApp, recognition: Recognition) -> None:
         self._app = app
-        self._memory = TokenMemory(store, check.monotonic)
-        self._check = check
-        self._now = now
-        self._patience = patience
-        self._proving = anyio.CapacityLimiter(2)
+        self._recognition = recognition
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
             await self._app(scope, receive, send)
             return
-        scheme, _, text = Headers(scope=scope).get("authorization", "").partition(" ")
+        headers = Headers(scope=scope)
+        scheme, _, text = headers.get("authorization", "").partition(" ")
+        state = scope.setdefault("state", {})
         try:
-            token = await self._recognise(text.strip()) if scheme.lower() == "bearer" else None
+            principal = await self._principal(scheme, text.strip())
+            if principal is not None:
+                state["principal"] = principal
+                grant = headers.get(BREAK_GLASS)
+                if grant is not None:
+                    principal = await self._recognition.under_grant(principal, grant)
+                    state["principal"] = principal
+                    await to_thread.run_sync(
+                        self._recognition.record_use, principal, scope["method"], scope["path"]
+                    )
         except TimeoutError:
             await problem(scope, _BUSY, {"Retry-After": "1"})(scope, receive, send)
             return
         except YuiError as error:
-            await problem(scope, error)(scope, receive, send)
+            retry = {"Retry-After": "5"} if error.status == 503 else None
+            await problem(scope, error, retry)(scope, receive, send)
             return
-        if token is None:
+        if principal is None:
             given = bool(scheme)
             challenge = 'Bearer realm="yui"' + (', error="invalid_token"' if given else "")
             answer = problem(
@@ -73,25 +67,10 @@ class Authentication:
             )
             await answer(scope, receive, send)
             return
-        scope.setdefault("state", {})["principal"] = Principal.of(token)
         await self._app(scope, receive, send)
 
-    async def _recognise(self, text: str) -> Token | None:
-        """Raises TimeoutError when too many others are being proved."""
-        token_id = token_id_of(text)
-        token = None if token_id is None else await self._memory.find(token_id)
-        if token is None or (token.expires_at is not None and token.expires_at <= self._now()):
-            return None
-        if self._check.remembers(text, token.hash):
-            return token
-        # Only waiting for a turn ends at the time-out, never a proof that is under way.
-        with anyio.fail_after(self._patience):
-            await self._proving.acquire()
-        try:
-            proved = await to_thread.run_sync(self._check.proves, text, token.hash)
-        finally:
-            self._proving.release()
-        return token if proved else None
+    async def _principal(self, scheme: str, text: str) -> Principal | None:
+        return await self._recognition.recognise(text) if scheme.lower() == "bearer" else None
 
 
 _BUSY = YuiError(
@@ -108,8 +87,8 @@ _TOKEN_MISSING = YuiError(
 )
 _TOKEN_INVALID = YuiError(
     "token-invalid",
-    en="This token is unknown, revoked or expired: ask your operator for a new one.",
-    ja="このトークンは登録されていないか、取り消し済みまたは期限切れです。担当者に新しいトークンを依頼してください。",
+    en="This token is unknown, revoked or expired: sign in again with `yui login`, or ask for a new token.",
+    ja="このトークンは登録されていないか、取り消し済みまたは期限切れです。`yui login` で再度ログインするか、新しいトークンを依頼してください。",
     status=401,
 )
 

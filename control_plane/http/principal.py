@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from control_plane.model.access import PERMISSIONS, AuditEntry, Permission, Role, Token
+from control_plane.model.identity import BreakGlass, User
 from control_plane.model.tenant import MunicipalityCode
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`token` is the id of the token it came with, `label` the name on it. `tenant` is None for
-    roles of the consortium, so it is also the filter that keeps a member to its own things."""
+    """`token` is the id of the token or of the user it came with, `label` the name on it. `tenant` is
+    None for roles of the consortium, so it is also the filter that keeps a member to its own things."""
 
     token: str
     label: str
@@ -22,13 +23,36 @@ class Principal:
     tenant: MunicipalityCode | None
     allowed: frozenset[Permission] | None = None
     """What it may do, where that is not what its role may."""
+    expires_at: datetime | None = None
+    account: str | None = None
+    """The service account whose token it is; people have none."""
+    grant: BreakGlass | None = None
+    """What it asks under, when it asks in an emergency."""
 
     @staticmethod
     def of(token: Token) -> Principal:
-        tenant = None if token.tenant is None else MunicipalityCode(token.tenant)
-        if token.role.of_member != (tenant is not None):
-            raise ValueError(f"token {token.id} has role {token.role} and tenant {tenant}")
-        return Principal(token.id, token.label, token.role, tenant)
+        return Principal(
+            token.id,
+            token.label,
+            token.role,
+            _tenant(token.id, token.role, token.tenant),
+            None if token.scopes is None else token.permissions,
+            token.expires_at,
+            token.account,
+        )
+
+    @staticmethod
+    def of_user(user: User, expires_at: datetime) -> Principal:
+        tenant = _tenant(user.id, user.role, user.tenant)
+        return Principal(user.id, user.name, user.role, tenant, None, expires_at)
+
+    def under(self, grant: BreakGlass) -> Principal:
+        """The same person with what the grant opens: for one member's things that alone, for the
+        consortium's on top of what they may anyway."""
+        if grant.tenant is None:
+            return replace(self, allowed=self.permissions | grant.permissions, grant=grant)
+        tenant = MunicipalityCode(grant.tenant)
+        return replace(self, tenant=tenant, allowed=grant.permissions, grant=grant)
 
     @property
     def permissions(self) -> frozenset[Permission]:
@@ -41,6 +65,12 @@ class Principal:
     def sees_hardware(self) -> bool:
         """Whether answers to it name hosts and storage."""
         return self.may(Permission.POOL_READ)
+
+    @property
+    def marks(self) -> Mapping[str, object]:
+        """What every entry of the audit trail says of it."""
+        under = {} if self.grant is None else {"break_glass": self.grant.id}
+        return {"label": self.label, **under}
 
     def did(
         self,
@@ -62,9 +92,15 @@ class Principal:
             action=action,
             subject=subject,
             outcome="done",
-            fields={"label": self.label, **(fields or {})},
+            fields={**self.marks, **(fields or {})},
             hardware=None
             if hardware is None
             # Without something random in it, its hash could be found by guessing.
             else {**hardware, "salt": secrets.token_hex(16)},
         )
+
+
+def _tenant(id: str, role: Role, tenant: str | None) -> MunicipalityCode | None:
+    if role.of_member != (tenant is not None):
+        raise ValueError(f"{id} has role {role} and tenant {tenant}")
+    return None if tenant is None else MunicipalityCode(tenant)

@@ -128,7 +128,7 @@ class RefusalRecord:
         fields: dict[str, object] = {
             "status": status,
             "request_id": state.get("request_id", ""),
-            **({} if who is None else {"label": who.label}),
+            **({} if who is None else who.marks),
             **({"left_out": left_out} if left_out else {}),
         }
         return AuditEntry(

@@ -26,6 +26,19 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """Whom a provider says its bearer is, proved by its signature. `email` is there only where the
+    provider has verified it; `invitable` says whether that may stand for the subject of an invitation."""
+
+    issuer: str
+    subject: str
+    name: str | None
+    email: str | None
+    invitable: bool
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceAccount:
     """A program, which comes with tokens that may do at most what `scopes` names."""
 
@@ -58,8 +71,15 @@ class BreakGlass:
         return self.closed_at is None and moment < self.expires_at
 
 
-GRANTABLE_TO_MEMBERS_THINGS = PERMISSIONS[Role.MEMBER_ADMIN]
-"""What may be opened for one member: what its admin may do."""
+MOST_MINUTES = 240
+"""No emergency permission is open longer; whoever still needs it opens another, and says why."""
 
-GRANTABLE_FOR_CONSORTIUM = PERMISSIONS[Role.APPROVER]
-"""What may be opened for the consortium: what an approver may do, where none can be reached."""
+
+def openable(role: Role) -> bool:
+    """Whether an emergency may lend that role: a member's for its things, or the second person's."""
+    return role.of_member or role is Role.APPROVER
+
+
+def greatest(*, of_member: bool) -> frozenset[Permission]:
+    """What an emergency may lend at most."""
+    return PERMISSIONS[Role.MEMBER_ADMIN if of_member else Role.APPROVER]
