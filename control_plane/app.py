@@ -32,6 +32,8 @@ from control_plane.http.request_record import RequestRecord
 from control_plane.http.token_memory import TokenMemory
 from control_plane.http.tokens import TokenCheck
 from control_plane.http.waiting import Watch
+from control_plane.journal.audit_routes import router as audit_router
+from control_plane.journal.audit_signing import Signer
 from control_plane.journal.routes import router as journal_router
 from control_plane.model.units import Seconds
 from control_plane.pool.routes import router as pool_router
@@ -54,7 +56,8 @@ _DESCRIPTION = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`images` is the directory below which image files are added; None adds none. `body_bytes` is
+    """`images` is the directory below which image files are added; None adds none. Without `signer` the
+    audit trail's heads are not signed here. `body_bytes` is
     the most that a request may carry, within `body_patience`; it waits for its turn to have its token
     proved for `token_patience`; a waiting request sees a change after `look_every`. `providers` are
     those whose users may sign in."""
@@ -62,6 +65,7 @@ class Options:
     catalogue: Catalogue
     register: MemberRegister = field(default_factory=MemberRegister)
     images: Path | None = None
+    signer: Signer | None = None
     body_bytes: int = 1024 * 1024
     body_patience: Seconds = Seconds(30)
     token_patience: Seconds = Seconds(5)
@@ -90,6 +94,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     registry = CollectorRegistry()
     registry.register(StateCollector(store))
     app.state.registry = registry
+    app.state.signer = options.signer
     app.state.edge = Edge(store, world, watch, InFlight())
     app.state.last_used = LastUsed()
     app.state.providers = options.providers
@@ -103,6 +108,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         quota_router,
         image_routes(options.images),
         journal_router,
+        audit_router,
         access_router,
         user_router,
         service_account_router,

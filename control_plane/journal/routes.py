@@ -1,4 +1,4 @@
-"""Events, operations and the audit trail over HTTP, with waits that nobody has to poll."""
+"""Events and operations over HTTP, with waits that nobody has to poll."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand
 from control_plane.http.paging import Limit, Page
 from control_plane.http.principal import Principal
-from control_plane.journal.models import Audit, AuditOut, EventOut, Events, OperationOut
+from control_plane.journal.models import EventOut, Events, OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.journal.progress import progress, settle
-from control_plane.model.access import AuditEntry, Permission
+from control_plane.model.access import Permission
 from control_plane.model.ids import OperationId
 from control_plane.model.operation import Event, Operation, OperationState
 from control_plane.model.units import Seconds
@@ -108,28 +108,6 @@ async def read_operation(
     return operation_out(operation, with_hardware=who.sees_hardware)
 
 
-@router.get("/audit")
-def read_audit(
-    who: Annotated[Principal, needs(Permission.AUDIT_READ)],
-    edge: AtHand,
-    *,
-    after: After = 0,
-    before: Before = None,
-    newest: Newest = False,
-    limit: Limit = 100,
-) -> Audit:
-    """What was done by whom, and what was refused to whom, oldest first; a member's token gets what
-    concerns that member, without the hardware behind it."""
-    with edge.store.read() as tx:
-        one_more = tx.audit(after, limit + 1, who.tenant, before=before, newest=newest)
-    entries = one_more[-limit:] if newest else one_more[:limit]
-    return Audit(
-        items=[_audit_out(entry, with_hardware=who.sees_hardware) for entry in entries],
-        next=entries[-1].sequence if entries else after,
-        previous=entries[0].sequence if newest and len(one_more) > limit else None,
-    )
-
-
 def _event_out(event: Event) -> EventOut:
     return EventOut(
         sequence=event.sequence,
@@ -141,29 +119,4 @@ def _event_out(event: Event) -> EventOut:
         ja=event.ja,
         tenant=event.tenant,
         fields=None if event.fields is None else dict(event.fields),
-    )
-
-
-_FOR_MEMBERS = frozenset(
-    {"label", "request_id", "status", "left_out", "issued_to", "role", "blueprints", "servers"}
-)
-"""The fields of an audit entry that tell nothing of hardware."""
-
-
-def _audit_out(entry: AuditEntry, *, with_hardware: bool) -> AuditOut:
-    fields = {
-        name: value
-        for name, value in (entry.fields or {}).items()
-        if with_hardware or name in _FOR_MEMBERS
-    }
-    return AuditOut(
-        sequence=entry.sequence,
-        at=entry.at,
-        principal=entry.principal,
-        role=None if entry.role is None else entry.role.value,
-        action=entry.action,
-        subject=entry.subject,
-        outcome=entry.outcome,
-        tenant=entry.tenant,
-        fields=None if entry.fields is None else fields,
     )

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from control_plane.model.access import AuditEntry
@@ -23,6 +23,12 @@ CONSORTIUM = "consortium"
 """The chain of the entries that belong to no member."""
 START = "0" * 64
 """What stands for the hash before the first entry of a chain."""
+
+FOR_MEMBERS = frozenset(
+    {"label", "request_id", "status", "left_out", "issued_to", "role", "blueprints", "servers"}
+)
+"""The fields of a member's entry that the member reads. All others are taken for hardware, so that a
+field that nobody thought of tells a member nothing about the pool."""
 
 _ENTRY = b"yui-audit-entry-v1\n"
 _LINK = b"yui-audit-link-v1\n"
@@ -149,15 +155,19 @@ def _number(value: float) -> str:
     return f"{sign}{figures[0]}{tail}e{'+' if point > 0 else '-'}{abs(point - 1)}"
 
 
-def presentable(value: object) -> object:
-    """The value as the chain can carry it: what JSON can't say exactly becomes text."""
+def _presentable_members(value: Mapping[str, object]) -> dict[str, object]:
+    return {_sound(str(key)): _presentable(each) for key, each in value.items()}
+
+
+def _presentable(value: object) -> object:
+    """What JSON can't say exactly becomes text."""
     match value:
         case Mapping():
-            return {_sound(str(key)): presentable(each) for key, each in value.items()}
+            return _presentable_members(value)
         case list() | tuple():
-            return [presentable(each) for each in value]
+            return [_presentable(each) for each in value]
         case set() | frozenset():
-            return sorted((presentable(each) for each in value), key=str)
+            return sorted((_presentable(each) for each in value), key=str)
         case None | bool():
             return value
         case int():
@@ -171,6 +181,23 @@ def presentable(value: object) -> object:
 def _sound(text: str) -> str:
     """Without what neither UTF-8 nor PostgreSQL can hold."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def apart(entry: AuditEntry, salt: str) -> AuditEntry:
+    """The entry as it is kept: presentable, and what its member may not read told apart, with `salt`
+    beside it."""
+    fields, hardware = dict(entry.fields or {}), dict(entry.hardware or {})
+    if entry.tenant is not None:
+        hardware |= {key: fields.pop(key) for key in list(fields) if key not in FOR_MEMBERS}
+    if hardware:
+        hardware["salt"] = salt
+    return replace(
+        entry,
+        principal=_sound(entry.principal),
+        subject=_sound(entry.subject),
+        fields=None if entry.fields is None else _presentable_members(fields),
+        hardware=_presentable_members(hardware) if hardware else None,
+    )
 
 
 def document_of(entry: AuditEntry) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The control plane's state in SQL, on SQLite or PostgreSQL: the only place that speaks SQL."""
 
+from control_plane.store.audit import ChainEnd
 from control_plane.store.certificate import RefugeChanges, Refuges
 from control_plane.store.failures import LeaseLost, LostRace
 from control_plane.store.idempotency import IdempotentAnswer
@@ -10,6 +11,7 @@ from control_plane.store.store import Store
 from control_plane.store.transaction import Snapshot, Transaction
 
 __all__ = [
+    "ChainEnd",
     "IdempotentAnswer",
     "Lease",
     "LeaseLost",

@@ -10,6 +10,7 @@ there is one order of all entries, without a gap and without a fork.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -35,12 +36,12 @@ from control_plane.model.audit_chain import (
     AuditHead,
     AuditKey,
     AuditRecord,
+    apart,
     chain_of,
     document_of,
     entry_hash,
     hardware_hash,
     link_hash,
-    presentable,
     time_text,
 )
 from control_plane.store import tables
@@ -102,17 +103,45 @@ class AuditReads(Rows):
         """Where the chain stands."""
         return _end(self._connection, chain)
 
-    def audit_ends(self) -> Mapping[str, ChainEnd]:
-        """Where each chain that has entries stands, the one over all among them."""
+    def audit_ends(self, of: str = ALL, until: int | None = None) -> Mapping[str, ChainEnd]:
+        """Where each chain that has entries stands, the one over all among them; or where `of` alone
+        does. With `until`, where they stood at that place of `of`."""
         table = tables.audit_entries
+        place = table.c.sequence if of == ALL else table.c.position
+        upto = [place <= until] if until is not None else []
+        if of != ALL:
+            upto.append(table.c.chain == of)
         last = select(table.c.chain, func.max(table.c.position).label("position"))
-        ends = last.group_by(table.c.chain).subquery()
+        ends = last.where(*upto).group_by(table.c.chain).subquery()
         same = and_(table.c.chain == ends.c.chain, table.c.position == ends.c.position)
-        rows = self._connection.execute(
-            select(table.c.chain, table.c.position, table.c.hash).join(ends, same)
-        )
+        columns = (table.c.chain, table.c.position, table.c.hash, table.c.sequence, table.c.link)
+        rows = self._connection.execute(select(*columns).join(ends, same)).all()
         found = {row.chain: ChainEnd(row.position, row.hash) for row in rows}
-        return {ALL: self.audit_end(ALL), **found} if found else {}
+        if rows and of == ALL:
+            newest = max(rows, key=lambda row: row.sequence)
+            found[ALL] = ChainEnd(newest.sequence, newest.link)
+        return found
+
+    def audit_range(
+        self, chain: str, since: datetime | None, until: datetime | None
+    ) -> tuple[int, int]:
+        """The place of the first entry that is no older than `since`, and of the last that is no newer
+        than `until`; the last is smaller than the first where there is none."""
+        table = tables.audit_entries
+        place = table.c.sequence if chain == ALL else table.c.position
+        own = [] if chain == ALL else [table.c.chain == chain]
+        last = self._connection.scalar(
+            select(func.max(place)).where(*own, *([] if until is None else [table.c.at <= until]))
+        )
+        first: int | None = 1
+        if since is not None:
+            first = self._connection.scalar(
+                select(func.min(place)).where(*own, table.c.at >= since)
+            )
+        if first is None or last is None:
+            end = self.audit_end(chain).position
+            return end + 1, 0
+        return first, last
 
     def audit_heads(self, chain: str = ALL, *, latest: bool = False) -> tuple[AuditHead, ...]:
         """The signed heads of a chain, by position; where it is the one over all, those of every chain.
@@ -145,12 +174,12 @@ class AuditWrites(AuditReads):
 
     def add_audit_head(self, head: AuditHead) -> None:
         """Keeps a signed head. LostRace where one of that chain and place is there."""
-        self._connection.execute(insert(tables.audit_heads).values(asdict(head)))
+        self._connection.execute(insert(tables.audit_heads).values(**asdict(head)))
 
     def add_audit_key(self, key: AuditKey) -> None:
         """Keeps a public key. LostRace where another was introduced at the same time."""
         number = len(self.audit_keys()) + 1
-        self._connection.execute(insert(tables.audit_keys).values(asdict(key), number=number))
+        self._connection.execute(insert(tables.audit_keys).values(number=number, **asdict(key)))
 
     def write_entries(self) -> None:
         """Chain and write what was added. Called once, by the Store, before it commits."""
@@ -191,25 +220,13 @@ def _chained(entry: AuditEntry, ends: Mapping[str, ChainEnd]) -> AuditEntry:
     chain = chain_of(entry.tenant)
     before, all_before = ends[chain], ends[ALL]
     placed = replace(
-        entry,
-        principal=str(presentable(entry.principal)),
-        subject=str(presentable(entry.subject)),
-        fields=_mapping(entry.fields),
-        hardware=_mapping(entry.hardware),
+        apart(entry, secrets.token_hex(16)),
         sequence=all_before.position + 1,
         position=before.position + 1,
     )
     hash = entry_hash(before.hash, document_of(placed))
     link = link_hash(all_before.hash, placed.sequence, chain, placed.position, hash)
     return replace(placed, hash=hash, link=link)
-
-
-def _mapping(value: Mapping[str, object] | None) -> dict[str, object] | None:
-    if value is None:
-        return None
-    told = presentable(value)
-    assert isinstance(told, dict)  # noqa: S101 - presentable keeps mappings
-    return told
 
 
 def _values_of(entry: AuditEntry) -> dict[str, Any]:

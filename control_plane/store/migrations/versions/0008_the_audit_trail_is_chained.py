@@ -1,7 +1,8 @@
 """The audit trail becomes chains of hashes, with room for signed heads and the keys that sign.
 
 What is there already is chained in its order, as it stands now. The numbers of entries become places
-without gaps. Where a server was moved to is shown to nobody but those who look after the pool.
+without gaps. What members may not read of their own entries, such as where a server was moved to, is
+told apart.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import secrets
 import sqlalchemy as sa
 from alembic import op
 
+from control_plane.model.access import AuditEntry, Role
 from control_plane.model.audit_chain import (
     START,
+    apart,
     chain_of,
+    document_of,
     entry_hash,
-    hardware_hash,
     link_hash,
-    presentable,
-    time_text,
 )
 from control_plane.store.columns import UtcTime
 
@@ -102,21 +103,21 @@ def _chain_what_is_there() -> None:
             last = row.sequence
             chain = chain_of(row.tenant)
             position, previous = ends.get(chain, (0, START))
-            fields, hardware = _apart(row.action, row.fields)
-            document = {
-                "action": row.action,
-                "at": time_text(row.at),
-                "chain": chain,
-                "fields": presentable(fields),
-                "hardware": None if hardware is None else hardware_hash(hardware),
-                "outcome": row.outcome,
-                "position": position + 1,
-                "principal": row.principal,
-                "role": None if row.role == "none" else row.role,
-                "subject": row.subject,
-                "tenant": row.tenant,
-            }
-            hash = entry_hash(previous, document)
+            entry = apart(
+                AuditEntry(
+                    at=row.at,
+                    principal=row.principal,
+                    role=None if row.role == "none" else Role(row.role),
+                    tenant=row.tenant,
+                    action=row.action,
+                    subject=row.subject,
+                    outcome=row.outcome,
+                    fields=row.fields,
+                    position=position + 1,
+                ),
+                secrets.token_hex(16),
+            )
+            hash = entry_hash(previous, document_of(entry))
             sequence += 1
             link = link_hash(link, sequence, chain, position + 1, hash)
             ends[chain] = (position + 1, hash)
@@ -126,20 +127,11 @@ def _chain_what_is_there() -> None:
                 .values(
                     # Never greater than before, and free: places grow with the numbers.
                     sequence=sequence,
-                    fields=document["fields"],
-                    hardware=hardware,
+                    fields=entry.fields,
+                    hardware=entry.hardware,
                     chain=chain,
                     position=position + 1,
                     hash=hash,
                     link=link,
                 )
             )
-
-
-def _apart(
-    action: str, fields: dict[str, object] | None
-) -> tuple[dict[str, object] | None, dict[str, object] | None]:
-    if action != "server.migrate" or not fields or "target" not in fields:
-        return fields, None
-    rest = {key: value for key, value in fields.items() if key != "target"}
-    return rest, {"target": fields["target"], "salt": secrets.token_hex(16)}
