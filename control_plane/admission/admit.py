@@ -32,11 +32,11 @@ class Admitted(Generic[T_co]):
 
     servers: tuple[Server, ...]
     plan: Plan | None
+    ledger: Ledger
     result: T_co
     dry_run: bool
 
     @property
-    ledger: Ledger
     def refuges(self) -> dict[tuple[FailureDomain, ServerId], HostId | None]:
         """The refuges that the plan takes or gives up; empty where nothing was asked for."""
         return {} if self.plan is None else dict(self.plan.refuges)
@@ -108,13 +108,14 @@ def _place(
         address = tx.allocate_address(tx.site_of_storage(storage))
         placed = one.placed(plan.hosts[one.new.id], storage, address)
         servers.append(tx.add_server(placed))
+        if one.new.user_data:
+            tx.put_user_data(one.new.id, one.new.user_data)
+    tx.set_holdings(planned_on.region, plan.holdings)
     tx.set_refuges(planned_on.region, plan.refuges)
     return tuple(servers)
 
 
 def _as_planned(then: _Request, now: _Request) -> _Request:
-        if one.new.user_data:
-            tx.put_user_data(one.new.id, one.new.user_data)
     """What is asked for now, under the ids that were planned with. Raises LostRace when something
     else is asked for, or other promises are in force."""
     same_rules = (then.ledger.policy, then.ledger.promised) == (

@@ -95,13 +95,11 @@ class TenancyWrites(TenancyReads):
                 tier=system.tier,
                 zone=system.zone.value,
                 created_at=system.created_at,
-            )
-        )
                 name=system.name,
                 deleting=system.deleting,
+            )
+        )
 
-    def remove_system(self, id: SystemId) -> None:
-        """Raises `system-in-use` while it has servers."""
     def begin_removing_system(self, id: SystemId) -> None:
         """It takes no more servers from now on."""
         self._need("system", tables.systems, id)
@@ -109,6 +107,17 @@ class TenancyWrites(TenancyReads):
             update(tables.systems).where(tables.systems.c.id == id).values(deleting=True)
         )
 
+    def remove_emptied_system(self, id: SystemId) -> None:
+        """Forget it if it was to go and its last server has gone; else nothing."""
+        left = select(tables.servers.c.id).where(tables.servers.c.system_id == id)
+        self._connection.execute(
+            delete(tables.systems).where(
+                tables.systems.c.id == id, tables.systems.c.deleting, ~left.exists()
+            )
+        )
+
+    def remove_system(self, id: SystemId) -> None:
+        """Raises `system-in-use` while it has servers."""
         self._need("system", tables.systems, id)
         held = select(tables.servers.c.id).where(tables.servers.c.system_id == id).limit(1)
         if self._first(held) is not None:
@@ -136,6 +145,6 @@ def _system(row: Row[tuple[object, ...]]) -> System:
         row.tier,
         Zone(row.zone),
         row.created_at,
-    )
         row.name,
         row.deleting,
+    )
