@@ -9,6 +9,7 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.main import get_command
 
 from control_plane.cli import (
+    audit,
     bench,
     blueprints,
     certificate,
@@ -49,6 +50,7 @@ _ORDER = (
     "certificate",
     "explain",
     "events",
+    "audit",
     "operation",
     "blueprint",
     "image",
@@ -97,6 +99,7 @@ def _application() -> typer.Typer:
     app.add_typer(servers.app, name="server")
     app.add_typer(certificate.app, name="certificate")
     app.command("events")(events.events)
+    app.add_typer(audit.app, name="audit")
     app.command("explain")(explain.explain)
     app.add_typer(blueprints.app, name="blueprint")
     app.add_typer(images.app, name="image")

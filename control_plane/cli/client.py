@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -75,6 +75,18 @@ class Api:
         """What GET answers, and its ETag where it has one."""
         response = self._respond("GET", path, query={})
         return _answer(response, self._url), response.headers.get("ETag")
+
+    def lines(self, path: str, **query: object) -> Iterator[bytes]:
+        """What GET answers, line after line as it comes, each with its newline."""
+        params = {name: _text(value) for name, value in query.items() if value is not None}
+        try:
+            with self._client.stream("GET", path, params=params) as response:
+                if not response.is_success:
+                    response.read()
+                    _answer(response, self._url)
+                yield from _whole_lines(response.iter_bytes())
+        except httpx.TransportError as error:
+            raise _unreachable(self._url, error) from None
 
     def every(self, path: str, **query: object) -> list[dict[str, Any]]:
         """All items of a list, page after page."""
@@ -153,6 +165,15 @@ class Api:
                     return response
             time.sleep(0.2 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
+
+
+def _whole_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for part in parts:
+        *whole, rest = (rest + part).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    if rest:
+        yield rest
 
 
 def _text(value: object) -> str:

@@ -74,6 +74,21 @@ def serve(
             help="Where nobody has a token yet: write an operator's to this new file (mode 600)."
         ),
     ] = None,
+    audit_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file of the key that signs the audit trail (mode 600), made where there is none yet. Without it: YUI_AUDIT_KEY, or beside a SQLite state, with .audit-key behind its name."
+        ),
+    ] = None,
+    previous_audit_key: Annotated[
+        Path | None, typer.Option(help="The file of a key in use, to vouch for a new one.")
+    ] = None,
+    audit_key_lost: Annotated[
+        str | None,
+        typer.Option(
+            help="How all earlier keys were lost, in one sentence; a new key is made, which nobody vouches for."
+        ),
+    ] = None,
 ) -> None:
     """Run the API and the reconciler until told to stop (SIGTERM, Ctrl-C)."""
     # The parts of a server are loaded as they are needed: no other command needs them, and what is
@@ -108,8 +123,16 @@ def serve(
 
             if first_token is not None:
                 _issue_first(session, store, first_token)
-            app = create_app(store, world, Options(catalogue, members, images))
-            work = (_reconcile(store, world), keep_settled(store, world.clock))
+            from control_plane.cli.audit_signer import audit_signer  # noqa: PLC0415
+            from control_plane.journal.audit_signing import keep_signed  # noqa: PLC0415
+
+            signer = audit_signer(
+                session, store, world.clock, audit_key, previous_audit_key, lost=audit_key_lost
+            )
+            app = create_app(store, world, Options(catalogue, members, images, signer))
+            work = [_reconcile(store, world), keep_settled(store, world.clock)]
+            if signer is not None:
+                work.append(keep_signed(signer, _holder()))
         serve_app(
             app,
             listening,
@@ -148,8 +171,11 @@ def _database(named: str | None) -> str:
 def _reconcile(store: Store, world: World) -> Callable[[threading.Event], None]:
     from control_plane.reconcile import Controller  # noqa: PLC0415
 
-    holder = f"{socket.gethostname()}:{os.getpid()}"
-    return lambda stopping: Controller(store, world, holder).run(stopping)
+    return lambda stopping: Controller(store, world, _holder()).run(stopping)
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _issue_first(session: Session, store: Store, path: Path) -> None:

@@ -130,7 +130,8 @@ class _Check:
         if self.of == ALL:
             self._link(line, name, position, hash, document)
         if document["action"] == KEY_INTRODUCED and name == CONSORTIUM:
-            self.told.add(str((document["fields"] or {}).get("public")))
+            fields = document["fields"]
+            self.told.add(str(fields["public"]) if isinstance(fields, dict) else "")
 
     def _follow(
         self, chain: _Chain, name: str, document: Mapping[str, object], hash: str, position: int

@@ -43,26 +43,39 @@ class SigningKey:
         return self._private.sign(statement).hex()
 
 
-def signing_key(store: Store, path: Path, previous: Path | None, at: datetime) -> SigningKey:
+def signing_key(
+    store: Store,
+    path: Path,
+    at: datetime,
+    *,
+    previous: Path | None = None,
+    lost: str | None = None,
+) -> SigningKey:
     """The key in `path`, known to the state. A state without keys gets it, or one that is made; a
-    state with keys takes another only when the one in `previous`, which it knows, vouches for it.
+    state with keys takes another only when the one in `previous`, which it knows, vouches for it. Where
+    a person says in `lost` how all earlier keys were lost, the new key vouches for itself, and whoever
+    checks the trail has to be told to trust it.
 
     Raises `audit-key-missing`, `audit-key-unknown`, `audit-key-unusable`."""
     while True:
         with store.read() as tx:
             known = [key.public for key in tx.audit_keys()]
-        if known and not path.exists():
+        if known and not path.exists() and lost is None and previous is None:
             raise _missing(path, known)
         key = load_key(path) if path.exists() else _make(path)
         if key.public in known:
             return key
-        voucher = key if not known else None if previous is None else load_key(previous)
-        if voucher is None or (known and voucher.public not in known):
+        voucher = key if not known or lost is not None else None
+        if voucher is None and previous is not None:
+            voucher = load_key(previous)
+            if voucher.public not in known:
+                raise _unknown(previous, voucher.public, known)
+        if voucher is None:
             raise _unknown(path, key.public, known)
         try:
             with store.write() as tx:
                 if len(tx.audit_keys()) == len(known):
-                    _introduce(tx, key, voucher, at)
+                    _introduce(tx, key, voucher, at, lost if known else None)
         except LostRace:
             # Another control plane has introduced a key at the same time.
             continue
@@ -105,7 +118,9 @@ def _make(path: Path) -> SigningKey:
     return SigningKey.of(private)
 
 
-def _introduce(tx: Transaction, key: SigningKey, voucher: SigningKey, at: datetime) -> None:
+def _introduce(
+    tx: Transaction, key: SigningKey, voucher: SigningKey, at: datetime, lost: str | None
+) -> None:
     statement = key_statement(key.public, time_text(at), voucher.public)
     record = AuditKey(
         public=key.public,
@@ -129,6 +144,7 @@ def _introduce(tx: Transaction, key: SigningKey, voucher: SigningKey, at: dateti
                 "vouched_by": record.vouched_by,
                 "signature": record.signature,
                 "own_signature": record.own_signature,
+                **({} if lost is None else {"lost": lost}),
             },
         )
     )

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.engine import RootTransaction
@@ -60,6 +61,11 @@ class Store:
             store.close()
             raise
         return store
+
+    @property
+    def file(self) -> Path | None:
+        """Where SQLite keeps the state; None on PostgreSQL."""
+        return self._engines.file
 
     def close(self) -> None:
         """Let go of every connection, and of the SQLite file."""
