@@ -110,7 +110,6 @@ def _place(
         servers.append(tx.add_server(placed))
         if one.new.user_data:
             tx.put_user_data(one.new.id, one.new.user_data)
-    tx.set_holdings(planned_on.region, plan.holdings)
     tx.set_refuges(planned_on.region, plan.refuges)
     return tuple(servers)
 
