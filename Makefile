@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; `make setup` alone does only that.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast static up down bench locks clean
+.PHONY: help setup demo test test-fast static up down bench bench-api locks clean
 
 # Tests start Python a few hundred times: compiling everything each time would take minutes.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,6 +14,7 @@ help:
 	@echo 'make test-fast  the checks, and the tests that need no hypervisor'
 	@echo 'make up         leave a pool and its API running      make down   remove every trace of it'
 	@echo 'make bench      how long the control plane takes to bring a dead host'\''s servers back'
+	@echo 'make bench-api  how fast the API lists and creates servers'
 	@echo 'make setup      only install what the others need     make locks  lock newer Python packages'
 	@echo 'make clean      make down, and remove what can be made again'
 
@@ -45,6 +46,10 @@ test: test-fast
 
 bench: setup
 	@$(BIN)/yui bench failover --hosts 100 --servers 2000 --json
+
+# Measures also how fast the machine is at the moment: let nothing else run.
+bench-api: setup
+	@$(PY) -m benchmarks.api
 
 locks: setup
 	@deploy/setup/lock.sh

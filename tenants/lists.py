@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -16,6 +17,7 @@ from control_plane.model.access import Permission
 from control_plane.model.addressing import mac_of
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import BlueprintId, HostId, RegionId, SystemId
+from control_plane.model.membership import MembershipState
 from control_plane.model.pool import Zone
 from control_plane.model.workload import ServerStatus
 from control_plane.store import Snapshot
@@ -144,27 +146,39 @@ async def read_members(
     prefecture: Annotated[
         ShortText | None, Query(description="Only members of this prefecture, as 京都府.")
     ] = None,
+    state: Annotated[
+        MembershipState | None,
+        Query(
+            description="Only those in this state. Without it: all but those whose application came to nothing."
+        ),
+    ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Members by municipality code, in pages; a member's token sees its own member alone."""
+    """Members and applicants by municipality code, in pages; a member's token sees its own alone."""
     after = behind(cursor)
+    states = [each for each in MembershipState if not each.ended] if state is None else [state]
 
     def page(tx: Snapshot) -> bytes:
-        members = tx.member_page(limit + 1, after, owner=who.tenant, prefecture=prefecture)
+        members = tx.membership_page(
+            limit + 1, after, owner=who.tenant, prefecture=prefecture, states=states
+        )
         return page_bytes(
             members,
             limit,
-            lambda member: member_out(member).model_dump(),
-            key=lambda member: member.code.text,
+            lambda member: member_out(member.tenant, member).model_dump(mode="json"),
+            key=lambda member: member.tenant.code.text,
         )
 
     return listed(await edge.look(page), if_none_match)
 
 
 def _names(row: SystemRow, catalogue: Catalogue) -> tuple[str, str]:
-    """A system outlives its blueprint's file; it is then called by the blueprint's id."""
+    """A system outlives its blueprint's file; it is then called by the blueprint's id. One of a
+    member's own has a name of its own."""
+    if row.name:
+        return row.name, row.name
     try:
         blueprint = catalogue.blueprint(BlueprintId(row.blueprint), row.blueprint_version)
     except YuiError:
@@ -201,12 +215,18 @@ def _server(row: ServerRow) -> Json:
         "tier": row.tier,
         "start_order": row.start_order,
         "address": row.address,
-        "mac": mac_of(row.id),
+        "mac": _mac_of(row.id),
         "host": row.host,
         "moving_to": row.moving_to,
         "storage": row.storage,
         "generation": row.generation,
+        # SQLite knows no truth values.
+        "protected": bool(row.protected),
+        "restart_needed": bool(row.restart_needed),
     }
+
+
+_mac_of = lru_cache(maxsize=100_000)(mac_of)
 
 
 def _id(row: ServerRow | SystemRow) -> str:

@@ -16,9 +16,12 @@ from urllib.parse import urlsplit
 import typer
 
 from control_plane.cli import messages as m
+from control_plane.cli.log_lines import LogLines, log_lines
 from control_plane.cli.private_file import write_private
 from control_plane.cli.session import Session, session_of
+from control_plane.model.access import Role
 from control_plane.model.errors import YuiError
+from control_plane.model.membership import ApprovalRule
 
 if TYPE_CHECKING:
     from control_plane.drivers.world import World
@@ -74,6 +77,15 @@ def serve(
             help="Where nobody has a token yet: write an operator's to this new file (mode 600)."
         ),
     ] = None,
+    first_approver_token: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where no approver has a token yet: write one to this new file (mode 600), for another person than the operator."
+        ),
+    ] = None,
+    approval: Annotated[
+        ApprovalRule, typer.Option(help="How many people it takes to let a member in.")
+    ] = ApprovalRule.TWO_PERSONS,
     audit_key: Annotated[
         Path | None,
         typer.Option(
@@ -101,7 +113,7 @@ def serve(
     state = _database(database)
     with ExitStack() as opening:
         with _loading():
-            _log_to_stderr()
+            _log_to(opening.enter_context(log_lines(sys.stderr)))
             from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue  # noqa: PLC0415
             from tenants.register import MemberRegister, load_register  # noqa: PLC0415
 
@@ -122,15 +134,25 @@ def serve(
             from control_plane.journal.progress import keep_settled  # noqa: PLC0415
 
             if first_token is not None:
-                _issue_first(session, store, first_token)
+                _issue_first(session, store, first_token, Role.OPERATOR)
+            if first_approver_token is not None:
+                _issue_first(session, store, first_approver_token, Role.APPROVER)
             from control_plane.cli.audit_signer import audit_signer  # noqa: PLC0415
             from control_plane.journal.audit_signing import keep_signed  # noqa: PLC0415
 
             signer = audit_signer(
                 session, store, world.clock, audit_key, previous_audit_key, lost=audit_key_lost
             )
-            app = create_app(store, world, Options(catalogue, members, images, signer))
-            work = [_reconcile(store, world), keep_settled(store, world.clock)]
+            app = create_app(
+                store, world, Options(catalogue, members, images, signer, approval=approval)
+            )
+            from tenants.membership import keep_memberships  # noqa: PLC0415
+
+            work = [
+                _reconcile(store, world),
+                keep_settled(store, world.clock),
+                keep_memberships(store, world.clock),
+            ]
             if signer is not None:
                 work.append(keep_signed(signer, _holder()))
         serve_app(
@@ -178,18 +200,23 @@ def _holder() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _issue_first(session: Session, store: Store, path: Path) -> None:
-    from control_plane.access.service import bootstrap_operator_token  # noqa: PLC0415
+def _issue_first(session: Session, store: Store, path: Path, role: Role) -> None:
+    """An operator's where nobody has a token, an approver's where no approver has one: a state from
+    before there were approvers gets its first one so."""
+    from control_plane.access.service import bootstrap_token  # noqa: PLC0415
 
     with store.read() as tx:
-        if tx.tokens():
-            session.screen.note(m.FIRST_TOKEN_KNOWN)
-            return
-    write_private(path, lambda: bootstrap_operator_token(store) + "\n")
+        known = tx.tokens()
+    if role is Role.APPROVER:
+        known = tuple(token for token in known if token.role is role)
+    if known:
+        session.screen.note(m.FIRST_TOKEN_KNOWN)
+        return
+    write_private(path, lambda: bootstrap_token(store, role, label=f"first {role}") + "\n")
     session.screen.note(m.TOKEN_WRITTEN, path=path)
 
 
-def _log_to_stderr() -> None:
+def _log_to(lines: LogLines) -> None:
     """One JSON document a line, for whatever keeps the log."""
     import structlog  # noqa: PLC0415
 
@@ -201,5 +228,5 @@ def _log_to_stderr() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lines,
     )

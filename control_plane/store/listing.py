@@ -7,24 +7,29 @@ once and not at every row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
     ColumnElement,
+    Dialect,
+    Integer,
     Select,
     Text,
     and_,
+    bindparam,
     case,
     cast,
-    false,
     func,
     or_,
     select,
 )
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import Function
 
 from control_plane.model.ids import HostId, RegionId, SystemId
@@ -54,6 +59,14 @@ server_status: ColumnElement[str] = case(
 )
 """`status_of`, as SQL has it; a test compares the two over everything that a server can be."""
 
+restart_needed: ColumnElement[bool] = and_(
+    _sightings.seen == Seen.RUNNING.value, _sightings.booted < _servers.sized_since
+)
+
+
+_ESCAPED = re.compile("[%_/]")
+"""What means something else in a pattern of LIKE."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerFilter:
@@ -69,6 +82,24 @@ class ServerFilter:
     status: ServerStatus | None = None
     zone: str | None = None
     name: str | None = None
+
+    def values(self) -> dict[str, str]:
+        """What there is to choose by, as the database compares it."""
+        given = {
+            "owner": self.owner,
+            "tenant": self.tenant,
+            "system": self.system,
+            "host": self.host,
+            "region": self.region,
+            "status": self.status,
+            "zone": self.zone,
+        }
+        values = {name: str(value) for name, value in given.items() if value is not None}
+        if self.name is not None and self.name.endswith("*"):
+            values["beginning"] = _ESCAPED.sub(r"/\g<0>", self.name[:-1]) + "%"
+        elif self.name is not None:
+            values["name"] = self.name
+        return values
 
 
 class ServerRow(NamedTuple):
@@ -94,6 +125,8 @@ class ServerRow(NamedTuple):
     moving_to: str | None
     storage: str
     generation: int
+    protected: bool
+    restart_needed: bool
 
 
 class SystemRow(NamedTuple):
@@ -110,6 +143,7 @@ class SystemRow(NamedTuple):
     servers: int
     running: int
     stopped: int
+    name: str
 
 
 class ListingReads(Rows):
@@ -117,16 +151,16 @@ class ListingReads(Rows):
         self, wanted: ServerFilter, limit: int, after: str | None = None
     ) -> list[ServerRow]:
         """At most `limit` servers by id, beginning behind `after`."""
-        query = (
-            select(*_SERVER_COLUMNS)
-            .join(tables.sightings, _sightings.server_id == _servers.id)
-            .where(*_conditions(wanted))
-            .order_by(_servers.id)
-            .limit(limit)
-        )
+        values: dict[str, Any] = {**wanted.values(), "limit": limit}
         if after is not None:
-            query = query.where(_servers.id > after)
-        return [ServerRow(*row) for row in self._arrays(query)]
+            values["after"] = after
+        query = _compiled(frozenset(values), self._connection.dialect)
+        given = {**query.params, **values}
+        page = self._connection.exec_driver_sql(
+            str(query),
+            given if query.positiontup is None else tuple(given[n] for n in query.positiontup),
+        ).scalar()
+        return [] if page is None else [ServerRow(*row) for row in orjson.loads(page)]
 
     def system_page(
         self,
@@ -179,6 +213,7 @@ class ListingReads(Rows):
                 func.coalesce(counted.c.servers, 0),
                 func.coalesce(counted.c.running, 0),
                 func.coalesce(counted.c.stopped, 0),
+                _systems.name,
             )
             .select_from(tables.systems)
             .outerjoin(counted, counted.c.system_id == _systems.id)
@@ -214,44 +249,52 @@ class ListingReads(Rows):
 
     def _arrays(self, query: Select[Any]) -> list[list[Any]]:
         """The rows of a query that is ordered by its first column, each as a list."""
-        page = query.subquery()
-        array, gather = (
-            (func.json_build_array, func.json_agg)
-            if self._on_postgresql
-            else (func.json_array, func.json_group_array)
-        )
-        whole: Function[Any] = gather(array(*page.c))
-        text = self._connection.scalar(select(cast(whole, Text)).select_from(page))
+        text = self._connection.scalar(_gathered(query, self._connection.dialect))
         rows: list[list[Any]] = [] if text is None else orjson.loads(text)
         return rows
 
 
-def _conditions(wanted: ServerFilter) -> Sequence[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    for column, value in (
-        (_servers.tenant, wanted.owner),
-        (_servers.tenant, wanted.tenant),
-        (_servers.system_id, wanted.system),
-        (_servers.region_id, wanted.region),
-        (_servers.zone, wanted.zone),
-    ):
-        if value is not None:
-            conditions.append(column == str(value))
-    if wanted.host is not None:
-        conditions.append(
-            or_(_servers.host_id == wanted.host, _servers.target_host_id == wanted.host)
-        )
-    if wanted.status is not None:
-        conditions.append(server_status == wanted.status.value)
-    if wanted.name is not None:
-        conditions.append(_named(wanted.name))
-    return conditions
+def _gathered(query: Select[Any], dialect: Dialect) -> Select[str]:
+    """The query's rows as one text: a JSON array of arrays."""
+    page = query.subquery()
+    array, gather = (
+        (func.json_build_array, func.json_agg)
+        if dialect.name == "postgresql"
+        else (func.json_array, func.json_group_array)
+    )
+    whole: Function[Any] = gather(array(*page.c))
+    return select(cast(whole, Text)).select_from(page)
 
 
-def _named(name: str) -> ColumnElement[bool]:
-    if not name.endswith("*"):
-        return _servers.name == name
-    return _servers.name.startswith(name[:-1], autoescape=True) if name[:-1] else ~false()
+@lru_cache(maxsize=512)
+def _compiled(named: frozenset[str], dialect: Dialect) -> SQLCompiler:
+    """The query for servers with these conditions. To put it together takes longer than to run it."""
+    query = (
+        select(*_SERVER_COLUMNS)
+        .join(tables.sightings, _sightings.server_id == _servers.id)
+        .where(*(_CONDITIONS[name] for name in sorted(named) if name in _CONDITIONS))
+        .order_by(_servers.id)
+        .limit(bindparam("limit", type_=Integer))
+    )
+    compiled = _gathered(query, dialect).compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)  # noqa: S101 — as SQLAlchemy's queries are
+    return compiled
+
+
+_CONDITIONS: Mapping[str, ColumnElement[bool]] = {
+    "owner": _servers.tenant == bindparam("owner"),
+    "tenant": _servers.tenant == bindparam("tenant"),
+    "system": _servers.system_id == bindparam("system"),
+    "region": _servers.region_id == bindparam("region"),
+    "zone": _servers.zone == bindparam("zone"),
+    "host": or_(
+        _servers.host_id == bindparam("host"), _servers.target_host_id == bindparam("host")
+    ),
+    "status": server_status == bindparam("status"),
+    "name": _servers.name == bindparam("name"),
+    "beginning": _servers.name.like(bindparam("beginning"), escape="/"),
+    "after": _servers.id > bindparam("after"),
+}
 
 
 def _time(text: str) -> datetime:
@@ -281,4 +324,6 @@ _SERVER_COLUMNS: tuple[ColumnElement[Any], ...] = (
     _servers.target_host_id,
     _servers.storage_id,
     _servers.generation,
+    _servers.protected,
+    restart_needed.label("restart_needed"),
 )

@@ -1,0 +1,121 @@
+"""How fast the API answers: `python -m benchmarks.api` writes `var/bench/api.json`.
+
+Everything is as users have it: `yui serve` with its reconciler on a state of its own, a load generator in
+a process of its own on the same machine. The hosts alone are simulated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.served_pool import Served, describe, fill, first_token, serving, vcpus_for
+from control_plane.store import Store
+
+HOSTS, SERVERS = 100, 2000
+LIST_RATE, LIST_SECONDS = 200, 15
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def load(
+    served: Served,
+    requests: Sequence[tuple[str, str, Any]],
+    *,
+    rate: float | None,
+    connections: int = 16,
+) -> dict[str, Any]:
+    """What `benchmarks.load` measured."""
+    orders = {
+        "port": served.port,
+        "token": served.token,
+        "connections": connections,
+        "rate": rate,
+        "requests": list(requests),
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.load"],
+        input=json.dumps(orders),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=CHECKOUT,
+    )
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def percentile(figures: Sequence[float], part: float) -> float:
+    """The smallest figure that at least `part` of all do not exceed (nearest rank)."""
+    return sorted(figures)[max(0, math.ceil(part * len(figures)) - 1)]
+
+
+def measure_list(folder: Path) -> dict[str, Any]:
+    url = f"sqlite:///{folder / 'list.db'}"
+    store = Store.open(url)
+    try:
+        describe(store, HOSTS, vcpus_for(SERVERS, HOSTS))
+        fill(store, SERVERS)
+        token = first_token(store)
+    finally:
+        store.close()
+    with serving(url, folder, token) as served:
+        until_all_run(served)
+        asked = ("GET", "/v1/servers?limit=100", None)
+        load(served, [asked] * 400, rate=LIST_RATE)
+        idle = served.cpu_seconds
+        time.sleep(5)
+        idle = (served.cpu_seconds - idle) / 5
+        before = served.cpu_seconds
+        found = load(served, [asked] * LIST_RATE * LIST_SECONDS, rate=LIST_RATE)
+        spent = served.cpu_seconds - before - idle * found["seconds"]
+        most = load(served, [asked] * 2000, rate=None, connections=4)
+    times = found["milliseconds"]
+    return {
+        "list_p50_ms": round(percentile(times, 0.50), 2),
+        "list_p99_ms": round(percentile(times, 0.99), 2),
+        "list_max_ms": round(max(times), 2),
+        "list_rps": round(found["sent"] / found["seconds"], 1),
+        "list_most_rps": round(most["sent"] / most["seconds"], 1),
+        "list_cpu_ms": round(spent / found["sent"] * 1000, 2),
+        "list_idle_cpu_share": round(idle, 3),
+        "list_statuses": found["statuses"],
+        "list_late": found["late"],
+    }
+
+
+def until_all_run(served: Served, patience: float = 300) -> None:
+    """Until no server is being built."""
+    give_up = time.monotonic() + patience
+    while served.get("/v1/servers?limit=1&status=building")["items"]:
+        if time.monotonic() > give_up:
+            raise TimeoutError("the servers never came up")
+        time.sleep(1)
+
+
+PARTS = {"list": measure_list}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all of them by default")
+    parser.add_argument("--out", type=Path, default=CHECKOUT / "var" / "bench" / "api.json")
+    asked = parser.parse_args()
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, Any] = {}
+    for name in asked.parts or PARTS:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=asked.out.parent) as folder:
+            figures |= PARTS[name](Path(folder))
+        print(json.dumps(figures, indent=2), flush=True)
+    asked.out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
