@@ -5,6 +5,7 @@ in it, so that whoever can write the state can't sign what they wrote.
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -105,16 +106,22 @@ def load_key(path: Path) -> SigningKey:
 def _make(path: Path) -> SigningKey:
     private = Ed25519PrivateKey.generate()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    # It appears under its name once all of it is there, so that nobody reads half a key.
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(pem)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(unfinished, path)
+        finally:
+            unfinished.unlink()
     except FileExistsError:
         return load_key(path)
     except OSError as error:
         raise _unusable(path, error.strerror or "?", error.strerror or "?") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
     return SigningKey.of(private)
 
 

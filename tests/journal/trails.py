@@ -71,7 +71,7 @@ def trail_on(store: Store, key: Path | None) -> Trail:
     if key is None:
         return Trail(store, None, world)
     now = world.clock.now()
-    return Trail(store, Signer(store, world.clock, signing_key(store, key, None, now)), world)
+    return Trail(store, Signer(store, world.clock, signing_key(store, key, now)), world)
 
 
 def documents(lines: Sequence[bytes]) -> list[dict[str, Any]]:
