@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 
 from control_plane.store.columns import SEQUENCE, UtcTime
@@ -153,7 +154,7 @@ systems = Table(
     Column("tier", Integer, nullable=False),
     Column("zone", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
-    Column("name", Text, nullable=False, server_default=""),
+    Column("name", Text, nullable=False, server_default=text("''")),
     Column("deleting", Boolean, nullable=False, server_default=false()),
 )
 
@@ -287,6 +288,8 @@ announced = Table(
 )
 
 audit_entries = Table(
+    # `sequence` and `link` are the place and hash in the chain over all, `position` and `hash` those
+    # in the entry's own.
     "audit_entries",
     metadata,
     Column("sequence", SEQUENCE, primary_key=True, autoincrement=True),

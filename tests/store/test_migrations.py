@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 
 from control_plane.model.errors import YuiError
 from control_plane.store import Store
 from control_plane.store.tables import metadata
 from tests.postgresql import PostgreSQL
 from tests.store import samples
+from tests.store.test_upgrades import written_by
 
 
 def test_a_new_database_gets_exactly_the_tables_that_the_code_knows(
@@ -29,6 +30,39 @@ def test_a_new_database_gets_exactly_the_tables_that_the_code_knows(
         )
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def test_a_database_that_grew_from_the_first_yui_has_the_tables_of_a_new_one(
+    new_url: Callable[[], str],
+) -> None:
+    new, grown = new_url(), new_url()
+    Store.open(new).close()
+    with written_by("0001", grown):
+        pass
+    Store.open(grown).close()
+    assert _drawn(grown) == _drawn(new)
+
+
+def _drawn(url: str) -> dict[str, list[list[str]]]:
+    """Every table with all that the database says of it, in no order."""
+    engine = create_engine(url)
+    look = inspect(engine)
+    drawn = {
+        table: [
+            sorted(map(str, found))
+            for found in (
+                look.get_columns(table),
+                [look.get_pk_constraint(table)],
+                look.get_foreign_keys(table),
+                look.get_unique_constraints(table),
+                look.get_check_constraints(table),
+                look.get_indexes(table),
+            )
+        ]
+        for table in look.get_table_names()
+    }
+    engine.dispose()
+    return drawn
 
 
 def test_opening_again_keeps_what_is_there(new_url: Callable[[], str]) -> None:
