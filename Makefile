@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; `make setup` alone does only that.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast static up down bench bench-api locks clean
+.PHONY: help setup demo test test-fast static up down bench bench-api openapi fuzz-api locks clean
 
 # Tests start Python a few hundred times: compiling everything each time would take minutes.
 unexport PYTHONDONTWRITEBYTECODE
@@ -50,6 +50,14 @@ bench: setup
 # Measures also how fast the machine is at the moment: let nothing else run.
 bench-api: setup
 	@$(PY) -m benchmarks.api
+
+# The description of the API as a file; a test compares the two.
+openapi: setup
+	@$(PY) -m control_plane.openapi_file
+
+# Ten thousand requests drawn from that description.
+fuzz-api: setup
+	YUI_FUZZ_CASES=10000 $(BIN)/pytest tests/api/test_every_request_imaginable.py
 
 locks: setup
 	@deploy/setup/lock.sh
