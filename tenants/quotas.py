@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from control_plane.admission import guarantee
+from control_plane.http.edge import Edge
 from control_plane.http.principal import Principal
 from control_plane.model.allotment import Allotment, Capacity
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import RegionId
-from control_plane.placement import lendable
-from control_plane.store import Snapshot
+from control_plane.model.ids import Generation, RegionId
+from control_plane.model.operation import Event, Severity
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.placement import lendable, unproved
+from control_plane.store import Snapshot, Transaction
 from control_plane.store.rows import TenantName, not_found
 from tenants.quota_models import Amounts, QuotaOut
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaWanted:
+    """`expected` is the generation that was read, where that counts."""
+
+    code: str
+    region: RegionId | None
+    guaranteed: Capacity
+    quota: Capacity
+    expected: Generation | None
 
 
 def quotas(tx: Snapshot, tenant: TenantName | None, region: RegionId | None) -> list[QuotaOut]:
@@ -18,8 +37,14 @@ def quotas(tx: Snapshot, tenant: TenantName | None, region: RegionId | None) -> 
     used = tx.usage(tenant)
     ledgers = {name: tx.ledger(name) for name in sorted({one.region for one in found})}
     lent = {name: lendable(ledger) for name, ledger in ledgers.items()}
+    short = {name: unproved(ledger) for name, ledger in ledgers.items()}
     return [
-        quota_out(one, used.get((one.tenant.text, one.region), Capacity()), lent[one.region])
+        quota_out(
+            one,
+            used.get((one.tenant.text, one.region), Capacity()),
+            lent[one.region],
+            short[one.region].get(one.tenant.text, Capacity()),
+        )
         for one in found
     ]
 
@@ -62,7 +87,7 @@ def region_of(tx: Snapshot, tenant: str, asked: RegionId | None) -> RegionId:
     )
 
 
-def quota_out(allotment: Allotment, used: Capacity, lent: Capacity) -> QuotaOut:
+def quota_out(allotment: Allotment, used: Capacity, lent: Capacity, short: Capacity) -> QuotaOut:
     return QuotaOut(
         tenant=allotment.tenant.text,
         region=allotment.region,
@@ -71,10 +96,70 @@ def quota_out(allotment: Allotment, used: Capacity, lent: Capacity) -> QuotaOut:
         used=amounts(used),
         borrowed=amounts(allotment.borrowed(used)),
         borrowable=amounts(allotment.borrowable(used, lent)),
-        unproved=amounts(Capacity()),
+        unproved=amounts(short),
         generation=allotment.generation,
     )
 
 
 def amounts(capacity: Capacity) -> Amounts:
     return Amounts(**dict(capacity))
+
+
+def set_quota(
+    edge: Edge,
+    wanted: QuotaWanted,
+    who: Principal,
+    keep: Callable[[Transaction, QuotaOut], None],
+    *,
+    dry_run: bool = False,
+) -> tuple[QuotaOut | None, QuotaOut]:
+    """Set what a member is guaranteed and may ask for: as it was, and as it is then. Raises what
+    `guarantee` raises, and `region-unclear`, `quota-not-set`."""
+    with edge.store.read() as tx:
+        code = member_of(tx, who, wanted.code)
+        region = region_of(tx, code, None) if wanted.region is None else tx.region(wanted.region).id
+        before = quotas(tx, code, region)
+
+    def finish(tx: Transaction, allotment: Allotment) -> QuotaOut:
+        (after,) = quotas(tx, code, region)
+        at = edge.clock.now()
+        fields = {
+            "region": region,
+            "guaranteed": dict(allotment.guaranteed),
+            "quota": dict(allotment.quota),
+        }
+        tx.add_event(_event(allotment, at, fields))
+        tx.add_audit(
+            who.did("quota.set", f"member:{code}", at, tenant=allotment.tenant, fields=fields)
+        )
+        keep(tx, after)
+        return after
+
+    done = guarantee(
+        edge.store,
+        region,
+        MunicipalityCode(code),
+        wanted.guaranteed,
+        finish,
+        quota=wanted.quota,
+        expected=wanted.expected,
+        dry_run=dry_run,
+    )
+    return (before[0] if before else None), done.result
+
+
+def _event(allotment: Allotment, at: datetime, fields: Mapping[str, object]) -> Event:
+    sure, most = (
+        f"{c.vcpu} vCPU, {c.memory:,} MiB, {c.disk:,} GiB"
+        for c in (allotment.guaranteed, allotment.quota)
+    )
+    return Event(
+        "quota.set",
+        f"member:{allotment.tenant}",
+        at,
+        Severity.INFO,
+        f"Member {allotment.tenant} is guaranteed {sure} in region '{allotment.region}', and may ask for {most} at most.",
+        f"参加団体 {allotment.tenant} のリージョン「{allotment.region}」での保証量は {sure}、クォータは {most} になりました。",
+        tenant=allotment.tenant.text,
+        fields=fields,
+    )

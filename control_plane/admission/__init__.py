@@ -7,9 +7,21 @@ control planes which decide at once, one is told to decide again.
 
 from control_plane.admission.admit import Admitted, admit
 from control_plane.admission.certify import certify
+from control_plane.admission.guarantee import Guaranteed, guarantee
 from control_plane.admission.move import move
 from control_plane.admission.new_server import NewServer
 from control_plane.admission.refusal import no_room
 from control_plane.admission.resize import Resized, resize
 
-__all__ = ["Admitted", "NewServer", "Resized", "admit", "certify", "move", "no_room", "resize"]
+__all__ = [
+    "Admitted",
+    "Guaranteed",
+    "NewServer",
+    "Resized",
+    "admit",
+    "certify",
+    "guarantee",
+    "move",
+    "no_room",
+    "resize",
+]

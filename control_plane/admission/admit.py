@@ -18,7 +18,7 @@ from control_plane.model.ledger import Ledger, LedgerWorkload
 from control_plane.model.pool import FailureDomain
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.workload import Server
-from control_plane.placement import Plan, Refusal, plan_admission
+from control_plane.placement import Plan, Refusal, plan_admission, storage_of
 from control_plane.store import LostRace, Store, Transaction, already_exists
 
 T = TypeVar("T")
@@ -97,8 +97,9 @@ def _plan(request: _Request) -> Plan | None:
 def _place(
     tx: Transaction, planned_on: Ledger, request: _Request, plan: Plan
 ) -> tuple[Server, ...]:
-    tx.hold_storage(*plan.storage.values())
-    for pool in set(plan.storage.values()):
+    pools = {*plan.storage.values(), *storage_of(plan.holdings)}
+    tx.hold_storage(*pools)
+    for pool in pools:
         if request.ledger.storage.get(pool) != planned_on.storage[pool]:
             raise LostRace(f"storage pool {pool}")
     guard(tx, planned_on, plan.touched | set(plan.hosts.values()), plan.refuges)
@@ -110,6 +111,7 @@ def _place(
         servers.append(tx.add_server(placed))
         if one.new.user_data:
             tx.put_user_data(one.new.id, one.new.user_data)
+    tx.set_holdings(planned_on.region, plan.holdings)
     tx.set_refuges(planned_on.region, plan.refuges)
     return tuple(servers)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from control_plane.admission.commit import guard
 from control_plane.admission.settle import settle
 from control_plane.model.ids import HostId, RegionId, ServerId
@@ -25,11 +27,18 @@ def certify(store: Store, region: RegionId, lease: Lease | None) -> Recertificat
         if then != now:
             raise LostRace(f"region {region}")
         changes = _changes(now, answer)
-        guard(tx, now, (), changes)
+        moved = {host for name in answer.holdings for host in _hosts(now, answer, name)}
+        guard(tx, now, moved, changes)
+        tx.set_holdings(region, answer.holdings)
         tx.set_refuges(region, changes)
         return answer
 
     return settle(store, region, lambda tx: tx.ledger(region), recertify, keep, lease=lease)
+
+
+def _hosts(ledger: Ledger, answer: Recertification, name: ServerId) -> Iterator[HostId]:
+    for holding in (ledger.workloads.get(name), answer.holdings[name]):
+        yield from () if holding is None else holding.hosts
 
 
 def _changes(

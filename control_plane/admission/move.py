@@ -70,6 +70,7 @@ def move(
         chosen = plan.hosts[server]
         guard(tx, then.ledger, plan.touched | {then.placed.host, chosen}, plan.refuges)
         saved = tx.save_server(replace(now.server, placement=now.placed.move_to(chosen)))
+        tx.set_holdings(region, plan.holdings)
         tx.set_refuges(region, plan.refuges)
         finish(tx, saved)
         return saved

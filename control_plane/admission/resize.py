@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from control_plane.admission import quota
 from control_plane.admission.commit import guard
 from control_plane.admission.refusal import no_room
 from control_plane.admission.settle import settle
 from control_plane.admission.standing import cannot, need_placed
+from control_plane.model.allotment import Capacity
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import FlavorId, Generation, ServerId
 from control_plane.model.ledger import Ledger
-from control_plane.model.units import GiB
+from control_plane.model.units import GiB, MiB, VCpu
 from control_plane.model.workload import Flavor, Placed, Server
 from control_plane.placement import Plan, Refusal, plan_resize
 from control_plane.store import LostRace, Store, Transaction
@@ -56,7 +58,7 @@ def resize(
     and after. Both may be called again after a lost race. With `dry_run` nothing is kept.
 
     Raises `server-not-found`, `flavor-not-found`, `server-deleting`, `server-moving`,
-    `server-stranded`, `disk-cannot-shrink`, `storage-full`, `no-room`, what `check` raises, and
+    `server-stranded`, `disk-cannot-shrink`, `storage-full`, `quota-exceeded`, `no-room`, what `check` raises, and
     LostRace when the region never comes to rest.
     """
     with store.read() as snapshot:
@@ -69,6 +71,7 @@ def resize(
         wanted = tx.flavor(flavor)
         ledger = tx.ledger(region)
         _check_disk(standing, wanted, ledger)
+        quota.check(tx, region, standing.tenant, _growth(standing, wanted))
         return _Wanted(standing, placed, wanted, ledger)
 
     def plan(wanted: _Wanted) -> Plan:
@@ -87,6 +90,7 @@ def resize(
             raise LostRace(f"server {server}")
         tx.hold_storage(now.server.storage)
         guard(tx, then.ledger, plan.touched | {then.placed.host}, plan.refuges)
+        tx.leave_holding(now.server, region, Capacity.of(now.flavor.size, now.flavor.disk))
         saved = tx.save_server(
             replace(
                 now.server,
@@ -96,10 +100,20 @@ def resize(
                 sized_since=Generation(now.server.generation + 1),
             )
         )
+        tx.set_holdings(region, plan.holdings)
         tx.set_refuges(region, plan.refuges)
         return Resized(now.server, saved, plan, now.ledger, finish(tx, now.server, saved))
 
     return settle(store, region, read, plan, keep, dry_run=dry_run)
+
+
+def _growth(server: Server, flavor: Flavor) -> Capacity:
+    """What the server comes to take more of; nothing where it takes less."""
+    return Capacity(
+        VCpu(max(0, flavor.size.vcpu - server.size.vcpu)),
+        MiB(max(0, flavor.size.memory - server.size.memory)),
+        GiB(max(0, flavor.disk - server.disk)),
+    )
 
 
 def _check_disk(server: Server, flavor: Flavor, ledger: Ledger) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from control_plane.model.allotment import Capacity
 from control_plane.model.ids import (
     Generation,
     GroupId,
@@ -49,7 +50,11 @@ class LedgerHost:
 class LedgerWorkload:
     """A workload and the hosts that hold room for it: one, two while it migrates, none before it is
     placed or while it is stranded. `storage` is None until placement has chosen a pool; a stopped
-    server keeps its room. `sites` empty means any site of the region."""
+    server keeps its room. `sites` empty means any site of the region.
+
+    A `holding` is no server but room that is kept for what its owner is guaranteed and does not use:
+    it is placed and has refuges like a server, and nothing runs in it, so that it may be placed
+    anew at any time."""
 
     id: ServerId
     owner: str
@@ -62,6 +67,7 @@ class LedgerWorkload:
     group: GroupId | None = None
     traits: frozenset[str] = frozenset()
     sites: frozenset[SiteId] = frozenset()
+    holding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,8 @@ class LedgerStoragePool:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One region's ledger at one moment, with the refuges in force."""
+    """One region's ledger at one moment, with the refuges in force. `guaranteed` is what each owner is
+    guaranteed, whether it uses it or not."""
 
     region: RegionId
     policy: Policy
@@ -84,6 +91,7 @@ class Ledger:
     workloads: Mapping[ServerId, LedgerWorkload]
     storage: Mapping[StoragePoolId, LedgerStoragePool]
     certificate: Certificate
+    guaranteed: Mapping[str, Capacity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

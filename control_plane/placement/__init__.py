@@ -7,12 +7,23 @@ for whatever it places and none lost for anybody else; else it is refused with a
 
 The way of a question: `certificate` lays the ledger out on a `board`; `arrival` ranks the hosts and
 settles a workload on one; `refuges` finds or rearranges refuges; `exact` and `whole` search where
-those find nothing; `resettlement` does with the cheap ones alone, for many at once; `diagnosis`, `remedies` and `refusal` explain. `checker` verifies the result and
+those find nothing; `resettlement` does with the cheap ones alone, for many at once; `diagnosis`, `remedies` and `refusal` explain.
+What is guaranteed to members and not used is kept by `holdings`, which `guarantees` arranges around the rest. `checker` verifies the result and
 knows none of them.
 """
 
 from control_plane.placement.admission import plan_admission
 from control_plane.placement.checker import check
+from control_plane.placement.guarantees import plan_guarantee
+from control_plane.placement.holdings import (
+    HOLDING_UNIT,
+    HoldingChanges,
+    held,
+    holdings,
+    overtaken,
+    storage_of,
+    unproved,
+)
 from control_plane.placement.lending import lendable
 from control_plane.placement.move import plan_move
 from control_plane.placement.plan import Plan, apply
@@ -21,12 +32,14 @@ from control_plane.placement.refusal import Lack, Proof, Refusal, Role
 from control_plane.placement.remedy import AddHosts, MoveServer, Remedy, ShrinkServer
 from control_plane.placement.reserve import Reserve, reserve
 from control_plane.placement.resettlement import Resettlement
-from control_plane.placement.violation import Broken, Violation
 from control_plane.placement.resize import plan_resize
+from control_plane.placement.violation import Broken, Violation
 
 __all__ = [
+    "HOLDING_UNIT",
     "AddHosts",
     "Broken",
+    "HoldingChanges",
     "Lack",
     "MoveServer",
     "Plan",
@@ -41,10 +54,16 @@ __all__ = [
     "Violation",
     "apply",
     "check",
+    "held",
+    "holdings",
     "lendable",
+    "overtaken",
     "plan_admission",
+    "plan_guarantee",
     "plan_move",
+    "plan_resize",
     "recertify",
     "reserve",
-    "plan_resize",
+    "storage_of",
+    "unproved",
 ]

@@ -15,6 +15,8 @@ from control_plane.placement.budget import Budget, rehearsal
 from control_plane.placement.certificate import open_board, plan_of
 from control_plane.placement.diagnosis import why_no_host
 from control_plane.placement.exact import Verdict
+from control_plane.placement.guarantees import keeping_guarantees
+from control_plane.placement.holdings import given_up, with_holdings
 from control_plane.placement.move import begin_move
 from control_plane.placement.plan import Plan
 from control_plane.placement.recertification import fill_holes
@@ -37,13 +39,25 @@ def plan_admission(
     ledger knows as holding no host (stranded ones) keep their storage pool. Without `advise` a
     refusal carries no remedies, which take planning of their own to find.
 
+    What is guaranteed to the owners of `new` is there for them: their holdings give way to it, and
+    those of others are placed anew where that is what it takes.
+
     Raises ValueError when `new` names a workload twice, or one that holds a host.
     """
     _check(ledger, new)
-    answer = admit(ledger, new, Budget())
+
+    def together(loose: Ledger, others: Sequence[LedgerWorkload]) -> Plan | Refusal:
+        return admit(loose, [*new, *others], Budget())
+
+    answer = keeping_guarantees(ledger, given_up(ledger, new), together)
     if isinstance(answer, Plan) or not advise:
         return answer
     return replace(answer, remedies=_remedies(ledger, new, answer))
+
+
+def _admit_within(ledger: Ledger, new: Sequence[LedgerWorkload], budget: Budget) -> Plan | Refusal:
+    """With the owners' holdings out of the way, and all others where they are."""
+    return admit(with_holdings(ledger, given_up(ledger, new)), new, budget)
 
 
 def _check(ledger: Ledger, new: Sequence[LedgerWorkload]) -> None:
@@ -149,10 +163,10 @@ def _remedies(
     budget = rehearsal()
 
     def fits(changed: Ledger) -> bool:
-        return isinstance(admit(changed, new, budget), Plan)
+        return isinstance(_admit_within(changed, new, budget), Plan)
 
     def fits_smaller(workload: LedgerWorkload) -> bool:
-        return isinstance(admit(ledger, [*others, workload], budget), Plan)
+        return isinstance(_admit_within(ledger, [*others, workload], budget), Plan)
 
     def move(changed: Ledger, server: ServerId, target: HostId | None) -> Plan | Refusal:
         return begin_move(changed, server, target, budget)

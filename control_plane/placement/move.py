@@ -7,19 +7,21 @@ time after its arrival. So the certificate holds before, during and after, which
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId, ServerId
-from control_plane.model.ledger import Ledger
+from control_plane.model.ledger import Ledger, LedgerWorkload
 from control_plane.placement.arrival import Arrival, settle
 from control_plane.placement.board import NOWHERE
 from control_plane.placement.budget import Budget, rehearsal
 from control_plane.placement.certificate import open_board, plan_of
 from control_plane.placement.diagnosis import why_no_host
 from control_plane.placement.exact import Verdict
+from control_plane.placement.guarantees import keeping_guarantees
 from control_plane.placement.plan import Plan
 from control_plane.placement.recertification import fill_holes
 from control_plane.placement.refuges import Outcome
@@ -39,7 +41,11 @@ def plan_move(
     holds no host) and `server-already-there`.
     """
     _check(ledger, server, target)
-    answer = begin_move(ledger, server, target, Budget())
+
+    def alone(changed: Ledger, _: Sequence[LedgerWorkload]) -> Plan | Refusal:
+        return begin_move(changed, server, target, Budget())
+
+    answer = keeping_guarantees(ledger, {}, alone)
     if isinstance(answer, Plan) or not advise:
         return answer
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from control_plane.model.ids import HostId, ServerId, StoragePoolId
 from control_plane.model.ledger import Certificate, Ledger, LedgerWorkload
 from control_plane.model.pool import FailureDomain
 from control_plane.model.units import GiB
+from control_plane.placement.holdings import HoldingChanges, with_holdings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Plan:
     `hosts` and `storage` name the planned workloads only. `refuges` holds changes only; None takes
     a refuge away. `touched` is every host whose load or reserve changes: as long as none of them
     has changed meanwhile, the plan is still right. `workloads` are the planned workloads as they
-    stand once the plan is in force; a migrating one holds its source, then its target.
+    stand once the plan is in force; a migrating one holds its source, then its target. `holdings` are
+    the changes of what is kept for guarantees; None gives a holding up, and with it its refuges.
     """
 
     hosts: Mapping[ServerId, HostId]
@@ -26,10 +28,12 @@ class Plan:
     refuges: Mapping[tuple[FailureDomain, ServerId], HostId | None]
     touched: frozenset[HostId]
     workloads: Mapping[ServerId, LedgerWorkload]
+    holdings: HoldingChanges = field(default_factory=dict)
 
 
 def apply(ledger: Ledger, plan: Plan) -> Ledger:
     """The ledger after the plan. A new volume is added to its pool's `used`."""
+    ledger = with_holdings(ledger, plan.holdings)
     storage = dict(ledger.storage)
     for server, workload in plan.workloads.items():
         before = ledger.workloads.get(server)

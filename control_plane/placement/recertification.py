@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from control_plane.model.allotment import Capacity
 from control_plane.model.ids import HostId, ServerId
-from control_plane.model.ledger import Ledger
+from control_plane.model.ledger import Certificate, Ledger, LedgerWorkload
 from control_plane.model.pool import FailureDomain
 from control_plane.placement.board import Board
 from control_plane.placement.budget import Budget, rehearsal
 from control_plane.placement.certificate import missing, open_board, refuges
 from control_plane.placement.diagnosis import why_no_refuge
+from control_plane.placement.guarantees import place_holdings
+from control_plane.placement.holdings import (
+    HoldingChanges,
+    holdings,
+    misplaced,
+    pieces,
+    unproved,
+    with_holdings,
+    without_holdings,
+)
 from control_plane.placement.refuges import Outcome, cover_most, mend, place
 from control_plane.placement.refusal import Proof, Refusal
 from control_plane.placement.remedies import more_hosts
@@ -24,15 +35,57 @@ _EXPLAINED_AT_MOST = 3
 class Recertification:
     """`refuges` is the whole certificate, without entries that say nothing any more. `uncovered`
     holds one refusal for every workload and domain without a refuge, by domain, tier and id;
-    `PROVED_IMPOSSIBLE` there says that the domain's workloads can't all have one."""
+    `PROVED_IMPOSSIBLE` there says that the domain's workloads can't all have one. `holdings` are
+    what changes of the room that is kept for guarantees, and `short` is what of each owner's
+    guarantee found no room."""
 
     refuges: Mapping[tuple[FailureDomain, ServerId], HostId]
     uncovered: tuple[Refusal, ...]
+    holdings: HoldingChanges = field(default_factory=dict)
+    short: Mapping[str, Capacity] = field(default_factory=dict)
 
 
 def recertify(ledger: Ledger) -> Recertification:
     """Keeps every refuge that still holds, and finds the others. Where a domain's workloads can't
-    all have one, the lowest tiers do."""
+    all have one, the lowest tiers do.
+
+    Holdings that lost their place are placed anew, and give way where a server has no refuge
+    because of them."""
+    if not ledger.guaranteed and not holdings(ledger):
+        return _recertify(ledger)
+    standing = with_holdings(ledger, misplaced(ledger))
+    answer = _recertify(standing)
+    if answer.uncovered and holdings(standing):
+        bare = without_holdings(standing)
+        without = _recertify(bare)
+        servers = [r for r in answer.uncovered if not ledger.workloads[r.workload].holding]
+        if len(servers) < len(answer.uncovered) or len(without.uncovered) < len(servers):
+            standing, answer = bare, without
+    standing = replace(standing, certificate=Certificate(answer.refuges))
+    new = [
+        piece
+        for owner, lacking in unproved(standing).items()
+        for piece in pieces(standing, owner, lacking)
+    ]
+    after, _ = place_holdings(standing, new)
+    before, now = _by_id(ledger), _by_id(after)
+    return Recertification(
+        after.certificate.refuges,
+        answer.uncovered,
+        {
+            name: now.get(name)
+            for name in sorted(before.keys() | now.keys())
+            if before.get(name) != now.get(name)
+        },
+        unproved(after),
+    )
+
+
+def _by_id(ledger: Ledger) -> dict[ServerId, LedgerWorkload]:
+    return {holding.id: holding for holding in holdings(ledger)}
+
+
+def _recertify(ledger: Ledger) -> Recertification:
     board = open_board(ledger)
     left = _complete(board, Budget(solver=2.0))
     uncovered: list[Refusal] = []

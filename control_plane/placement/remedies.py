@@ -131,7 +131,9 @@ def _worth_moving(ledger: Ledger, refusal: Refusal) -> Iterator[ServerId]:
         return not enough, amount(workload) if enough else -amount(workload), workload.id
 
     movable = [
-        w for w in ledger.workloads.values() if len(w.hosts) == 1 and w.id != refusal.workload
+        w
+        for w in ledger.workloads.values()
+        if len(w.hosts) == 1 and w.id != refusal.workload and not w.holding
     ]
     on_nearest = [w for w in movable if w.hosts[0] == refusal.nearest]
     in_domain = [

@@ -28,6 +28,7 @@ from control_plane.placement.board import Board
 from control_plane.placement.budget import Budget
 from control_plane.placement.certificate import open_board
 from control_plane.placement.diagnosis import why_no_host
+from control_plane.placement.holdings import without_holdings
 from control_plane.placement.recertification import fill_holes
 from control_plane.placement.refuges import Outcome, place
 from control_plane.placement.refusal import Proof, Refusal
@@ -44,6 +45,8 @@ class Resettlement:
     is looked for."""
 
     def __init__(self, ledger: Ledger, homeless: Collection[ServerId]) -> None:
+        # What runs comes before what is kept for later.
+        ledger = without_holdings(ledger)
         cleared = {id: replace(ledger.workloads[id], hosts=()) for id in homeless}
         self._ledger = ledger
         self._workloads: dict[ServerId, LedgerWorkload] = {**ledger.workloads, **cleared}

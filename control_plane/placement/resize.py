@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from control_plane.model.allotment import Capacity
 from control_plane.model.ids import HostId, ServerId
-from control_plane.model.ledger import Ledger
-from control_plane.model.units import Resources
+from control_plane.model.ledger import Ledger, LedgerWorkload
+from control_plane.model.units import GiB, Resources
 from control_plane.placement.arrival import Arrival, settle
 from control_plane.placement.budget import Budget, rehearsal
 from control_plane.placement.certificate import open_board, plan_of
 from control_plane.placement.diagnosis import why_no_host
 from control_plane.placement.exact import Verdict
+from control_plane.placement.guarantees import keeping_guarantees
+from control_plane.placement.holdings import taken_for
 from control_plane.placement.move import begin_move
 from control_plane.placement.plan import Plan
 from control_plane.placement.recertification import fill_holes
@@ -32,7 +36,13 @@ def plan_resize(
     Its disk and its storage pool stay as they are. Without `advise` a refusal carries no remedies.
     Raises ValueError unless the server holds exactly one host.
     """
-    answer = begin_resize(ledger, server, size, Budget())
+    standing = ledger.workloads[server]
+    more = Capacity.of(size, GiB(0)).beyond(Capacity.of(standing.size, GiB(0)))
+
+    def alone(changed: Ledger, _: Sequence[LedgerWorkload]) -> Plan | Refusal:
+        return begin_resize(changed, server, size, Budget())
+
+    answer = keeping_guarantees(ledger, taken_for(ledger, standing.owner, more), alone)
     if isinstance(answer, Plan) or not advise:
         return answer
     budget = rehearsal()

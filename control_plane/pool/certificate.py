@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from control_plane.model.ids import RegionId
-from control_plane.placement import Refusal, check, recertify, reserve
+from control_plane.model.units import NOTHING
+from control_plane.placement import Refusal, check, holdings, recertify, reserve, unproved
 from control_plane.pool.holdings import worst_failures
 from control_plane.pool.hosts import size_out
 from control_plane.pool.models import (
     CertificateOut,
+    Holdings,
     HostReserve,
     RefuseOut,
     Reserve,
+    Unproved,
     ViolationOut,
 )
 from control_plane.store import Snapshot
@@ -25,11 +28,12 @@ def show_certificate(tx: Snapshot, region: RegionId, at: datetime) -> Certificat
     violations = check(ledger)
     kept = reserve(ledger)
     worst = worst_failures(ledger)
+    held = holdings(ledger)
     return CertificateOut(
         region=region,
         valid=not violations,
         promised=sorted(ledger.promised),
-        servers=len(ledger.workloads),
+        servers=len(ledger.workloads) - len(held),
         refuges=len(ledger.certificate.refuges),
         violations=[ViolationOut(en=v.explain_en(), ja=v.explain_ja()) for v in violations],
         uncovered=[refusal_out(refusal) for refusal in recertify(ledger).uncovered],
@@ -39,6 +43,14 @@ def show_certificate(tx: Snapshot, region: RegionId, at: datetime) -> Certificat
             by_host=[
                 HostReserve(host=host, failure=str(worst[host]), reserve=size_out(size))
                 for host, size in kept.by_host.items()
+            ],
+        ),
+        holdings=Holdings(
+            count=len(held),
+            total=size_out(sum((holding.size for holding in held), NOTHING)),
+            unproved=[
+                Unproved(tenant=tenant, **dict(lacking))
+                for tenant, lacking in unproved(ledger).items()
             ],
         ),
         checked_at=at,

@@ -13,10 +13,20 @@ from control_plane.model.units import NOTHING, Resources
 
 def used(ledger: Ledger) -> Mapping[HostId, Resources]:
     """What servers hold on each host; a migrating server holds room on both."""
+    return _sums(ledger, holding=False)
+
+
+def held_for_guarantees(ledger: Ledger) -> Mapping[HostId, Resources]:
+    """What is kept on each host for guarantees that are not used."""
+    return _sums(ledger, holding=True)
+
+
+def _sums(ledger: Ledger, *, holding: bool) -> Mapping[HostId, Resources]:
     held: dict[HostId, Resources] = dict.fromkeys(ledger.hosts, NOTHING)
     for workload in ledger.workloads.values():
-        for host in workload.hosts:
-            held[host] = held.get(host, NOTHING) + workload.size
+        if workload.holding is holding:
+            for host in workload.hosts:
+                held[host] = held.get(host, NOTHING) + workload.size
     return held
 
 

@@ -18,7 +18,7 @@ from control_plane.model.operation import Event, Operation, OperationState, Seve
 from control_plane.model.pool import Duty, Host
 from control_plane.model.units import NOTHING, Resources
 from control_plane.placement import reserve
-from control_plane.pool.holdings import used
+from control_plane.pool.holdings import held_for_guarantees, used
 from control_plane.pool.models import FenceAccepted, FenceOut, HealthName, HostOut, Size
 from control_plane.store import Snapshot, Transaction
 
@@ -214,10 +214,12 @@ def _expect(host: Host, expected: Generation | None) -> Host:
 
 def _show(ledger: Ledger, hosts: Iterable[Host]) -> list[HostOut]:
     held, kept = used(ledger), reserve(ledger).by_host
+    guaranteed = held_for_guarantees(ledger)
     servers = dict.fromkeys(ledger.hosts, 0)
     for workload in ledger.workloads.values():
-        for host_id in workload.hosts:
-            servers[host_id] += 1
+        if not workload.holding:
+            for host_id in workload.hosts:
+                servers[host_id] += 1
     return [
         HostOut(
             id=host.id,
@@ -229,6 +231,7 @@ def _show(ledger: Ledger, hosts: Iterable[Host]) -> list[HostOut]:
             standing=ledger.hosts[host.id].standing.value,
             capacity=size_out(host.capacity),
             used=size_out(held[host.id]),
+            guaranteed=size_out(guaranteed[host.id]),
             reserved=size_out(kept.get(host.id, NOTHING)),
             servers=servers[host.id],
             zones=sorted(host.zones),

@@ -29,7 +29,8 @@ class FenceOut(ResponseBody):
 class HostOut(ResponseBody):
     """`health` is cleaning, up, suspect, confirmed or fenced; `duty` is in-service, draining or
     maintenance; `standing` says what placement may do with it: open, closed or gone. `used` is held
-    by servers on it, `reserved` kept for the worst failure that it is the refuge of."""
+    by servers on it, `guaranteed` kept for what members are guaranteed and do not use, `reserved` kept
+    for the worst failure that it is the refuge of."""
 
     id: str
     region: str
@@ -40,6 +41,7 @@ class HostOut(ResponseBody):
     standing: Literal["open", "closed", "gone"]
     capacity: Size
     used: Size
+    guaranteed: Size
     reserved: Size
     servers: int
     zones: list[str]
@@ -131,6 +133,24 @@ class Reserve(ResponseBody):
     by_host: list[HostReserve]
 
 
+class Unproved(ResponseBody):
+    """What of a member's guarantee has no room at the moment."""
+
+    tenant: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+
+
+class Holdings(ResponseBody):
+    """Room that is kept for what members are guaranteed and do not use, in `count` small parts that are
+    placed and have refuges as servers do. `unproved` is what found no room."""
+
+    count: int
+    total: Size
+    unproved: list[Unproved]
+
+
 class CertificateOut(ResponseBody):
     """`valid` says that an independent check of every refuge found nothing wrong. `uncovered` names
     what the promise can't cover at the moment and exactly why."""
@@ -143,6 +163,7 @@ class CertificateOut(ResponseBody):
     violations: list[ViolationOut]
     uncovered: list[RefuseOut]
     reserve: Reserve
+    holdings: Holdings
     checked_at: datetime
 
 

@@ -12,6 +12,7 @@ from control_plane.model.ids import HostId, RegionId
 from control_plane.model.pool import Duty, Host
 from control_plane.model.workload import Server, Stranded
 from control_plane.reconcile import narration
+from control_plane.reconcile.shortage import Shortage
 from control_plane.store import Lease, LostRace, Store
 
 _State = frozenset[tuple[HostId, type[HostHealth], Duty]]
@@ -25,6 +26,7 @@ class Certification:
     store: Store
     _proved: dict[RegionId, _State] = field(default_factory=dict)
     _said: dict[RegionId, str] = field(default_factory=dict)
+    _shortage: Shortage = field(default_factory=Shortage)
 
     def disturb(self, region: RegionId) -> None:
         """Something moved: the region has to be proved again."""
@@ -56,10 +58,13 @@ class Certification:
                 event = narration.uncovered(region, len(result.uncovered), en, ja, at)
             else:
                 event = narration.certified(region, at)
+            news = self._shortage.news(region, result.short, at)
             if self._said.get(region) != event.en:
                 self._said[region] = event.en
+                news.insert(0, event)
+            if news:
                 with self.store.write(lease) as tx:
-                    tx.add_event(event)
+                    tx.add_events(news)
         return renewed
 
 

@@ -17,7 +17,8 @@ from control_plane.model.ledger import Ledger
 from control_plane.model.operation import Event
 from control_plane.model.pool import FailureDomain
 from control_plane.model.workload import Server
-from control_plane.store import Lease, LostRace, Store, Transaction
+from control_plane.placement import overtaken
+from control_plane.store import Lease, LostRace, Store, Transaction, hosts_of
 
 T = TypeVar("T")
 
@@ -67,6 +68,9 @@ def record(tx: Transaction, ledger: Ledger, relocations: Sequence[Relocation]) -
     for relocation in relocations:
         tx.save_server(relocation.server)
     _drop_refuges(tx, ledger, {r.server.id for r in relocations})
+    tx.drop_holdings(
+        overtaken(ledger, {r.server.id: hosts_of(r.server.placement) for r in relocations})
+    )
     tx.add_events([relocation.event for relocation in relocations])
 
 

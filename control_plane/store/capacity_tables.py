@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text
 
 from control_plane.store.tables import metadata
 
@@ -21,4 +21,30 @@ allotments = Table(
     # Raised by everybody who counts usage and means to add to it, so that of two who do so at the
     # same time one loses its race.
     Column("claims", BigInteger, nullable=False, server_default="0"),
+)
+
+holdings = Table(
+    # Room that is kept for what is guaranteed and not used. Hosts and storage are named without a
+    # foreign key: nothing runs here, so that a holding never keeps a host in the pool.
+    "holdings",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("region_id", ForeignKey("regions.id"), nullable=False, index=True),
+    Column("tenant", ForeignKey("tenants.code"), nullable=False, index=True),
+    Column("vcpu", Integer, nullable=False),
+    Column("memory_mib", BigInteger, nullable=False),
+    Column("disk_gib", BigInteger, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("storage_id", Text, nullable=False),
+    Column("host_id", Text, nullable=False, index=True),
+)
+
+holding_refuges = Table(
+    "holding_refuges",
+    metadata,
+    Column("holding_id", ForeignKey("holdings.id"), primary_key=True),
+    Column("domain_kind", Text, primary_key=True),
+    Column("domain_name", Text, primary_key=True),
+    Column("region_id", ForeignKey("regions.id"), nullable=False, index=True),
+    Column("host_id", Text, nullable=False, index=True),
 )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from control_plane.model.ids import HostId, RegionId, ServerId
 from control_plane.model.pool import DomainKind, FailureDomain
 from control_plane.store import tables
+from control_plane.store.capacity_tables import holding_refuges
 from control_plane.store.failures import LostRace
+from control_plane.store.holdings import HoldingWrites, is_holding
 from control_plane.store.hosts import HostWrites
 from control_plane.store.rows import Rows
 
@@ -24,13 +26,17 @@ _NAMES_AT_ONCE = 500
 
 class CertificateReads(Rows):
     def refuges(self, region: RegionId) -> Refuges:
-        """Every refuge in force."""
-        refuges = tables.refuges
-        found = self._connection.execute(
-            select(
-                refuges.c.domain_kind, refuges.c.domain_name, refuges.c.server_id, refuges.c.host_id
-            ).where(refuges.c.region_id == region)
-        )
+        """Every refuge in force, of servers and of holdings."""
+        refuges, held = tables.refuges, holding_refuges
+        of_servers = select(
+            refuges.c.domain_kind, refuges.c.domain_name, refuges.c.server_id, refuges.c.host_id
+        ).where(refuges.c.region_id == region)
+        of_holdings = select(
+            held.c.domain_kind, held.c.domain_name, held.c.holding_id, held.c.host_id
+        ).where(held.c.region_id == region)
+        found = [
+            row for query in (of_servers, of_holdings) for row in self._connection.execute(query)
+        ]
         domains: dict[tuple[str, str], FailureDomain] = {}
         certificate: dict[tuple[FailureDomain, ServerId], HostId] = {}
         for kind, name, server, host in found:
@@ -41,35 +47,44 @@ class CertificateReads(Rows):
         return certificate
 
 
-class CertificateWrites(HostWrites, CertificateReads):
+class CertificateWrites(HoldingWrites, HostWrites, CertificateReads):
     def set_refuges(self, region: RegionId, changes: RefugeChanges) -> None:
         """Write the changes and raise the generation of every host that becomes a refuge.
 
-        Raises LostRace when a server among them has been changed or removed in the meantime, since
+        Raises LostRace when a server or holding among them has been changed or removed in the meantime, since
         a refuge was then chosen for something that is no longer so.
         """
         if not changes:
             return
-        self._hold_servers(sorted({server for _, server in changes}))
+        self._hold_servers(sorted({name for _, name in changes if not is_holding(name)}))
+        self._hold_holdings({name for (_, name), host in changes.items() if host is not None})
         self._mark_hosts(host for host in changes.values() if host is not None)
-        gone = [_key(domain, server) for (domain, server), host in changes.items() if host is None]
-        if gone:
-            refuges = tables.refuges
-            self._connection.execute(
-                delete(refuges).where(
-                    refuges.c.server_id == bindparam("server"),
-                    refuges.c.domain_kind == bindparam("kind"),
-                    refuges.c.domain_name == bindparam("name"),
-                ),
-                gone,
-            )
-        kept = [
-            {**_key(domain, server), "region": region, "host": host}
-            for (domain, server), host in changes.items()
-            if host is not None
-        ]
-        if kept:
-            self._upsert(kept)
+        for of, held in ((tables.refuges, False), (holding_refuges, True)):
+            mine = {key: host for key, host in changes.items() if is_holding(key[1]) == held}
+            gone = [_key(*key) for key, host in mine.items() if host is None]
+            if gone:
+                name = of.primary_key.columns.values()[0]
+                self._connection.execute(
+                    delete(of).where(
+                        name == bindparam("server"),
+                        of.c.domain_kind == bindparam("kind"),
+                        of.c.domain_name == bindparam("name"),
+                    ),
+                    gone,
+                )
+            kept = [
+                {**_key(*key), "region": region, "host": host}
+                for key, host in mine.items()
+                if host is not None
+            ]
+            if kept:
+                self._upsert(of, kept)
+
+    def _hold_holdings(self, names: Iterable[ServerId]) -> None:
+        missing = {name for name in names if is_holding(name)}
+        missing -= self._known(missing)
+        if missing:
+            raise LostRace(f"holding {min(missing)}")
 
     def _hold_servers(self, servers: Sequence[ServerId]) -> None:
         for start in range(0, len(servers), _NAMES_AT_ONCE):
@@ -84,18 +99,21 @@ class CertificateWrites(HostWrites, CertificateReads):
             if missing:
                 raise LostRace(f"server {min(missing)}")
 
-    def _upsert(self, rows: list[dict[str, Any]]) -> None:
+    def _upsert(self, of: Table, rows: list[dict[str, Any]]) -> None:
         dialect = postgresql if self._on_postgresql else sqlite
-        statement = dialect.insert(tables.refuges).values(
-            server_id=bindparam("server"),
-            domain_kind=bindparam("kind"),
-            domain_name=bindparam("name"),
-            region_id=bindparam("region"),
-            host_id=bindparam("host"),
+        name = of.primary_key.columns.values()[0].name
+        statement = dialect.insert(of).values(
+            {
+                name: bindparam("server"),
+                "domain_kind": bindparam("kind"),
+                "domain_name": bindparam("name"),
+                "region_id": bindparam("region"),
+                "host_id": bindparam("host"),
+            }
         )
         self._connection.execute(
             statement.on_conflict_do_update(
-                index_elements=["server_id", "domain_kind", "domain_name"],
+                index_elements=[name, "domain_kind", "domain_name"],
                 set_={"host_id": statement.excluded.host_id},
             ),
             rows,

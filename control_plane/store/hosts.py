@@ -21,6 +21,7 @@ from control_plane.model.ids import Generation, HostId, RegionId, SiteId, Storag
 from control_plane.model.pool import DomainKind, Duty, FailureDomain, Host, Zone
 from control_plane.model.units import MiB, Resources, VCpu
 from control_plane.store import tables
+from control_plane.store.capacity_tables import holding_refuges, holdings
 from control_plane.store.failures import LostRace
 from control_plane.store.fences import FenceWrites
 from control_plane.store.rows import Rows, not_found
@@ -126,7 +127,17 @@ class HostWrites(HostReads, FenceWrites):
         if self._is_needed(id):
             raise _in_use(id)
         self.remove_fence_word(id)
+        self._drop_holdings_on(id)
         self._connection.execute(delete(tables.hosts).where(tables.hosts.c.id == id))
+
+    def _drop_holdings_on(self, id: HostId) -> None:
+        """Nothing runs in them: the next certification places them anew."""
+        here = select(holdings.c.id).where(holdings.c.host_id == id)
+        refuges = holding_refuges
+        self._connection.execute(
+            delete(refuges).where(or_(refuges.c.host_id == id, refuges.c.holding_id.in_(here)))
+        )
+        self._connection.execute(delete(holdings).where(holdings.c.host_id == id))
 
     def _mark_hosts(self, hosts: Iterable[HostId]) -> None:
         """Raise the generation of hosts that come to carry or promise more, once a transaction."""

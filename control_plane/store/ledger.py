@@ -26,7 +26,9 @@ from control_plane.model.ledger import (
 from control_plane.model.pool import DomainKind, Duty, FailureDomain, Zone
 from control_plane.model.units import GiB, MiB, Resources, VCpu
 from control_plane.store import tables
+from control_plane.store.allotments import AllotmentReads
 from control_plane.store.certificate import CertificateReads
+from control_plane.store.holdings import HoldingReads
 from control_plane.store.regions import RegionReads
 from control_plane.store.values import standing_of
 
@@ -34,12 +36,12 @@ _NO_NAMES: frozenset[str] = frozenset()
 _NO_SITES: frozenset[SiteId] = frozenset()
 
 
-class LedgerReads(RegionReads, CertificateReads):
+class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
     def ledger(self, region: RegionId) -> Ledger:
         """Every host and every server of the region that is not yet removed, also the stopped and
-        the deleting ones. Raises `region-not-found`."""
+        the deleting ones; and what is guaranteed, with the room that is held for it. Raises `region-not-found`."""
         described = self.region(region)
-        workloads = self._workloads(region)
+        workloads = {**self._workloads(region), **self.holdings(region)}
         storage = self._storage(region, workloads.values())
         return Ledger(
             region=region,
@@ -49,6 +51,7 @@ class LedgerReads(RegionReads, CertificateReads):
             workloads=workloads,
             storage=storage,
             certificate=Certificate(self.refuges(region)),
+            guaranteed={one.tenant.text: one.guaranteed for one in self.allotments(region=region)},
         )
 
     def _ledger_hosts(

@@ -13,6 +13,7 @@ from control_plane.model.ids import RegionId, SiteId, StoragePoolId
 from control_plane.model.pool import DomainKind, Policy, Region, Site, StoragePool
 from control_plane.model.units import GiB
 from control_plane.store import tables
+from control_plane.store.capacity_tables import allotments, holding_refuges, holdings
 from control_plane.store.rows import Rows, not_found
 from control_plane.store.values import names_to_json
 
@@ -124,6 +125,9 @@ class RegionWrites(RegionReads):
                 status=409,
                 fields={"region": id},
             )
+        # Without hosts and servers nothing of a guarantee is left.
+        for of in (holding_refuges, holdings, allotments):
+            self._connection.execute(delete(of).where(of.c.region_id == id))
         self._connection.execute(delete(tables.regions).where(tables.regions.c.id == id))
 
     def remove_site(self, id: SiteId) -> None:

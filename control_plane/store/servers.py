@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Row
 
+from control_plane.model.allotment import Capacity
 from control_plane.model.ids import (
     FlavorId,
     Generation,
@@ -40,6 +41,7 @@ from control_plane.model.workload import (
 )
 from control_plane.store import tables
 from control_plane.store.failures import LostRace
+from control_plane.store.holdings import HoldingWrites
 from control_plane.store.hosts import HostWrites
 from control_plane.store.regions import RegionWrites
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
@@ -143,7 +145,7 @@ class ServerReads(Rows):
         return tuple(_server(row, codes) for row in self._connection.execute(query))
 
 
-class ServerWrites(RegionWrites, HostWrites, ServerReads):
+class ServerWrites(HoldingWrites, RegionWrites, HostWrites, ServerReads):
     def add_server(self, server: Server) -> Server:
         """Add it where it is placed; raises the generations of its hosts and its storage pool.
 
@@ -259,7 +261,9 @@ class ServerWrites(RegionWrites, HostWrites, ServerReads):
     def remove_server(self, id: ServerId) -> None:
         """Forget it together with its refuges; its address and its room are free. That there was such
         a server, and its generation, is remembered for good (`deleted_servers`)."""
-        generation = self.server(id).generation
+        server = self.server(id)
+        self.leave_holding(server, self.region_of(id), Capacity())
+        generation = server.generation
         self._connection.execute(
             insert(tables.deleted_servers).values(id=id, generation=generation)
         )

@@ -11,7 +11,7 @@ from control_plane.model.ids import BlueprintId, RegionId, SystemId
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.store import tables
-from control_plane.store.capacity_tables import allotments
+from control_plane.store.capacity_tables import allotments, holding_refuges, holdings
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
 
 
@@ -76,7 +76,12 @@ class TenancyWrites(TenancyReads):
                 status=409,
                 fields={"tenant": str(code)},
             )
-        self._connection.execute(delete(allotments).where(allotments.c.tenant == str(code)))
+        held = select(holdings.c.id).where(holdings.c.tenant == str(code))
+        self._connection.execute(
+            delete(holding_refuges).where(holding_refuges.c.holding_id.in_(held))
+        )
+        for of in (holdings, allotments):
+            self._connection.execute(delete(of).where(of.c.tenant == str(code)))
         self._connection.execute(delete(tables.tenants).where(tables.tenants.c.code == str(code)))
 
     def add_system(self, system: System) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from control_plane.store.addresses import AddressWrites
-from control_plane.store.allotments import AllotmentReads, AllotmentWrites
 from control_plane.store.audit import AuditReads, AuditWrites
 from control_plane.store.catalogue import CatalogueReads, CatalogueWrites
 from control_plane.store.certificate import CertificateReads, CertificateWrites
@@ -31,7 +30,6 @@ class Snapshot(
     CertificateReads,
     ServerReads,
     TenancyReads,
-    AllotmentReads,
     CatalogueReads,
     OperationReads,
     JournalReads,
@@ -49,7 +47,6 @@ class Transaction(
     CertificateWrites,
     AddressWrites,
     TenancyWrites,
-    AllotmentWrites,
     CatalogueWrites,
     OperationWrites,
     JournalWrites,

@@ -82,6 +82,10 @@ BODIES: dict[tuple[str, str], Any] = {
 }
 
 
+    ("PUT", "/v1/members/{code}/quota"): {
+        "guaranteed": {"vcpus": 0, "memory_mib": 0, "disk_gib": 0},
+        "quota": {"vcpus": 9, "memory_mib": 9999, "disk_gib": 99},
+    },
 QUERIES = {"/v1/catalogue/size": "?population=8040"}
 
 
