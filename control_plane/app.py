@@ -41,11 +41,13 @@ from control_plane.store import Store
 from images.routes import image_routes
 from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
+from tenants.lifecycle_routes import router as lifecycle_router
 from tenants.lists import router as lists_router
 from tenants.quota_routes import router as quota_router
 from tenants.register import MemberRegister
 from tenants.routes import Membership
 from tenants.routes import router as tenants_router
+from tenants.system_routes import router as system_router
 
 _DESCRIPTION = (
     "The control plane of a cloud that municipalities own together. Every mutation takes "
@@ -104,6 +106,8 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         pool_router,
         lists_router,
         tenants_router,
+        lifecycle_router,
+        system_router,
         blueprint_router,
         quota_router,
         image_routes(options.images),

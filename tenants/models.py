@@ -77,7 +77,9 @@ class SystemOut(ResponseBody):
 
 class ServerOut(ResponseBody):
     """`host`, `moving_to` and `storage` are null for members, who never see hardware. `address` is
-    IPv4 with prefix length; `power` is what is wanted, `status` what is."""
+    IPv4 with prefix length; `power` is what is wanted, `status` what is. `restart_needed`: it was
+    resized while it ran, and may have all of its size only once it is restarted. One that is
+    `protected` is not deleted."""
 
     id: str
     name: str
@@ -108,6 +110,8 @@ class ServerOut(ResponseBody):
     moving_to: str | None
     storage: str | None
     generation: int
+    protected: bool
+    restart_needed: bool
 
 
 class ServerRefuges(ResponseBody):

@@ -106,20 +106,17 @@ class Onboarding:
             prefecture=request.prefecture,
             population=request.population,
         )
-        blueprints = self._blueprints(request.blueprints)
+        blueprints = self.blueprints(request.blueprints)
         with self.store.read() as tx:
-            region = _region_for(tx, tenant, request.region)
+            region = region_for(tx, tenant, request.region)
         operation_id = OperationId(f"op-{self.draw(16)}")
 
         def prepare(tx: Transaction) -> Sequence[NewServer]:
             tx.add_tenant(tenant)
-            taken = {mac_of(server.id) for server in tx.servers()}
+            taken = {mac_of(id) for id in tx.server_ids()}
             wanted: list[NewServer] = []
             for blueprint in blueprints:
-                system = _system(tenant, region, blueprint, at)
-                tx.add_system(system)
-                for server in blueprint.servers:
-                    wanted.append(self._new_server(tx, tenant, system, server, taken))
+                wanted += self.add_system(tx, tenant, region, blueprint, at, taken=taken)
             return wanted
 
         def finish(tx: Transaction, servers: Sequence[Server]) -> Operation:
@@ -136,7 +133,7 @@ class Onboarding:
         return Joined(
             tenant,
             region,
-            {_system(tenant, region, b, at).id: b.id for b in blueprints},
+            {system_of(tenant, region, b, at).id: b.id for b in blueprints},
             admitted.servers,
             lacks(blueprints),
             {
@@ -147,7 +144,25 @@ class Onboarding:
             admitted.result,
         )
 
-    def _blueprints(self, names: Sequence[BlueprintId]) -> tuple[Blueprint, ...]:
+    def add_system(
+        self,
+        tx: Transaction,
+        tenant: Tenant,
+        region: RegionId,
+        blueprint: Blueprint,
+        at: datetime,
+        *,
+        taken: set[str],
+    ) -> list[NewServer]:
+        """Add the member's system, and answer the servers that it needs. `taken` are the hardware
+        addresses that are in use; those of the new servers come to them. Raises `system-exists`,
+        `image-not-found`."""
+        system = system_of(tenant, region, blueprint, at)
+        tx.add_system(system)
+        return [self._new_server(tx, tenant, system, server, taken) for server in blueprint.servers]
+
+    def blueprints(self, names: Sequence[BlueprintId]) -> tuple[Blueprint, ...]:
+        """Raises `blueprint-not-found`, `blueprint-twice`, `container-groups-not-runnable`."""
         for position, name in enumerate(names):
             if name in names[:position]:
                 raise YuiError(
@@ -223,7 +238,7 @@ def _need_parts(tx: Transaction, system: System, server: BlueprintServer) -> Non
         )
 
 
-def _region_for(tx: Snapshot, tenant: Tenant, asked: RegionId | None) -> RegionId:
+def region_for(tx: Snapshot, tenant: Tenant, asked: RegionId | None) -> RegionId:
     if asked is None:
         serving = [r for r in tx.regions() if tenant.prefecture in r.prefectures]
         if not serving:
@@ -250,7 +265,7 @@ def _does_not_serve(region: Region, tenant: Tenant) -> YuiError:
     )
 
 
-def _system(tenant: Tenant, region: RegionId, blueprint: Blueprint, at: datetime) -> System:
+def system_of(tenant: Tenant, region: RegionId, blueprint: Blueprint, at: datetime) -> System:
     return System(
         id=SystemId(f"m{tenant.code}-{blueprint.id}"),
         tenant=tenant.code,

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 from control_plane.model.addressing import mac_of
+from control_plane.model.blueprint import System
+from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId
 from control_plane.model.operation import Operation
 from control_plane.model.tenant import Tenant
 from control_plane.model.workload import (
     Moving,
     Placed,
+    Power,
     Server,
+    ServerStatus,
     Stranded,
     status_of,
 )
 from control_plane.pool.hosts import size_out
 from control_plane.pool.models import RefugeOut
 from tenants.blueprint_views import lack_out
+from tenants.catalogue import Catalogue
 from tenants.models import (
     JoinPlan,
     MemberOut,
     PlannedServer,
     ServerOut,
     ServerPlan,
+    SystemOut,
 )
 from tenants.onboarding import Joined
 
@@ -85,7 +94,51 @@ def server_out(server: Server, *, with_hardware: bool) -> ServerOut:
         moving_to=heading,
         storage=server.storage if with_hardware else None,
         generation=server.generation,
+        protected=server.protected,
+        restart_needed=server.restart_needed,
     )
+
+
+def system_out(system: System, servers: Sequence[Server], catalogue: Catalogue) -> SystemOut:
+    name_ja, name_en = _names(system, catalogue)
+    running = sum(status_of(server) is ServerStatus.ACTIVE for server in servers)
+    return SystemOut(
+        id=system.id,
+        tenant=system.tenant.text,
+        region=system.region,
+        blueprint=system.blueprint,
+        blueprint_version=system.blueprint_version,
+        name_ja=name_ja,
+        name_en=name_en,
+        tier=system.tier,
+        zone=system.zone.value,
+        servers=len(servers),
+        running=running,
+        state=_state(servers, running),
+        created_at=system.created_at,
+    )
+
+
+def _state(
+    servers: Sequence[Server], running: int
+) -> Literal["running", "stopped", "degraded", "building"]:
+    if servers and running == len(servers):
+        return "running"
+    if all(server.power is Power.STOPPED for server in servers):
+        return "stopped"
+    return "degraded" if running else "building"
+
+
+def _names(system: System, catalogue: Catalogue) -> tuple[str, str]:
+    """A system outlives its blueprint's file; it is then called by the blueprint's id. One of a
+    member's own has a name of its own."""
+    if system.name:
+        return system.name, system.name
+    try:
+        blueprint = catalogue.blueprint(system.blueprint, system.blueprint_version)
+    except YuiError:
+        return system.blueprint, system.blueprint
+    return blueprint.name_ja, blueprint.name_en
 
 
 def _hosts(server: Server) -> tuple[HostId | None, HostId | None]:

@@ -8,14 +8,20 @@ later doesn't reopen it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import cast
 
 import structlog
 
 from control_plane.drivers.world import Clock
+from control_plane.journal.server_progress import (
+    SERVER_DERIVATIONS,
+    built,
+    done,
+    failed,
+    superseded,
+)
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId, OperationId, ServerId
 from control_plane.model.operation import Event, Operation, OperationState, Severity
@@ -119,41 +125,6 @@ def _failure_ja(operation: Operation, why: object) -> str:
     return f"操作 {operation.kind}({operation.subject})は完了しませんでした。{why}"
 
 
-def _done(operation: Operation, done: int) -> Operation:
-    ended = done >= operation.total
-    state = OperationState.DONE if ended else OperationState.RUNNING
-    return replace(operation, done=min(done, operation.total), state=state)
-
-
-def _failed(operation: Operation, type: str, en: str, ja: str) -> Operation:
-    return replace(operation, state=OperationState.FAILED, error={"type": type, "en": en, "ja": ja})
-
-
-def _superseded(operation: Operation) -> Operation:
-    return _failed(
-        operation,
-        "superseded",
-        "Something else was asked for before it had ended.",
-        "完了前に別の指示が行われました。",
-    )
-
-
-def _join(tx: Snapshot, operation: Operation) -> Operation:
-    """A server counts once it runs, or once somebody has asked for it to be stopped."""
-    wanted = cast(Sequence[str], _fields(operation)["servers"])
-    servers = {server.id: server for server in tx.servers(tenant=_tenant(operation))}
-    found = [servers[ServerId(id)] for id in wanted if ServerId(id) in servers]
-    if len(found) < len(wanted) or any(server.deleting for server in found):
-        return _superseded(operation)
-    return _done(
-        operation,
-        sum(
-            status_of(server) is ServerStatus.ACTIVE or server.power is Power.STOPPED
-            for server in found
-        ),
-    )
-
-
 def _server(tx: Snapshot, operation: Operation) -> Server | None:
     try:
         server = tx.server(ServerId(str(_fields(operation)["server"])))
@@ -165,15 +136,15 @@ def _server(tx: Snapshot, operation: Operation) -> Server | None:
 def _start(tx: Snapshot, operation: Operation) -> Operation:
     server = _server(tx, operation)
     if server is None or server.power is Power.STOPPED:
-        return _superseded(operation)
-    return _done(operation, int(status_of(server) is ServerStatus.ACTIVE))
+        return superseded(operation)
+    return done(operation, int(status_of(server) is ServerStatus.ACTIVE))
 
 
 def _stop(tx: Snapshot, operation: Operation) -> Operation:
     server = _server(tx, operation)
     if server is None or server.power is Power.RUNNING:
-        return _superseded(operation)
-    return _done(operation, int(server.seen in (Seen.STOPPED, Seen.NOWHERE)))
+        return superseded(operation)
+    return done(operation, int(server.seen in (Seen.STOPPED, Seen.NOWHERE)))
 
 
 def _migrate(tx: Snapshot, operation: Operation) -> Operation:
@@ -183,9 +154,9 @@ def _migrate(tx: Snapshot, operation: Operation) -> Operation:
         case Moving(target=heading) if heading == target:
             return operation
         case Placed(host=host) if host == target:
-            return _done(operation, 1)
+            return done(operation, 1)
         case Placed(host=host):
-            given_up = _failed(
+            given_up = failed(
                 operation,
                 "move-given-up",
                 f"The move to {target} was given up; the server is on {host}.",
@@ -197,7 +168,7 @@ def _migrate(tx: Snapshot, operation: Operation) -> Operation:
             }
             return replace(given_up, error={**(given_up.error or {}), **for_members})
         case _:
-            return _superseded(operation)
+            return superseded(operation)
 
 
 def _drain(tx: Snapshot, operation: Operation) -> Operation:
@@ -205,17 +176,18 @@ def _drain(tx: Snapshot, operation: Operation) -> Operation:
     try:
         host = tx.host(host_id)
     except YuiError:
-        return _superseded(operation)
+        return superseded(operation)
     if host.duty is Duty.IN_SERVICE:
-        return _superseded(operation)
+        return superseded(operation)
     left = len(tx.servers(host=host_id))
     # Servers that were on their way to the host when the drain began leave it as well.
-    done = operation.total if host.duty is Duty.MAINTENANCE else operation.total - 1 - left
-    return _done(operation, max(0, done))
+    count = operation.total if host.duty is Duty.MAINTENANCE else operation.total - 1 - left
+    return done(operation, max(0, count))
 
 
 _DERIVATIONS: Mapping[str, Callable[[Snapshot, Operation], Operation]] = {
-    MEMBER_JOIN: _join,
+    MEMBER_JOIN: built,
+    **SERVER_DERIVATIONS,
     SERVER_START: _start,
     SERVER_STOP: _stop,
     SERVER_MIGRATE: _migrate,

@@ -268,6 +268,7 @@ class Repair:
             elif isinstance(outcome.action, Delete):
                 with self.store.write(lease) as tx:
                     tx.remove_server(server.id)
+                    tx.remove_emptied_system(server.system)
                 self._disturbed = True
             elif isinstance(outcome.action, RemoveStale):
                 with self.store.write(lease) as tx:

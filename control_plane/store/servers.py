@@ -106,6 +106,18 @@ class ServerReads(Rows):
         """Of all members, in no order."""
         return tuple(self._connection.scalars(select(tables.servers.c.id)))
 
+    def server_names_taken(self, tenant: TenantName, names: Collection[str]) -> set[str]:
+        """Those of `names` that servers of the member have."""
+        servers = tables.servers
+        found: set[str] = set()
+        wanted = sorted(names)
+        for at in range(0, len(wanted), _AT_ONCE):
+            query = select(servers.c.name).where(
+                servers.c.tenant == str(tenant), servers.c.name.in_(wanted[at : at + _AT_ONCE])
+            )
+            found.update(self._connection.scalars(query))
+        return found
+
     def servers_among(self, ids: Collection[ServerId]) -> dict[ServerId, Server]:
         """Those of `ids` that are there still."""
         found: dict[ServerId, Server] = {}
