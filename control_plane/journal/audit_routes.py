@@ -129,13 +129,20 @@ def _utc(at: datetime | None) -> datetime | None:
 
 def _out(record: AuditRecord, chain: str, *, with_hardware: bool) -> AuditOut:
     said: dict[str, Any] = dict(record.document)
-    hardware = dict(record.hardware or {}) if with_hardware else {}
+    hardware = dict(_object(record.hardware) or {}) if with_hardware else {}
     hardware.pop("salt", None)
     return AuditOut.model_validate(
         {
             **said,
+            "fields": _object(said["fields"]),
             "hardware": hardware or None,
+            "position": record.position,
             "hash": record.hash,
             "sequence": record.sequence if chain == ALL else record.position,
         }
     )
+
+
+def _object(value: object) -> dict[str, Any] | None:
+    """What stands in the state in place of an object is shown as it is."""
+    return value if value is None or isinstance(value, dict) else {"unreadable": value}

@@ -7,7 +7,7 @@ a chain that was edited behind the control plane's back.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
@@ -152,13 +152,13 @@ def _place(record: AuditRecord, chain: str) -> tuple[object, str]:
 
 
 def _next(record: AuditRecord, chain: str, previous: str) -> str:
-    document: Mapping[str, object] = record.document
-    if chain != ALL:
-        return entry_hash(previous, document)
-    position = document["position"]
-    if not isinstance(position, int):
+    """The hash that should stand there; none for an entry that can't be one."""
+    try:
+        if chain != ALL:
+            return entry_hash(previous, record.document)
+        return link_hash(previous, record.sequence, record.chain, record.position, record.hash)
+    except ValueError:
         return ""
-    return link_hash(previous, record.sequence, record.chain, position, record.hash)
 
 
 def _signed(head: AuditHead, clock: Clock) -> Event:

@@ -26,6 +26,9 @@ START = "0" * 64
 
 FOR_MEMBERS = frozenset(
     {"label", "request_id", "status", "left_out", "issued_to", "role", "blueprints", "servers"}
+    # Of people, programs and emergencies.
+    | {"user", "account", "disabled", "issuer", "email"}
+    | {"break_glass", "request", "reason", "minutes", "permissions"}
 )
 """The fields of a member's entry that the member reads. All others are taken for hardware, so that a
 field that nobody thought of tells a member nothing about the pool."""
@@ -81,7 +84,9 @@ class AuditRecord:
 
     @property
     def position(self) -> int:
-        return int(str(self.document["position"]))
+        """0 where what stands there is no place."""
+        place = self.document["position"]
+        return place if isinstance(place, int) else 0
 
 
 def chain_of(tenant: str | None) -> str:
