@@ -102,5 +102,5 @@ def account_out(account: ServiceAccount) -> ServiceAccountOut:
 
 def _entry(action: str, account: ServiceAccount, who: Principal, at: datetime) -> AuditEntry:
     tenant = None if account.tenant is None else MunicipalityCode(account.tenant)
-    fields = {"name": account.name, "role": account.role.value}
+    fields = {"account": account.name, "role": account.role.value}
     return who.did(action, f"service-account:{account.id}", at, tenant=tenant, fields=fields)

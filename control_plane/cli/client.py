@@ -10,12 +10,14 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
 
 from control_plane.cli.language import Language
+from control_plane.cli.login_file import current_token
 from control_plane.cli.settings import Settings, is_loopback, read_token
 from control_plane.model.errors import YuiError
 
@@ -50,11 +52,14 @@ class Api:
     """Close it when done. Methods return the JSON that came back, and raise ApiProblem for a
     problem document and YuiError for everything between here and the API."""
 
-    def __init__(self, settings: Settings, language: Language) -> None:
+    def __init__(self, settings: Settings, language: Language, grant: str | None = None) -> None:
+        """`grant` is the break-glass under which everything is asked."""
         self._url = settings.url
         headers = {"Accept": "application/json", "Accept-Language": language.value}
         if settings.token_file is not None:
-            headers["Authorization"] = f"Bearer {read_token(settings.token_file)}"
+            headers["Authorization"] = f"Bearer {_bearer(settings.token_file)}"
+        if grant is not None:
+            headers["Yui-Break-Glass"] = grant
         parts = urlsplit(settings.url)
         self._client = httpx.Client(
             base_url=settings.url,
@@ -103,8 +108,11 @@ class Api:
     def post(self, path: str, body: Mapping[str, object] | None = None, **query: object) -> Any:
         return self._call("POST", path, query=query, body=body)
 
-    def delete(self, path: str) -> Any:
-        return self._call("DELETE", path, query={})
+    def delete(self, path: str, **query: object) -> Any:
+        return self._call("DELETE", path, query=query)
+
+    def patch(self, path: str, body: Mapping[str, object], **query: object) -> Any:
+        return self._call("PATCH", path, query=query, body=body)
 
     def put(
         self,
@@ -178,6 +186,13 @@ def _whole_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _bearer(path: Path) -> str:
+    """What `yui login` has left, or a plain token."""
+    if path.name.startswith("login-") and path.suffix == ".json":
+        return current_token(path)
+    return read_token(path)
 
 
 def _trust(settings: Settings) -> ssl.SSLContext:

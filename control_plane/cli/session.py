@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import typer
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from control_plane.cli.client import Api, answer_not_understood
 from control_plane.cli.language import Language
+from control_plane.cli.login_file import login_path
 from control_plane.cli.output import Screen
 from control_plane.cli.settings import Asked, load
 
@@ -31,7 +32,12 @@ class Session:
     def api(self) -> Api:
         """Connects at first use, so that local commands need no settings."""
         if self._api is None:
-            self._api = Api(load(self.asked, os.environ), self.language)
+            settings = load(self.asked, os.environ)
+            if settings.token_file is None:
+                known = login_path(settings.url, os.environ)
+                settings = replace(settings, token_file=known if known.exists() else None)
+            grant = os.environ.get("YUI_BREAK_GLASS") or None
+            self._api = Api(settings, self.language, grant)
         return self._api
 
     def sentence(self, en: str, ja: str) -> str:

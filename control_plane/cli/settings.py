@@ -20,7 +20,7 @@ from control_plane.model.errors import YuiError
 DEFAULT_URL = "https://127.0.0.1:8443"
 """Where `yui serve` listens by default."""
 _KEYS = ("url", "token_file", "ca_file", "allow_plaintext")
-_MAX_TOKEN = 1000
+_MAX_TOKEN = 20_000
 _MAX_PROFILE = 100_000
 
 
@@ -80,6 +80,11 @@ def read_token(path: Path) -> str:
             status=401,
         )
     return text
+
+
+def read_private_text(path: Path) -> str:
+    """The text of a file with secrets. Raises YuiError `token-file-unusable`."""
+    return _read_private(path, "token-file-unusable", _MAX_PROFILE)
 
 
 def is_loopback(host: str) -> bool:

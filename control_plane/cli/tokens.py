@@ -12,7 +12,7 @@ from control_plane.cli import messages as m
 from control_plane.cli.client import segment
 from control_plane.cli.output import Column, local_time
 from control_plane.cli.private_file import write_private
-from control_plane.cli.session import read, read_all, session_of
+from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.model.access import Role
 from control_plane.model.tenant import MunicipalityCode
 
@@ -65,9 +65,11 @@ def create(
     tenant: Annotated[
         str | None, typer.Option(help="Whose it is (municipality code), for a member's roles.")
     ] = None,
-    expires_in_days: Annotated[
-        int | None, typer.Option(help="Days until it ends.", min=1, max=3650)
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="A permission that it has, such as servers.read; repeatable."),
     ] = None,
+    expires_in_days: Annotated[int, typer.Option(help="Days until it ends.", min=1, max=366)] = 90,
     out: Annotated[
         Path | None,
         typer.Option(help="Write the token to this new file (mode 600) instead of the screen."),
@@ -80,12 +82,18 @@ def create(
     body: dict[str, object] = {"role": role.value, "label": label}
     if tenant is not None:
         body["tenant"] = tenant
-    if expires_in_days is not None:
-        body["expires_in_days"] = expires_in_days
+    if scope:
+        body["scopes"] = scope
+    body["expires_in_days"] = expires_in_days
+    issue_and_show(session, "/v1/tokens", body, out)
+
+
+def issue_and_show(session: Session, path: str, body: dict[str, object], out: Path | None) -> None:
+    """Issue a token at `path`, and show it or keep it in the new file `out`."""
     answers: list[dict[str, Any]] = []
 
     def issue() -> str:
-        answers.append(session.api.post("/v1/tokens", body))
+        answers.append(session.api.post(path, body))
         return read(TokenIssued, answers[0]).token + "\n"
 
     if out is None:

@@ -1,0 +1,45 @@
+"""The Japanese help texts of the commands for people, programs and emergencies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+HELP_ACCESS_JA: Mapping[str, str] = {
+    "People who sign in.": "ログインする利用者",
+    "List the users.": "利用者を一覧します。",
+    "Show a user.": "利用者を表示します。",
+    "Let a person in whom an identity provider knows.": "ID プロバイダーに登録された人を利用者に加えます。",
+    "Change a user's name or role, or switch it off or on.": "利用者の名前や役割を変更し、または無効・有効にします。",
+    "Delete a user.": "利用者を削除します。",
+    "The user's id.": "利用者の ID",
+    "The person's name.": "氏名",
+    "The identity provider's address.": "ID プロバイダーのアドレス",
+    "How the provider calls the person; `yui login` shows it to them.": "プロバイダーでのサブジェクト。本人の `yui login` に表示されます。",
+    "An address that invites the person, where that is allowed.": "招待先のメールアドレス(許可されている場合)",
+    "Switch the user off, or on again.": "利用者を無効に、または再び有効にします。",
+    "Even if no admin is left.": "管理者がいなくなる場合も実行します。",
+    "Programs that use the API.": "API を使うプログラム",
+    "List the service accounts.": "サービスアカウントを一覧します。",
+    "Add a service account.": "サービスアカウントを登録します。",
+    "Delete a service account and its tokens.": "サービスアカウントとそのトークンを削除します。",
+    "Issue a token of a service account.": "サービスアカウントのトークンを発行します。",
+    "List the tokens of a service account.": "サービスアカウントのトークンを一覧します。",
+    "The account's id.": "サービスアカウントの ID",
+    "The program's name.": "プログラムの名前",
+    "A permission it may have at most, such as servers.read; repeatable.": "上限となる権限(例: servers.read)。繰り返し指定できます。",
+    "A permission that it has, such as servers.read; repeatable.": "持たせる権限(例: servers.read)。繰り返し指定できます。",
+    "Permissions for an emergency, with a reason and an end.": "理由と期限のある、非常時の権限",
+    "List what is open and what was.": "開いているものと、過去のものを一覧します。",
+    "Open permissions beyond your role; everybody concerned is told.": "自分の役割を超える権限を開きます。関係者全員に通知されます。",
+    "End it before its time.": "期限の前に終わらせます。",
+    "The break-glass's id.": "非常時アクセスの ID",
+    "Whose things (municipality code); without it, the consortium's.": "対象の団体(団体コード)。省略すると共同体",
+    "The role to stand in for.": "代わりを務める役割",
+    "Why, in a sentence that everybody concerned will read.": "理由。関係者全員が読む一文です。",
+    "Minutes until it ends by itself.": "自動的に終わるまでの分数",
+    "Sign in with your identity provider.": "ID プロバイダーでログインします。",
+    "Which provider, where there are several.": "複数ある場合の、プロバイダーのアドレス",
+    "Delete the token from this machine.": "この端末からトークンを削除します。",
+    "Show who you are, and what you may do.": "自分の役割と権限を表示します。",
+    "The identity providers whose users may sign in (TOML).": "利用者がログインできる ID プロバイダー(TOML)",
+}
