@@ -124,7 +124,17 @@ def _chain(who: Principal, asked: str | None) -> str:
 
 
 def _utc(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+    """Raises `time-out-of-range` for a time that UTC has no year for."""
+    if at is None or at.tzinfo is None:
+        return at and at.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise YuiError(
+            "time-out-of-range",
+            en="This time lies outside of the calendar: name one of this century.",
+            ja="この時刻は扱える範囲の外です。今世紀の時刻を指定してください。",
+        ) from None
 
 
 def _out(record: AuditRecord, chain: str, *, with_hardware: bool) -> AuditOut:

@@ -96,7 +96,8 @@ def chain_of(tenant: str | None) -> str:
 
 def time_text(at: datetime) -> str:
     """UTC to the microsecond, always of the same length: `2026-04-01T12:00:00.000000Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    utc = at.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="microseconds") + "Z"
 
 
 def canonical(value: object) -> bytes:

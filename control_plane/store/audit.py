@@ -26,7 +26,9 @@ from sqlalchemy import (
     cast,
     func,
     insert,
+    literal,
     select,
+    union_all,
 )
 from sqlalchemy.engine import Row
 
@@ -104,7 +106,7 @@ class AuditReads(Rows):
 
     def audit_end(self, chain: str) -> ChainEnd:
         """Where the chain stands."""
-        return _end(self._connection, chain)
+        return _ends(self._connection, [chain])[chain]
 
     def audit_ends(self, of: str = ALL, until: int | None = None) -> Mapping[str, ChainEnd]:
         """Where each chain that has entries stands, the one over all among them; or where `of` alone
@@ -203,20 +205,28 @@ class AuditWrites(AuditReads):
 
     def _latest_ends(self, chains: Sequence[str]) -> dict[str, ChainEnd]:
         if self._aside is None:
-            return {chain: _end(self._connection, chain) for chain in chains}
+            return _ends(self._connection, chains)
         with self._aside.connect() as connection:
-            return {chain: _end(connection, chain) for chain in chains}
+            return _ends(connection, chains)
 
 
-def _end(connection: Connection, chain: str) -> ChainEnd:
+def _ends(connection: Connection, chains: Sequence[str]) -> dict[str, ChainEnd]:
+    """Of all in one statement: whoever waits to write waits for it."""
     table = tables.audit_entries
-    if chain == ALL:
-        query = select(table.c.sequence, table.c.link).order_by(table.c.sequence.desc())
-    else:
-        own = select(table.c.position, table.c.hash).where(table.c.chain == chain, _NUMBERED)
-        query = own.order_by(table.c.position.desc())
-    row = connection.execute(query.limit(1)).first()
-    return ChainEnd() if row is None else ChainEnd(row[0], _sound_hash(row[1]))
+    each = []
+    for chain in chains:
+        name = literal(chain).label("chain")
+        if chain == ALL:
+            own = select(name, table.c.sequence.label("place"), table.c.link.label("hash"))
+            last = own.order_by(table.c.sequence.desc())
+        else:
+            own = select(name, table.c.position.label("place"), table.c.hash.label("hash"))
+            own = own.where(table.c.chain == chain, _NUMBERED)
+            last = own.order_by(table.c.position.desc())
+        each.append(select(last.limit(1).subquery()))
+    rows = connection.execute(union_all(*each))
+    found = {row.chain: ChainEnd(row.place, _sound_hash(row.hash)) for row in rows}
+    return {chain: found.get(chain, ChainEnd()) for chain in chains}
 
 
 def _sound_hash(stands: object) -> str:

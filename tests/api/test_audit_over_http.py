@@ -87,6 +87,8 @@ def test_a_part_is_chosen_by_time(signing: Api) -> None:
     nothing = check(exported(signing, "?from=2100-01-01T00:00:00Z"))
     assert (nothing.whole, nothing.entries) == (True, 0)
     problem_of(signing.get("/v1/audit/export?from=yesterday"), 422, "request-invalid")
+    beyond = signing.get("/v1/audit/export?from=0001-01-01T00:00:00%2B14:00")
+    problem_of(beyond, 422, "time-out-of-range")
 
 
 @pytest.mark.parametrize(
