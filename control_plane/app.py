@@ -35,6 +35,7 @@ from control_plane.http.waiting import Watch
 from control_plane.journal.audit_routes import router as audit_router
 from control_plane.journal.audit_signing import Signer
 from control_plane.journal.routes import router as journal_router
+from control_plane.model.membership import ApprovalRule
 from control_plane.model.units import Seconds
 from control_plane.pool.routes import router as pool_router
 from control_plane.store import Store
@@ -43,6 +44,7 @@ from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
 from tenants.lifecycle_routes import router as lifecycle_router
 from tenants.lists import router as lists_router
+from tenants.membership_routes import router as membership_router
 from tenants.quota_routes import router as quota_router
 from tenants.register import MemberRegister
 from tenants.routes import Membership
@@ -62,7 +64,7 @@ class Options:
     audit trail's heads are not signed here. `body_bytes` is
     the most that a request may carry, within `body_patience`; it waits for its turn to have its token
     proved for `token_patience`; a waiting request sees a change after `look_every`. `providers` are
-    those whose users may sign in."""
+    those whose users may sign in. `approval` says how many people let a member in."""
 
     catalogue: Catalogue
     register: MemberRegister = field(default_factory=MemberRegister)
@@ -73,6 +75,7 @@ class Options:
     token_patience: Seconds = Seconds(5)
     providers: IdentityProviders | None = None
     look_every: Seconds = Seconds(0.5)
+    approval: ApprovalRule = ApprovalRule.TWO_PERSONS
 
 
 def create_app(store: Store, world: World, options: Options) -> FastAPI:
@@ -100,11 +103,12 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.state.edge = Edge(store, world, watch, InFlight())
     app.state.last_used = LastUsed()
     app.state.providers = options.providers
-    app.state.membership = Membership(options.catalogue, options.register)
+    app.state.membership = Membership(options.catalogue, options.register, options.approval)
     for router in (
         health_router,
         pool_router,
         lists_router,
+        membership_router,
         tenants_router,
         lifecycle_router,
         system_router,

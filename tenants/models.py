@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from control_plane.http.bounds import CodeText, Name, RequestBody, ResponseBody, ShortText
+from control_plane.http.bounds import Name, RequestBody, ResponseBody
 from control_plane.pool.models import RefugeOut, Size
 from tenants.blueprint_models import LackOut
 
 
-class MemberIn(RequestBody):
-    """A municipality joins with the business systems named by `blueprints`. Name, reading,
-    prefecture and population come from the member register; what is given here goes first."""
-
-    code: CodeText
-    blueprints: Annotated[list[Name], Field(min_length=1, max_length=50)]
-    region: Name | None = None
-    name: ShortText | None = None
-    kana: ShortText | None = None
-    prefecture: ShortText | None = None
-    population: int | None = Field(default=None, ge=0, le=20_000_000)
-
-
 class MemberOut(ResponseBody):
-    """`band` is the size class by population that chooses flavors."""
+    """`band` is the size class by population that chooses flavors; `state` has been so `since` then. In
+    a plan both are null."""
 
     code: str
     name: str
@@ -34,6 +22,10 @@ class MemberOut(ResponseBody):
     prefecture: str
     population: int
     band: str
+    state: Literal["applied", "approved", "connected", "hosted", "rejected", "withdrawn"] | None = (
+        None
+    )
+    since: datetime | None = None
 
 
 class PlannedServer(ResponseBody):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from control_plane.admission import NewServer, admit
@@ -25,27 +25,20 @@ from control_plane.model.ids import (
     ServerId,
     SystemId,
 )
+from control_plane.model.membership import Membership
 from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.pool import FailureDomain, Region
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Store, Transaction
+from tenants.asked import Asked, JoinRequest
 from tenants.catalogue import Catalogue
+from tenants.letting_in import alone
 from tenants.register import MemberRegister
 
-
-@dataclass(frozen=True, slots=True)
-class JoinRequest:
-    """`region` None means the region that serves the member's prefecture. What is None of the rest
-    comes from the member register."""
-
-    code: str
-    blueprints: tuple[BlueprintId, ...]
-    region: RegionId | None = None
-    name: str | None = None
-    kana: str | None = None
-    prefecture: str | None = None
-    population: int | None = None
+JOIN = "member.join"
+APPROVE = "member.approve"
+"""What the audit trail calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +56,9 @@ class Joined:
 
 
 Kept = Callable[[Transaction, Operation], None]
+
+LetIn = Callable[[Transaction, Asked], Membership]
+"""The approved membership that is to be written, asked for before and after planning. It may refuse."""
 
 
 def _keep_nothing(_: Transaction, __: Operation) -> None:
@@ -87,10 +83,11 @@ class Onboarding:
         *,
         dry_run: bool = False,
         keep: Kept = _keep_nothing,
+        let_in: LetIn | None = None,
     ) -> Joined:
         """Admit the member with all servers of its blueprints in one transaction: tenant, systems,
         servers with addresses, refuges, its guarantee and quota, operation, audit entry and event. `keep` is called within
-        it; in a dry run everything is undone.
+        it; in a dry run everything is undone. Without `let_in` whoever asks lets it in alone.
 
         Raises `municipality-code-malformed`, `municipality-code-check-digit`,
         `municipality-unknown`, `prefecture-wrong`, `blueprint-not-found`, `blueprint-twice`,
@@ -99,19 +96,13 @@ class Onboarding:
         `flavor-not-found`, `image-not-found`, `image-larger-than-disk`, `no-room`,
         `addresses-exhausted`.
         """
-        tenant = self.register.tenant(
-            MunicipalityCode(request.code),
-            name=request.name,
-            kana=request.kana,
-            prefecture=request.prefecture,
-            population=request.population,
-        )
-        blueprints = self.blueprints(request.blueprints)
-        with self.store.read() as tx:
-            region = region_for(tx, tenant, request.region)
+        asked = self.understand(request)
+        tenant, region, blueprints = asked.tenant, asked.region, asked.blueprints
+        approve = let_in or alone(who, at)
         operation_id = OperationId(f"op-{self.draw(16)}")
 
         def prepare(tx: Transaction) -> Sequence[NewServer]:
+            approve(tx, asked)
             tx.add_tenant(tenant)
             taken = {mac_of(id) for id in tx.server_ids()}
             wanted: list[NewServer] = []
@@ -122,10 +113,12 @@ class Onboarding:
         def finish(tx: Transaction, servers: Sequence[Server]) -> Operation:
             operation = _operation(operation_id, tenant, servers, at)
             tx.put_operation(operation)
+            tx.put_membership(replace(approve(tx, asked), operation=operation.id))
             tx.put_allotment(allotment_at_joining(tenant.code, region, _needed(servers)))
             keep(tx, operation)
             tx.add_event(_event(tenant, blueprints, len(servers), at))
-            tx.add_audit(_audit(who, tenant, region, blueprints, at))
+            action = JOIN if let_in is None else APPROVE
+            tx.add_audit(_audit(who, tenant, region, blueprints, at, action=action))
             return operation
 
         admitted = admit(self.store, region, prepare, finish, dry_run=dry_run)
@@ -144,6 +137,20 @@ class Onboarding:
             admitted.result,
         )
 
+    def understand(self, request: JoinRequest) -> Asked:
+        """Raises what is wrong with the request, whatever room there is: see `join`."""
+        tenant = self.register.tenant(
+            MunicipalityCode(request.code),
+            name=request.name,
+            kana=request.kana,
+            prefecture=request.prefecture,
+            population=request.population,
+        )
+        blueprints = self.blueprints(request.blueprints, request.versions)
+        with self.store.read() as tx:
+            region = region_for(tx, tenant, request.region)
+        return Asked(tenant, region, blueprints, request.own_site)
+
     def add_system(
         self,
         tx: Transaction,
@@ -161,8 +168,10 @@ class Onboarding:
         tx.add_system(system)
         return [self._new_server(tx, tenant, system, server, taken) for server in blueprint.servers]
 
-    def blueprints(self, names: Sequence[BlueprintId]) -> tuple[Blueprint, ...]:
-        """Raises `blueprint-not-found`, `blueprint-twice`, `container-groups-not-runnable`."""
+    def blueprints(
+        self, names: Sequence[BlueprintId], versions: Sequence[int] = ()
+    ) -> tuple[Blueprint, ...]:
+        """The newest without `versions`. Raises `blueprint-not-found`, `blueprint-twice`, `container-groups-not-runnable`."""
         for position, name in enumerate(names):
             if name in names[:position]:
                 raise YuiError(
@@ -171,7 +180,8 @@ class Onboarding:
                     ja=f"ブループリント {name} が二度指定されています。システムは団体ごとに1つです。",
                     fields={"blueprint": name},
                 )
-        found = tuple(self.catalogue.blueprint(name) for name in names)
+        wanted = versions or (None,) * len(names)
+        found = tuple(self.catalogue.blueprint(*each) for each in zip(names, wanted, strict=True))
         for blueprint in found:
             _need_servers_alone(blueprint)
         return found
@@ -318,9 +328,11 @@ def _audit(
     region: RegionId,
     blueprints: Sequence[Blueprint],
     at: datetime,
+    *,
+    action: str,
 ) -> AuditEntry:
     return who.did(
-        "member.join",
+        action,
         f"member:{tenant.code}",
         at,
         tenant=tenant.code,

@@ -1,4 +1,4 @@
-"""Members, systems, servers and the catalogue over HTTP."""
+"""Servers over HTTP, and what this capability knows beside the state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
-from control_plane.model.ids import BlueprintId, Generation, HostId, RegionId, ServerId
+from control_plane.model.ids import Generation, HostId, ServerId
+from control_plane.model.membership import ApprovalRule
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Power, Server
 from control_plane.pool.models import RefugeOut
@@ -28,17 +29,14 @@ from control_plane.store import Transaction
 from tenants.catalogue import Catalogue
 from tenants.models import (
     ConsoleOut,
-    JoinPlan,
-    MemberIn,
     MigrateIn,
     ServerOut,
     ServerPlan,
     ServerRefuges,
 )
-from tenants.onboarding import JoinRequest, Onboarding
 from tenants.register import MemberRegister
 from tenants.servers import expect, find_server, migrate, read_console, set_power
-from tenants.views import join_plan, server_out, server_plan
+from tenants.views import server_out, server_plan
 
 router = APIRouter(prefix="/v1", tags=["tenants"])
 
@@ -49,6 +47,7 @@ class Membership:
 
     catalogue: Catalogue
     register: MemberRegister
+    rule: ApprovalRule = ApprovalRule.TWO_PERSONS
 
 
 def _membership(request: Request) -> Membership:
@@ -60,50 +59,6 @@ Known = Annotated[Membership, Depends(_membership)]
 _REHEARSED: dict[int | str, dict[str, Any]] = {
     200: {"model": ServerPlan, "description": "With `dry_run`."}
 }
-
-
-@router.post(
-    "/members",
-    status_code=202,
-    response_model=OperationOut,
-    responses={200: {"model": JoinPlan, "description": "With `dry_run`."}},
-)
-@audited("member.join", "member")
-def join(
-    body: MemberIn,
-    who: Annotated[Principal, needs(Permission.MEMBERS_APPLY)],
-    edge: AtHand,
-    known: Known,
-    once: Once,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
-    """A municipality joins with the systems it chose: all of it is admitted, or nothing."""
-    onboarding = Onboarding(edge.store, known.catalogue, known.register)
-    request = JoinRequest(
-        code=body.code,
-        blueprints=tuple(BlueprintId(name) for name in body.blueprints),
-        region=None if body.region is None else RegionId(body.region),
-        name=body.name,
-        kana=body.kana,
-        prefecture=body.prefecture,
-        population=body.population,
-    )
-
-    def rehearse(_: Remember) -> JoinPlan:
-        return join_plan(onboarding.join(request, who, edge.clock.now(), dry_run=True))
-
-    def work(remember: Remember) -> OperationOut:
-        joined = onboarding.join(
-            request,
-            who,
-            edge.clock.now(),
-            keep=lambda tx, operation: remember(tx, operation_out(operation)),
-        )
-        return operation_out(joined.operation)
-
-    with named_in_body():
-        return once.run(rehearse) if dry_run else once.run(work, status=202, headers=_location)
 
 
 @router.get("/servers/{server}", response_model=ServerOut)
@@ -214,7 +169,7 @@ def _change_power(change: PowerChange, edge: Edge, once: OnceOnly, *, dry_run: b
             _, operation = make(tx, lambda begun: remember(tx, operation_out(begun)))
         return operation_out(operation)
 
-    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=_location)
+    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=location)
 
 
 @router.post(
@@ -255,8 +210,8 @@ def migrate_server(
         _, operation = make(lambda tx, begun: remember(tx, operation_out(begun)))
         return operation_out(operation)
 
-    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=_location)
+    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=location)
 
 
-def _location(operation: Mapping[str, Any]) -> Mapping[str, str]:
+def location(operation: Mapping[str, Any]) -> Mapping[str, str]:
     return {"Location": f"/v1/operations/{operation['id']}"}

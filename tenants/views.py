@@ -9,6 +9,7 @@ from control_plane.model.addressing import mac_of
 from control_plane.model.blueprint import System
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId
+from control_plane.model.membership import Membership
 from control_plane.model.operation import Operation
 from control_plane.model.tenant import Tenant
 from control_plane.model.workload import (
@@ -35,7 +36,7 @@ from tenants.models import (
 from tenants.onboarding import Joined
 
 
-def member_out(tenant: Tenant) -> MemberOut:
+def member_out(tenant: Tenant, membership: Membership | None = None) -> MemberOut:
     return MemberOut(
         code=tenant.code.text,
         name=tenant.name,
@@ -43,6 +44,8 @@ def member_out(tenant: Tenant) -> MemberOut:
         prefecture=tenant.prefecture,
         population=tenant.population,
         band=tenant.band.value,
+        state=None if membership is None else membership.state.value,
+        since=None if membership is None else membership.standing.since,
     )
 
 

@@ -22,22 +22,27 @@ LOCAL_COMMAND = "local-command"
 def bootstrap_operator_token(
     store: Store, *, label: str = "first operator", now: datetime | None = None
 ) -> str:
-    """A new operator's token, for the command that prints it once. Whoever may open the state's
-    file may already do everything, so nobody else is asked."""
+    """`bootstrap_token` for whoever looks after the pool."""
+    return bootstrap_token(store, Role.OPERATOR, label=label, now=now)
+
+
+def bootstrap_token(store: Store, role: Role, *, label: str, now: datetime | None = None) -> str:
+    """A new token with a role of the consortium, for the command that prints it once. Whoever may open
+    the state's file may already do everything, so nobody else is asked."""
     at = now or datetime.now(UTC)
     fresh = new_token()
     with store.write() as tx:
-        tx.add_token(Token(fresh.id, fresh.hash, Role.OPERATOR, None, label))
+        tx.add_token(Token(fresh.id, fresh.hash, role, None, label))
         tx.add_audit(
             AuditEntry(
                 at=at,
                 principal=LOCAL_COMMAND,
-                role=Role.OPERATOR,
+                role=role,
                 tenant=None,
                 action="token.issue",
                 subject=f"token:{fresh.id}",
                 outcome="done",
-                fields={"label": label, "role": Role.OPERATOR.value},
+                fields={"label": label, "role": role.value},
             )
         )
     return fresh.text

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from control_plane.cli.help_access_ja import HELP_ACCESS_JA
+
 HELP_OPTION_JA = "この説明を表示します。"
 
 HELP_JA: Mapping[str, str] = {
+    **HELP_ACCESS_JA,
     "The cloud that municipalities own together. The options below hold for every command and may stand anywhere on the line. Where they are missing, YUI_URL, YUI_TOKEN_FILE, YUI_CA_FILE, YUI_PROFILE and YUI_LANG count, and then the file ~/.config/yui/config.toml (mode 600), which knows url, token_file and ca_file, at its top or in tables named profile.NAME.": "自治体が共同で持つクラウドです。\n\n下のオプションはすべてのコマンドで使え、どの位置に書いてもかまいません。省略すると、環境変数 YUI_URL、YUI_TOKEN_FILE、YUI_CA_FILE、YUI_PROFILE、YUI_LANG、次にファイル ~/.config/yui/config.toml(モード 600)の url、token_file、ca_file(先頭または profile.名前 の表)に従います。",
     "Exit codes: 0 done · 1 refused, failed, or the answer is no · 2 the command line is wrong · 3 not found · 4 no access · 5 the API can't be reached · 6 in conflict with the present state: try again · 130 interrupted (what was begun on the server goes on).": "終了コード: 0 完了 · 1 拒否・失敗・「いいえ」 · 2 コマンドの指定誤り · 3 見つからない · 4 権限なし · 5 API に接続できない · 6 現在の状態と矛盾(やり直し可) · 130 中断(サーバー側の処理は続きます)",
     # Options of every command
@@ -45,8 +48,24 @@ HELP_JA: Mapping[str, str] = {
     "power-off: cut its power and read it back. word: you state that it is off.": "power-off: 電源を切り、切れたことを確認します。word: 電源が切れていると証言します。",
     # Members, systems, servers
     "Member municipalities.": "参加団体",
-    "List the members.": "参加団体を一覧します。",
-    "Let a municipality join, with its standard systems.": "市区町村が標準システムとともに参加します。",
+    "List the members and applicants, with their state.": "参加団体と申請中の団体を状態とともに一覧します。",
+    "Only those in this state, such as applied.": "この状態の団体だけ(例: applied)",
+    "Apply for a municipality to join, with its standard systems; another person approves.": "標準システムとともに参加を申請します。承認は別の人が行います。",
+    "The name of a site of its own that is to be connected.": "接続する自団体設備の名称",
+    "Whom to ask about that site.": "その設備の問い合わせ先",
+    "Let an applicant in: another person than who applied, and only where all of it fits.": "申請を承認します。申請者とは別の人が、すべて収まる場合にだけ承認できます。",
+    "Turn an application away.": "申請を却下します。",
+    "Why, in one sentence; the applicant reads it.": "理由を一文で。申請者に伝わります。",
+    "Take an application back.": "申請を取り下げます。",
+    "State that a member's own site reaches the pool.": "自団体設備とプールの接続を確認したことを記録します。",
+    "How you saw that it is reached, in one sentence; it is kept.": "接続をどう確認したかを一文で。記録に残ります。",
+    "Change whom to reach at a member, or its population; no server is resized by itself.": "団体の連絡先や人口を変更します。サーバーの大きさは自動では変わりません。",
+    "Whom to reach there.": "連絡先の担当者名",
+    "Their address.": "メールアドレス",
+    "Their number.": "電話番号",
+    "Show a member or applicant: its state, since when, and who let it in.": "団体または申請の状態、その日時、承認者を表示します。",
+    "How many people it takes to let a member in.": "団体の参加に必要な人数",
+    "Where no approver has a token yet: write one to this new file (mode 600), for another person than the operator.": "承認者のトークンがまだなければ、このファイルを新しく作って書き込みます(モード 600)。運用担当者とは別の人に渡してください。",
     "Six-digit municipality code, such as 012220.": "6桁の団体コード(例: 012220)",
     "A standard system to run; repeat it for several. Without it: all of the catalogue.": "使う標準システム。繰り返して複数指定できます。省略するとカタログのすべて",
     "The region to live in. Without it: the one that takes the prefecture.": "収容するリージョン。省略すると都道府県を受け持つリージョン",

@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from control_plane.cli import messages as m
 from control_plane.cli.blueprints import warn_of_lacks
+from control_plane.cli.client import segment
+from control_plane.cli.language import Message
 from control_plane.cli.operations import follow, raise_if_failed
 from control_plane.cli.options import DryRun, Wait
-from control_plane.cli.output import Column
+from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.journal.models import OperationOut
+from control_plane.model.membership import MembershipState
 from control_plane.model.tenant import MunicipalityCode
 from tenants.blueprint_models import BlueprintOut
+from tenants.membership_models import MemberChanged, MemberDetails
 from tenants.models import JoinPlan, MemberOut
+
+MEMBER_APPLY = "member.apply"
+"""The kind of operation that ends when an application is decided."""
 
 app = typer.Typer(no_args_is_help=True, help="Member municipalities.")
 
 
+Code = Annotated[
+    str, typer.Argument(help="Six-digit municipality code, such as 012220.", metavar="CODE")
+]
+
+
 @app.command("list")
-def list_(context: typer.Context) -> None:
-    """List the members."""
+def list_(
+    context: typer.Context,
+    *,
+    state: Annotated[
+        MembershipState | None,
+        typer.Option(help="Only those in this state, such as applied."),
+    ] = None,
+) -> None:
+    """List the members and applicants, with their state."""
     session = session_of(context)
-    documents = session.api.every("/v1/members")
+    query = {} if state is None else {"state": state.value}
+    documents = session.api.every("/v1/members", **query)
     if session.screen.json:
         session.screen.data(documents)
         return
@@ -40,6 +60,8 @@ def list_(context: typer.Context) -> None:
             Column(m.PREFECTURE),
             Column(m.POPULATION, "right"),
             Column(m.BAND),
+            Column(m.STATE),
+            Column(m.SINCE),
         ],
         [
             (
@@ -49,6 +71,8 @@ def list_(context: typer.Context) -> None:
                 member.prefecture,
                 f"{member.population:,}",
                 member.band,
+                State(member.state or "-"),
+                "-" if member.since is None else local_time(member.since.isoformat()),
             )
             for member in members
         ],
@@ -58,9 +82,7 @@ def list_(context: typer.Context) -> None:
 @app.command()
 def join(
     context: typer.Context,
-    code: Annotated[
-        str, typer.Argument(help="Six-digit municipality code, such as 012220.", metavar="CODE")
-    ],
+    code: Code,
     *,
     blueprint: Annotated[
         list[str] | None,
@@ -80,10 +102,16 @@ def join(
     kana: Annotated[str | None, typer.Option(help="How its name is read.")] = None,
     prefecture: Annotated[str | None, typer.Option(help="Its prefecture, such as 北海道.")] = None,
     population: Annotated[int | None, typer.Option(help="Its residents.", min=0)] = None,
+    own_site: Annotated[
+        str | None, typer.Option(help="The name of a site of its own that is to be connected.")
+    ] = None,
+    own_site_contact: Annotated[
+        str | None, typer.Option(help="Whom to ask about that site.")
+    ] = None,
     wait: Wait = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Let a municipality join, with its standard systems."""
+    """Apply for a municipality to join, with its standard systems; another person approves."""
     session = session_of(context)
     MunicipalityCode(code)
     body: dict[str, object] = {"code": code, "blueprints": blueprint or _all_blueprints(session)}
@@ -95,23 +123,158 @@ def join(
         "population": population,
     }
     body.update({key: value for key, value in given.items() if value is not None})
+    if own_site is not None or own_site_contact is not None:
+        body["own_site"] = {"name": own_site or "", "contact": own_site_contact or ""}
     document = session.api.post("/v1/members", body, dry_run=dry_run)
     if dry_run:
         _show_plan(session, document)
         return
+    _join_or_follow(session, code, document, wait=wait)
+
+
+@app.command()
+def approve(
+    context: typer.Context, code: Code, *, wait: Wait = False, dry_run: DryRun = False
+) -> None:
+    """Let an applicant in: another person than who applied, and only where all of it fits."""
+    session = session_of(context)
+    path = f"/v1/members/{segment(code)}/approve"
+    document = session.api.post(path, dry_run=dry_run)
+    if dry_run:
+        _show_plan(session, document)
+        return
+    _join_or_follow(session, code, document, wait=wait)
+
+
+@app.command()
+def reject(
+    context: typer.Context,
+    code: Code,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, in one sentence; the applicant reads it.")],
+) -> None:
+    """Turn an application away."""
+    session = session_of(context)
+    path = f"/v1/members/{segment(code)}/reject"
+    _tell(session, session.api.post(path, {"reason": reason}), m.MEMBER_REJECTED)
+
+
+@app.command()
+def withdraw(context: typer.Context, code: Code) -> None:
+    """Take an application back."""
+    session = session_of(context)
+    path = f"/v1/members/{segment(code)}/withdraw"
+    _tell(session, session.api.post(path), m.MEMBER_WITHDRAWN)
+
+
+@app.command()
+def connect(
+    context: typer.Context,
+    code: Code,
+    *,
+    statement: Annotated[
+        str, typer.Option(help="How you saw that it is reached, in one sentence; it is kept.")
+    ],
+) -> None:
+    """State that a member's own site reaches the pool."""
+    session = session_of(context)
+    path = f"/v1/members/{segment(code)}/connect"
+    _tell(session, session.api.post(path, {"statement": statement}), m.MEMBER_CONNECTED)
+
+
+@app.command()
+def change(
+    context: typer.Context,
+    code: Code,
+    *,
+    contact_name: Annotated[str | None, typer.Option(help="Whom to reach there.")] = None,
+    email: Annotated[str | None, typer.Option(help="Their address.")] = None,
+    phone: Annotated[str | None, typer.Option(help="Their number.")] = None,
+    population: Annotated[int | None, typer.Option(help="Its residents.", min=0)] = None,
+) -> None:
+    """Change whom to reach at a member, or its population; no server is resized by itself."""
+    session = session_of(context)
+    path = f"/v1/members/{segment(code)}"
+    body: dict[str, object] = {} if population is None else {"population": population}
+    contact = {"name": contact_name, "email": email, "phone": phone}
+    given = {key: value for key, value in contact.items() if value is not None}
+    if given:
+        body["contact"] = {
+            **read(MemberDetails, session.api.get(path)).contact.model_dump(),
+            **given,
+        }
+    document = session.api.patch(path, body)
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    changed = read(MemberChanged, document)
+    session.screen.say(m.MEMBER_CHANGED, code=code)
+    for size in changed.sizes:
+        session.screen.say(
+            m.SIZE_WOULD_BE, server=size.server, flavor=size.flavor, would_be=size.would_be
+        )
+
+
+@app.command()
+def show(context: typer.Context, code: Code) -> None:
+    """Show a member or applicant: its state, since when, and who let it in."""
+    session = session_of(context)
+    document = session.api.get(f"/v1/members/{segment(code)}")
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    member = read(MemberDetails, document)
+    site, contact = member.own_site, member.contact
+    reached = (contact.name, contact.email, contact.phone)
+    session.screen.pairs(
+        [
+            (m.CODE, member.code),
+            (m.NAME, member.name),
+            (m.PREFECTURE, member.prefecture),
+            (m.POPULATION, f"{member.population:,}"),
+            (m.STATE, State(member.state or "-")),
+            (m.SINCE, "-" if member.since is None else local_time(member.since.isoformat())),
+            (m.REGION, member.region),
+            (m.BLUEPRINT, ", ".join(f"{a.blueprint} v{a.version}" for a in member.applied_for)),
+            (m.OWN_SITE, "-" if site is None else f"{site.name} ({site.contact})"),
+            (m.CONTACT, ", ".join(each for each in reached if each) or "-"),
+            (m.APPLIED_BY, member.applied_by or "-"),
+            (m.DECIDED_BY, member.decided_by or "-"),
+            (m.REASON, member.reason or "-"),
+        ]
+    )
+
+
+def _join_or_follow(session: Session, code: str, document: dict[str, Any], *, wait: bool) -> None:
     operation = read(OperationOut, document)
+    applied = operation.kind == MEMBER_APPLY
     if not wait:
         if session.screen.json:
             session.screen.data(document)
         else:
-            session.screen.say(m.JOIN_ACCEPTED, code=code, operation=operation.id)
+            said = m.APPLICATION_WAITS if applied else m.JOIN_ACCEPTED
+            session.screen.say(said, code=code, operation=operation.id)
         return
+    if applied:
+        session.screen.note(m.WAITING_FOR_APPROVAL, code=code)
+        raise_if_failed(session, read(OperationOut, follow(session, document)))
+        member = read(MemberDetails, session.api.get(f"/v1/members/{segment(code)}"))
+        session.screen.note(m.APPROVED_NOW_BUILT, code=code)
+        document = session.api.get(f"/v1/operations/{segment(member.operation or operation.id)}")
     document = follow(session, document)
     operation = read(OperationOut, document)
     if session.screen.json:
         session.screen.data(document)
     raise_if_failed(session, operation)
     session.screen.say(m.JOINED, code=code, done=operation.done, total=operation.total)
+
+
+def _tell(session: Session, document: dict[str, Any], said: Message) -> None:
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    member = read(MemberDetails, document)
+    session.screen.say(said, name=member.name, code=member.code)
 
 
 def _all_blueprints(session: Session) -> list[str]:

@@ -161,6 +161,38 @@ JOIN_ACCEPTED = _M(
     "{code} is joining; the operation is {operation}. Follow it with `yui operation show {operation} --wait`.",
     "{code} の参加を受け付けました(操作 {operation})。`yui operation show {operation} --wait` で進みを確認できます。",
 )
+APPLICATION_WAITS = _M(
+    "{code} has applied and waits for another person: `yui member approve {code}`. Follow it with `yui operation show {operation} --wait`.",
+    "{code} の参加を申請しました。別の人の承認(`yui member approve {code}`)を待っています。`yui operation show {operation} --wait` で確認できます。",
+)
+WAITING_FOR_APPROVAL = _M(
+    "{code} has applied. Waiting for another person to approve: `yui member approve {code}`.",
+    "{code} の参加を申請しました。別の人の承認(`yui member approve {code}`)を待っています。",
+)
+APPROVED_NOW_BUILT = _M(
+    "{code} is approved; its systems are being started.",
+    "{code} が承認されました。システムを起動しています。",
+)
+MEMBER_REJECTED = _M(
+    "The application of {name} ({code}) is rejected.", "{name}({code})の申請を却下しました。"
+)
+MEMBER_WITHDRAWN = _M(
+    "The application of {name} ({code}) is withdrawn.", "{name}({code})の申請を取り下げました。"
+)
+MEMBER_CONNECTED = _M(
+    "{name} ({code}) is connected with its own site.",
+    "{name}({code})の自団体設備との接続を記録しました。",
+)
+MEMBER_CHANGED = _M("{code} is changed.", "{code} を変更しました。")
+SIZE_WOULD_BE = _M(
+    "{server} is {flavor}; its blueprint would now choose {would_be}. Nothing is resized by itself.",
+    "{server} は {flavor} ですが、ブループリントでは {would_be} になります。自動では変更しません。",
+)
+OWN_SITE = _M("OWN SITE", "自団体設備")
+CONTACT = _M("CONTACT", "連絡先")
+REASON = _M("REASON", "理由")
+APPLIED_BY = _M("APPLIED BY", "申請者")
+DECIDED_BY = _M("DECIDED BY", "決定者")
 JOINED = _M(
     "{code} has joined: {done} of {total} steps done.",
     "{code} が参加しました({done}/{total} 段階完了)。",

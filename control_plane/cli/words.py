@@ -36,6 +36,13 @@ STATES = {
     "removed": Message("removed", "削除"),
     "valid": Message("valid", "有効"),
     "invalid": Message("invalid", "無効"),
+    "lapsed": Message("lapsed", "時間切れ"),
+    "applied": Message("applied", "申請中"),
+    "approved": Message("approved", "承認済み"),
+    "connected": Message("connected", "接続済み"),
+    "hosted": Message("hosted", "参加中"),
+    "rejected": Message("rejected", "却下"),
+    "withdrawn": Message("withdrawn", "取り下げ"),
     "yes": Message("yes", "はい"),
     "no": Message("no", "いいえ"),
 }

@@ -12,6 +12,7 @@ from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.store import tables
 from control_plane.store.capacity_tables import allotments, holding_refuges, holdings
+from control_plane.store.membership_tables import memberships
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
 
 
@@ -26,6 +27,10 @@ class TenancyReads(Rows):
         if row is None:
             raise not_found("tenant", code)
         return _tenant(row)
+
+    def find_tenant(self, code: TenantName) -> Tenant | None:
+        row = self._first(select(tables.tenants).where(tables.tenants.c.code == str(code)))
+        return None if row is None else _tenant(row)
 
     def systems(
         self, tenant: TenantName | None = None, region: RegionId | None = None
@@ -64,6 +69,15 @@ class TenancyWrites(TenancyReads):
             )
         )
 
+    def set_population(self, code: TenantName, population: int) -> None:
+        """Raises `tenant-not-found`."""
+        self._need("tenant", tables.tenants, code)
+        self._connection.execute(
+            update(tables.tenants)
+            .where(tables.tenants.c.code == str(code))
+            .values(population=population)
+        )
+
     def remove_tenant(self, code: TenantName) -> None:
         """Raises `tenant-in-use` while it has systems."""
         self._need("tenant", tables.tenants, code)
@@ -82,6 +96,7 @@ class TenancyWrites(TenancyReads):
         )
         for of in (holdings, allotments):
             self._connection.execute(delete(of).where(of.c.tenant == str(code)))
+        self._connection.execute(delete(memberships).where(memberships.c.code == str(code)))
         self._connection.execute(delete(tables.tenants).where(tables.tenants.c.code == str(code)))
 
     def add_system(self, system: System) -> None:

@@ -14,6 +14,7 @@ from control_plane.store.journal import JournalReads, JournalWrites
 from control_plane.store.leases import LeaseReads
 from control_plane.store.ledger import LedgerReads
 from control_plane.store.listing import ListingReads
+from control_plane.store.memberships import MembershipReads, MembershipWrites
 from control_plane.store.operations import OperationReads, OperationWrites
 from control_plane.store.regions import RegionReads
 from control_plane.store.servers import ServerReads, ServerWrites
@@ -30,6 +31,7 @@ class Snapshot(
     CertificateReads,
     ServerReads,
     TenancyReads,
+    MembershipReads,
     CatalogueReads,
     OperationReads,
     JournalReads,
@@ -47,6 +49,7 @@ class Transaction(
     CertificateWrites,
     AddressWrites,
     TenancyWrites,
+    MembershipWrites,
     CatalogueWrites,
     OperationWrites,
     JournalWrites,

@@ -47,6 +47,7 @@ def admit_all(
         began = time.monotonic()
         for count, code in enumerate(codes, start=1):
             cloud.api.post("/v1/members", {"code": code, "blueprints": list(blueprints)})
+            cloud.approver.post(f"/v1/members/{code}/approve")
             progress(count)
         regions = [str(region.id) for region in description.regions]
         certificates = [

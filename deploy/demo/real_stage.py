@@ -35,6 +35,7 @@ class RealStage:
         )
         self._guests = httpx.Client(timeout=_GUEST_TIMEOUT_S, trust_env=False)
         self.api: Api = self._cloud.api(narrator.language)
+        self.approver: Api = self._cloud.approver(narrator.language)
         self.hosts: Sequence[str] = [host.id for host in self._cloud.pool.hosts]
         self.hypervisor = self._cloud.hypervisor
 
@@ -79,6 +80,7 @@ class RealStage:
     def close(self) -> None:
         self._guests.close()
         self.api.close()
+        self.approver.close()
         self._cloud.destroy()
 
 

@@ -6,9 +6,10 @@ import shutil
 import tempfile
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from control_plane.access.service import bootstrap_operator_token
+from control_plane.access.service import bootstrap_token
 from control_plane.app import Options, create_app
 from control_plane.cli.client import Api
 from control_plane.cli.language import Language
@@ -17,6 +18,7 @@ from control_plane.cli.settings import Settings
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.http.listening import Listening
 from control_plane.http.serve import serve
+from control_plane.model.access import Role
 from control_plane.model.ids import ImageId
 from control_plane.model.image import Image, ImageFormat
 from control_plane.model.units import GiB
@@ -41,13 +43,18 @@ class SimulatedCloud:
         pools = [pool for site in description.sites for pool in site.storage_pools]
         self.world = SimulatedWorld(storage=pools, pace=pace)
         self._stop = threading.Event()
-        token_file = self._folder / "token"
-        write_private(token_file, lambda: bootstrap_operator_token(self.store, label="demo") + "\n")
+        token_files = {role: self._folder / role for role in (Role.OPERATOR, Role.APPROVER)}
+        for role, path in token_files.items():
+            write_private(path, partial(self._token, role))
         with self.store.write() as tx:
             tx.put_image(_image(self.world.clock.now()))
         url = self._serve(members)
-        self.api = Api(Settings(url, token_file, None), language)
+        self.api = Api(Settings(url, token_files[Role.OPERATOR], None), language)
+        self.approver = Api(Settings(url, token_files[Role.APPROVER], None), language)
         self.api.put("/v1/pool", to_json(description))
+
+    def _token(self, role: Role) -> str:
+        return bootstrap_token(self.store, role, label=f"demo {role}") + "\n"
 
     def _serve(self, members: Path) -> str:
         options = Options(load_catalogue(STANDARD_BLUEPRINTS), load_register(members))
@@ -68,6 +75,7 @@ class SimulatedCloud:
 
     def close(self) -> None:
         self.api.close()
+        self.approver.close()
         self._stop.set()
         self._server.join(_TIME_TO_BEGIN_S)
         self.store.close()

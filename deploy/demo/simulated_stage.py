@@ -32,6 +32,10 @@ class SimulatedStage:
     def api(self) -> Api:
         return self._cloud.api
 
+    @property
+    def approver(self) -> Api:
+        return self._cloud.approver
+
     def now(self) -> datetime:
         return self._cloud.world.clock.now()
 

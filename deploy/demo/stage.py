@@ -32,6 +32,11 @@ class Stage(Protocol):
         """The control plane's API, as an operator."""
         ...
 
+    @property
+    def approver(self) -> Api:
+        """The same, as the second person."""
+        ...
+
     def now(self) -> datetime:
         """The time by which the control plane dates its events."""
         ...

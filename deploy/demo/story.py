@@ -103,6 +103,7 @@ class Story:
         for code in MEMBERS:
             began = time.monotonic()
             self.stage.api.post("/v1/members", {"code": code, "blueprints": list(BLUEPRINTS)})
+            self.stage.approver.post(f"/v1/members/{code}/approve")
             took = time.monotonic() - began
             member = next(m for m in self.stage.api.every("/v1/members") if m["code"] == code)
             self.narrator.detail(

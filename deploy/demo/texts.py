@@ -20,7 +20,10 @@ HOSTS_UP = Message(
     "{count} hosts in {sites} data centres are clean and in use.",
     "{sites} つのデータセンターのホスト {count} 台が使用可能になりました。",
 )
-JOINING = Message("Members join through the API:", "参加団体が API から加入します:")
+JOINING = Message(
+    "Members apply through the API; a second person lets each of them in:",
+    "参加団体が API から申請し、別の担当者が承認します:",
+)
 JOINED = Message(
     "  {name} ({prefecture}, population {population:,}): {servers} servers admitted in {took:.2f} s",
     "  {name}({prefecture}、人口 {population:,} 人): サーバー {servers} 台を {took:.2f} 秒で受け入れ",

@@ -19,10 +19,16 @@ _MEMBERS = _CHECKOUT / "examples" / "trial" / "members.csv"
 _UP = Message(
     "The pool is up on {hypervisor}. Speak to it with:\n"
     "  export YUI_URL={url} YUI_TOKEN_FILE={token}\n"
-    "  .venv/bin/yui host list",
+    "  .venv/bin/yui host list\n"
+    "Two people let a member in. The second one's token is {approver}:\n"
+    "  .venv/bin/yui member join 012220\n"
+    "  YUI_TOKEN_FILE={approver} .venv/bin/yui member approve 012220",
     "プールが {hypervisor} で起動しました。次のように操作できます:\n"
     "  export YUI_URL={url} YUI_TOKEN_FILE={token}\n"
-    "  .venv/bin/yui host list",
+    "  .venv/bin/yui host list\n"
+    "団体の参加には2人が必要です。承認者のトークンは {approver} です:\n"
+    "  .venv/bin/yui member join 012220\n"
+    "  YUI_TOKEN_FILE={approver} .venv/bin/yui member approve 012220",
 )
 _MAKING = Message("Making: {what}", "作成中: {what}")
 _THERE = Message(
@@ -67,7 +73,14 @@ def _up(root: Path, language: Language) -> int:
         images=_KEPT_IMAGES if _KEPT_IMAGES.exists() else None,
         tell=lambda what: print(_MAKING.text(language, what=what), flush=True),
     )
-    print(_UP.text(language, hypervisor=cloud.hypervisor, url=cloud.url, token=cloud.token_file))
+    said = _UP.text(
+        language,
+        hypervisor=cloud.hypervisor,
+        url=cloud.url,
+        token=cloud.token_file,
+        approver=cloud.approver_token_file,
+    )
+    print(said)
     return 0
 
 

@@ -108,6 +108,10 @@ class LocalCloud:
         return self.root / "run" / "token"
 
     @property
+    def approver_token_file(self) -> Path:
+        return self.root / "run" / "approver-token"
+
+    @property
     def hypervisor(self) -> str:
         return (
             "libvirt/QEMU with KVM" if self.pool.accelerated else "libvirt/QEMU by emulation (TCG)"
@@ -115,6 +119,10 @@ class LocalCloud:
 
     def api(self, language: Language = Language.EN) -> Api:
         return Api(Settings(self.url, self.token_file, None), language)
+
+    def approver(self, language: Language = Language.EN) -> Api:
+        """As the second person."""
+        return Api(Settings(self.url, self.approver_token_file, None), language)
 
     def destroy(self) -> None:
         LocalCloud.remove(self.root)
@@ -155,6 +163,7 @@ class LocalCloud:
             "--plain-http", "--port", str(port),
             "--register", str(members.resolve()), "--images", str(images),
             "--first-token", str(self.token_file),
+            "--first-approver-token", str(self.approver_token_file),
         ]  # fmt: skip
         daemon.start("api", command, run, {**os.environ, "PYTHONUNBUFFERED": "1"})
         return f"http://127.0.0.1:{port}"

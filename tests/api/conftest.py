@@ -23,6 +23,7 @@ from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.model.host_health import Cleaning, HostHealth
 from control_plane.model.ids import HostId, ImageId, ServerId
 from control_plane.model.image import Image, ImageFormat
+from control_plane.model.membership import ApprovalRule
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.model.units import GiB, Seconds
 from control_plane.model.workload import Seen
@@ -175,13 +176,22 @@ def standard_catalogue() -> Catalogue:
 
 
 @contextmanager
-def opened(state_file: Path, token: str | None = None) -> Iterator[Api]:
-    with opened_at(f"sqlite:///{state_file}", state_file, token) as api:
+def opened(
+    state_file: Path,
+    token: str | None = None,
+    approval: ApprovalRule = ApprovalRule.ONE_PERSON,
+) -> Iterator[Api]:
+    with opened_at(f"sqlite:///{state_file}", state_file, token, approval) as api:
         yield api
 
 
 @contextmanager
-def opened_at(url: str, state_file: Path, token: str | None = None) -> Iterator[Api]:
+def opened_at(
+    url: str,
+    state_file: Path,
+    token: str | None = None,
+    approval: ApprovalRule = ApprovalRule.ONE_PERSON,
+) -> Iterator[Api]:
     """`contents` is for SQLite's file alone."""
     store = Store.open(url)
     world = SimulatedWorld()
@@ -193,6 +203,7 @@ def opened_at(url: str, state_file: Path, token: str | None = None) -> Iterator[
                 catalogue=standard_catalogue(),
                 register=MemberRegister({member.code: member for member in MEMBERS}),
                 look_every=Seconds(0.02),
+                approval=approval,
             ),
         )
         token = token or bootstrap_operator_token(store)

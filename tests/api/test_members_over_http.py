@@ -32,6 +32,8 @@ def test_joining_needs_only_a_code_and_the_systems_wanted(api: Api) -> None:
         "prefecture": "北海道",
         "population": 8040,
         "band": "under-50k",
+        "state": "approved",
+        "since": member["since"],
     }
     servers = {server["name"]: server for server in api.get("/v1/servers").json()["items"]}
     assert sorted(servers) == [

@@ -96,7 +96,11 @@ class Served:
 
 @contextlib.contextmanager
 def served(
-    folder: Path, *more: str, simulated: bool = True, state: Path | None = None
+    folder: Path,
+    *more: str,
+    simulated: bool = True,
+    state: Path | None = None,
+    approval: str = "one-person",
 ) -> Iterator[Served]:
     """Runs until the block ends, with `more` arguments; its token and pool file are below `folder`,
     and so is its state unless another place is given for it."""
@@ -118,6 +122,7 @@ def served(
             *("--register", str(folder / "register.csv")),
             *("--images", str(folder / "images")),
             *("--first-token", str(at.token_file)),
+            *("--approval", approval),
             "--plain-http",
             *(("--simulated",) if simulated else ()),
             *more,

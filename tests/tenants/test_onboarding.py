@@ -24,8 +24,9 @@ from control_plane.model.workload import Placed
 from control_plane.pool.description import apply_description
 from control_plane.pool_file import from_json
 from control_plane.store import Store
+from tenants.asked import JoinRequest
 from tenants.catalogue import Catalogue
-from tenants.onboarding import JoinRequest, Onboarding
+from tenants.onboarding import Onboarding
 from tenants.register import MemberRegister, load_register
 from tests.api.conftest import NOW, TINY, pool
 

@@ -25,8 +25,9 @@ from control_plane.placement import check
 from control_plane.pool.description import apply_description
 from control_plane.pool_file import parse
 from control_plane.store import Store
+from tenants.asked import JoinRequest
 from tenants.catalogue import STANDARD_BLUEPRINTS, Catalogue, load_catalogue
-from tenants.onboarding import JoinRequest, Onboarding
+from tenants.onboarding import Onboarding
 from tenants.register import MemberRegister
 from tests.api.conftest import NOW, TINY
 

@@ -1,0 +1,110 @@
+"""Members' lives as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from control_plane.http.bounds import (
+    CodeText,
+    Name,
+    RequestBody,
+    ResponseBody,
+    Sentence,
+    ShortText,
+    Statement,
+)
+from tenants.models import MemberOut
+
+
+class OwnSiteIn(RequestBody):
+    """What the municipality runs itself until now, and whom to ask about it."""
+
+    name: ShortText
+    contact: ShortText
+
+
+class MemberIn(RequestBody):
+    """A municipality joins with the business systems named by `blueprints`. Name, reading,
+    prefecture and population come from the member register; what is given here goes first. With
+    `own_site` it is connected before it counts as hosted."""
+
+    code: CodeText
+    blueprints: Annotated[list[Name], Field(min_length=1, max_length=50)]
+    region: Name | None = None
+    name: ShortText | None = None
+    kana: ShortText | None = None
+    prefecture: ShortText | None = None
+    population: int | None = Field(default=None, ge=0, le=20_000_000)
+    own_site: OwnSiteIn | None = None
+
+
+class RejectIn(RequestBody):
+    reason: Sentence
+
+
+class ConnectIn(RequestBody):
+    """`statement` says how it was seen that the site reaches the pool."""
+
+    statement: Statement
+
+
+class ContactIn(RequestBody):
+    """What is left out is nobody's."""
+
+    name: ShortText | None = None
+    email: Annotated[str, Field(max_length=254, pattern=r"^[!-?A-~]+@[!-?A-~]+$")] | None = None
+    phone: Annotated[str, Field(max_length=30, pattern=r"^[0-9+() -]+$")] | None = None
+
+
+class MemberChange(RequestBody):
+    """`contact` is the member's own to change, `population` the consortium's."""
+
+    contact: ContactIn | None = None
+    population: int | None = Field(default=None, ge=0, le=20_000_000)
+
+
+class OwnSiteOut(ResponseBody):
+    name: str
+    contact: str
+
+
+class ContactOut(ResponseBody):
+    name: str | None
+    email: str | None
+    phone: str | None
+
+
+class AppliedFor(ResponseBody):
+    blueprint: str
+    version: int
+
+
+class MemberDetails(MemberOut):
+    """`operation` is that of the application while it waits, then that of joining. Who applied, who
+    decided and why is told while that is the newest step; the audit trail keeps all of them."""
+
+    region: str
+    applied_for: list[AppliedFor]
+    own_site: OwnSiteOut | None
+    contact: ContactOut
+    applied_by: str | None
+    decided_by: str | None
+    reason: str | None
+    operation: str | None
+    generation: int
+
+
+class SizeChange(ResponseBody):
+    """A server whose blueprint gives another size to so many residents."""
+
+    server: str
+    flavor: str
+    would_be: str
+
+
+class MemberChanged(MemberDetails):
+    """`sizes` are what the blueprints would now choose otherwise; nothing is resized by itself."""
+
+    sizes: list[SizeChange]
