@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import stat
+import string
 
 import pytest
 
+from control_plane.cli import audit_messages
+from control_plane.cli.language import Message
 from tests.cli.running import run_here
 from tests.cli.served import served
 
@@ -140,3 +144,15 @@ def test_a_key_that_is_gone_is_not_made_anew_and_everything_else_goes_on(tmp_pat
         assert json.loads(second.yui("audit", "heads", "--json").stdout)["signing"] is False
         assert "not signed" in second.yui("audit", "verify").stdout
     assert (tmp_path / "away").read_bytes() == before
+
+
+def test_what_audit_says_it_says_in_both_languages():
+    said = {name: m for name, m in vars(audit_messages).items() if isinstance(m, Message)}
+    assert len(said) > 10
+    for name, message in said.items():
+        fields = [
+            {field for _, field, _, _ in string.Formatter().parse(text)}
+            for text in (message.en, message.ja)
+        ]
+        assert fields[0] == fields[1], name
+        assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", message.ja), name
