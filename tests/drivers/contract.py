@@ -26,7 +26,7 @@ from control_plane.drivers.protocol import (
 from control_plane.model.ids import Generation, ServerId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint
-from control_plane.model.units import MiB, Resources, Seconds, VCpu
+from control_plane.model.units import GiB, MiB, Resources, Seconds, VCpu
 
 BRIEFLY = Seconds(1.0)
 LONG = Seconds(60.0)
@@ -64,6 +64,10 @@ class TwoHosts(Protocol):
 
     def is_written_on(self, spec: ServerSpec) -> bool:
         """Whether that trace is still there."""
+        ...
+
+    def disk_size(self, spec: ServerSpec) -> GiB:
+        """The virtual size of the volume as it lies on the storage."""
         ...
 
     def running_size(self, driver: HostDriver, server: ServerId) -> Resources:
@@ -104,6 +108,10 @@ def seen(driver: HostDriver, spec: ServerSpec) -> tuple[Generation, RunState] | 
 def state(driver: HostDriver, spec: ServerSpec) -> RunState | None:
     found = seen(driver, spec)
     return found[1] if found else None
+
+
+def booted(driver: HostDriver, spec: ServerSpec) -> Generation:
+    return next(server.booted for server in driver.list_servers() if server.id == spec.id)
 
 
 class HostDriverContract:
@@ -250,6 +258,56 @@ class HostDriverContract:
         hosts.second.ensure_image(spec.image)
         hosts.second.ensure_volume(spec)
         assert hosts.is_written_on(spec)
+
+    def test_a_volume_of_another_build_is_made_anew_from_the_image(self, hosts: TwoHosts) -> None:
+        spec = hosts.spec()
+        prepare(hosts.first, spec)
+        hosts.write_on(spec)
+        anew = replace(spec, volume=replace(spec.volume, build=1))
+        launch(hosts.first, anew)
+        assert not hosts.is_written_on(anew)
+        hosts.first.destroy(spec.id, spec.generation)
+        hosts.write_on(anew)
+        hosts.second.ensure_volume(anew)
+        assert hosts.is_written_on(anew)
+
+    def test_a_volume_that_a_running_server_holds_is_not_made_anew(self, hosts: TwoHosts) -> None:
+        spec = hosts.spec()
+        launch(hosts.first, spec)
+        with pytest.raises(DiskLocked):
+            hosts.second.ensure_volume(replace(spec, volume=replace(spec.volume, build=1)))
+        hosts.first.destroy(spec.id, spec.generation)
+        launch(hosts.first, spec)
+
+    @pytest.mark.parametrize("running", [True, False])
+    def test_a_volume_grows_and_keeps_what_is_on_it(self, hosts: TwoHosts, running: bool) -> None:
+        spec = hosts.spec()
+        prepare(hosts.first, spec)
+        hosts.write_on(spec)
+        if running:
+            hosts.first.start(spec.id)
+        larger = replace(spec, volume=replace(spec.volume, size=GiB(spec.volume.size + 1)))
+        for _ in range(2):
+            hosts.first.grow_volume(larger)
+        hosts.first.define(larger)
+        hosts.first.destroy(spec.id, spec.generation)
+        hosts.second.ensure_volume(larger)
+        assert hosts.disk_size(larger) == spec.volume.size + 1
+        assert hosts.is_written_on(larger)
+
+    def test_a_server_is_listed_with_the_generation_of_its_last_start(
+        self, hosts: TwoHosts
+    ) -> None:
+        spec = hosts.spec()
+        launch(hosts.first, spec)
+        later = replace(spec, generation=Generation(2))
+        hosts.first.define(later)
+        assert booted(hosts.first, spec) == 1
+        hosts.first.migrate(spec.id, hosts.second_endpoint)
+        assert booted(hosts.second, spec) == 1
+        hosts.second.destroy(spec.id, Generation(2))
+        launch(hosts.second, later)
+        assert booted(hosts.second, spec) == 2
 
     def test_a_volume_outlives_its_definition_and_goes_when_it_is_removed(
         self, hosts: TwoHosts

@@ -93,6 +93,21 @@ CASES = {
         seen(a=[machine(generation=2)]),
         [Relabel(server(), A)],
     ),
+    "one that was started before it was to be restarted is stopped": (
+        server(boot_since=Generation(3)),
+        seen(a=[machine(generation=2)]),
+        [Stop(server(boot_since=Generation(3)), A, Generation(2))],
+    ),
+    "one that is to be restarted hard is cut": (
+        server(boot_since=Generation(3), boot_hard=True),
+        seen(a=[machine()]),
+        [Stop(server(boot_since=Generation(3), boot_hard=True), A, Generation(3), hard=True)],
+    ),
+    "one that was restarted is left alone": (
+        server(boot_since=Generation(3)),
+        seen(a=[ObservedServer(ServerId("s1"), Generation(3), RunState.RUNNING, Generation(3))]),
+        [],
+    ),
     "a remnant of a broken move is removed first": (
         server(),
         seen(a=[machine(RunState.PAUSED, 2)]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import subprocess
 import time
 from collections.abc import Callable
@@ -93,7 +94,17 @@ class LibvirtHosts:
         return replace(self.empty, id=ImageId("corrupt"), sha256="0" * 64, location=str(path))
 
     def root_of(self, spec: ServerSpec) -> Path:
-        return Path(spec.volume.pool_path) / spec.id / "root.qcow2"
+        build = spec.volume.build
+        name = f"root-{build}.qcow2" if build else "root.qcow2"
+        return Path(spec.volume.pool_path) / spec.id / name
+
+    def disk_size(self, spec: ServerSpec) -> GiB:
+        shown = subprocess.run(
+            ["qemu-img", "info", "-U", "--output=json", self.root_of(spec)],
+            check=True,
+            capture_output=True,
+        )
+        return GiB(json.loads(shown.stdout)["virtual-size"] // 2**30)
 
     def write_on(self, spec: ServerSpec) -> None:
         command = f"write -P {_TRACE} {_PLACE} 512"

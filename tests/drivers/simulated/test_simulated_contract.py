@@ -12,7 +12,7 @@ from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.model.ids import ServerId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint, Host
-from control_plane.model.units import Resources, Seconds
+from control_plane.model.units import GiB, Resources, Seconds
 from tests.drivers.contract import HostDriverContract
 from tests.drivers.simulated.samples import IMAGE, A, B, spec, world
 
@@ -49,6 +49,11 @@ class TwoSimulatedHosts:
 
     def is_written_on(self, spec: ServerSpec) -> bool:
         return "a trace" in self._world.notes(spec.id)
+
+    def disk_size(self, spec: ServerSpec) -> GiB:
+        volume = self._world.volume(spec.id)
+        assert volume is not None
+        return volume.size
 
     def running_size(self, driver: HostDriver, server: ServerId) -> Resources:
         host: Host = A if driver is self.first else B
