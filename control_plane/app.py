@@ -26,6 +26,7 @@ from control_plane.http.in_flight import InFlight
 from control_plane.http.metrics import RequestMetrics
 from control_plane.http.openapi import describe_with_problems
 from control_plane.http.problems import answer_with_problems
+from control_plane.http.rate_limits import RateLimit, RateLimits, StrangerLimit
 from control_plane.http.recognition import LastUsed, Recognition
 from control_plane.http.refusals import RefusalRecord
 from control_plane.http.request_record import RequestRecord
@@ -75,6 +76,7 @@ class Options:
     token_patience: Seconds = Seconds(5)
     providers: IdentityProviders | None = None
     look_every: Seconds = Seconds(0.5)
+    limits: RateLimits | None = None
     approval: ApprovalRule = ApprovalRule.TWO_PERSONS
 
 
@@ -128,6 +130,8 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     describe_with_problems(app)
     # The last one added stands outermost.
     app.add_middleware(BodyLimit, most_bytes=options.body_bytes, patience=options.body_patience)
+    if options.limits is not None:
+        app.add_middleware(RateLimit, limits=options.limits, monotonic=world.clock.monotonic)
     app.add_middleware(
         Authentication,
         recognition=Recognition(
@@ -140,6 +144,8 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
             options.providers,
         ),
     )
+    if options.limits is not None:
+        app.add_middleware(StrangerLimit, limits=options.limits, monotonic=world.clock.monotonic)
     app.add_middleware(RefusalRecord, store=store, clock=world.clock)
     app.add_middleware(RequestRecord, metrics=RequestMetrics(registry))
     return app

@@ -131,7 +131,7 @@ def delete_server(
     return _Change(server, who, edge, once, expected).make(change, shown, dry_run=dry_run)
 
 
-@router.patch("/servers/{server}", response_model=ServerOut, responses={})
+@router.patch("/servers/{server}", response_model=ServerOut | ChangePlan)
 @audited("server.protect", "server")
 def change_server(
     server: Name,

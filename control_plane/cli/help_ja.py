@@ -66,6 +66,7 @@ HELP_JA: Mapping[str, str] = {
     "Show a member or applicant: its state, since when, and who let it in.": "団体または申請の状態、その日時、承認者を表示します。",
     "How many people it takes to let a member in.": "団体の参加に必要な人数",
     "Where no approver has a token yet: write one to this new file (mode 600), for another person than the operator.": "承認者のトークンがまだなければ、このファイルを新しく作って書き込みます(モード 600)。運用担当者とは別の人に渡してください。",
+    "How many requests a second one member may send in the long run; 0 for any number.": "1団体が送れるリクエストの毎秒の件数(長い目で見た上限)。0 なら無制限",
     "Six-digit municipality code, such as 012220.": "6桁の団体コード(例: 012220)",
     "A standard system to run; repeat it for several. Without it: all of the catalogue.": "使う標準システム。繰り返して複数指定できます。省略するとカタログのすべて",
     "The region to live in. Without it: the one that takes the prefecture.": "収容するリージョン。省略すると都道府県を受け持つリージョン",

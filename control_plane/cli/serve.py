@@ -86,6 +86,14 @@ def serve(
     approval: Annotated[
         ApprovalRule, typer.Option(help="How many people it takes to let a member in.")
     ] = ApprovalRule.TWO_PERSONS,
+    member_requests: Annotated[
+        int,
+        typer.Option(
+            help="How many requests a second one member may send in the long run; 0 for any number.",
+            min=0,
+            max=10_000,
+        ),
+    ] = 100,
     audit_key: Annotated[
         Path | None,
         typer.Option(
@@ -130,6 +138,7 @@ def serve(
             opening.callback(store.close)
             world = world or opening.enter_context(world_for_trying_out(store))
             from control_plane.app import Options, create_app  # noqa: PLC0415
+            from control_plane.http.rate_limits import RateLimits  # noqa: PLC0415
             from control_plane.http.serve import serve as serve_app  # noqa: PLC0415
             from control_plane.journal.progress import keep_settled  # noqa: PLC0415
 
@@ -144,7 +153,7 @@ def serve(
                 session, store, world.clock, audit_key, previous_audit_key, lost=audit_key_lost
             )
             app = create_app(
-                store, world, Options(catalogue, members, images, signer, approval=approval)
+                store, world, Options(catalogue, members, images, signer, limits=RateLimits.for_members(member_requests) if member_requests else None, approval=approval)
             )
             from tenants.membership import keep_memberships  # noqa: PLC0415
 

@@ -100,7 +100,8 @@ def answer_with_problems(app: FastAPI) -> None:
 
     async def yui_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, YuiError)  # noqa: S101 — how Starlette types handlers
-        retry = {"Retry-After": "1"} if error.status in (429, 503) else None
+        passing = error.status in (429, 503) or error.type == "idempotency-key-in-flight"
+        retry = {"Retry-After": "1"} if passing else None
         return problem(request.scope, error, retry)
 
     async def validation(request: Request, error: Exception) -> Response:
