@@ -20,6 +20,7 @@ from control_plane.cli import (
     members,
     operations,
     pool,
+    quotas,
     serve,
     servers,
     systems,
@@ -45,6 +46,7 @@ _ORDER = (
     "pool",
     "host",
     "member",
+    "quota",
     "system",
     "server",
     "certificate",
@@ -95,6 +97,7 @@ def _application() -> typer.Typer:
     app.add_typer(pool.app, name="pool")
     app.add_typer(hosts.app, name="host")
     app.add_typer(members.app, name="member")
+    app.add_typer(quotas.app, name="quota")
     app.add_typer(systems.app, name="system")
     app.add_typer(servers.app, name="server")
     app.add_typer(certificate.app, name="certificate")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from control_plane.cli import capacity_messages as c
 from control_plane.cli import messages as m
 from control_plane.cli.client import segment
 from control_plane.cli.exit_codes import ExitCode
@@ -43,6 +44,7 @@ def show(context: typer.Context, region: RegionArgument = None) -> None:
             Column(m.SERVERS, "right"),
             Column(m.REFUGES, "right"),
             Column(m.RESERVE, "right"),
+            Column(c.HELD, "right"),
             Column(m.HOSTS_WORTH, "right"),
             Column(m.CHECKED_AT),
         ],
@@ -54,6 +56,7 @@ def show(context: typer.Context, region: RegionArgument = None) -> None:
                 str(one.servers),
                 str(one.refuges),
                 f"{one.reserve.total.vcpus} vCPU, {gib(one.reserve.total.memory_mib)} GiB",
+                f"{one.holdings.total.vcpus} vCPU, {gib(one.holdings.total.memory_mib)} GiB",
                 f"{one.reserve.hosts_worth:.2f}",
                 local_time(one.checked_at.isoformat()),
             )

@@ -190,6 +190,28 @@ def test_an_unknown_municipality_is_told_in_japanese(plane):
     assert "台帳" in result.stderr
 
 
+def test_a_member_is_guaranteed_more_and_the_room_is_held_and_shown(plane):
+    (before,) = data(plane, "quota", "list")
+    assert before["guaranteed"] == before["used"]
+    more = str(before["used"]["vcpus"] + 1)
+    line = ("quota", "set", "012220", "--guaranteed-vcpus", more)
+    assert "would then have" in plane.yui(*line, "--dry-run").stdout
+    assert data(plane, "quota", "show", "012220")["guaranteed"] == before["guaranteed"]
+    said = plane.yui(*line, "--lang", "ja")
+    assert said.returncode == 0, said.stderr
+    assert "保証分の容量を確保しました" in said.stdout
+    after = data(plane, "quota", "show", "012220")
+    assert after["guaranteed"] == {**before["guaranteed"], "vcpus": int(more)}
+    assert "1 vCPU, 0 GiB" in plane.yui("certificate", "show", "hokkaido").stdout
+
+
+def test_more_than_all_hosts_have_is_not_guaranteed(plane):
+    line = ("quota", "set", "012220", "--guaranteed-vcpus", "9000", "--quota-vcpus", "9000")
+    refused = plane.yui(*line)
+    assert refused.returncode == 6
+    assert "guarantees of all members would not fit together" in refused.stderr
+
+
 def test_an_operation_can_be_followed_by_its_id(plane):
     begun = data(plane, "member", "join", "012289", "-b", "facility-booking")
     waiting = plane.yui("operation", "show", begun["id"], "--wait")
