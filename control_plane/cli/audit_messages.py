@@ -15,7 +15,7 @@ OUTCOME = _M("OUTCOME", "結果")
 
 # Sentences
 EXPORTED = _M("The audit trail is in {path} ({lines} lines).", "監査記録を {path} に書き出しました({lines} 行)。")  # fmt: skip
-WHOLE = _M("The audit trail is as it was written: {entries} entries in {chains} chains.", "監査記録は書かれたときのままです({entries} 件、チェーン {chains} 本)。")  # fmt: skip
+WHOLE = _M("The audit trail is as it was written (entries: {entries}, chains: {chains}).", "監査記録は書かれたときのままです({entries} 件、チェーン {chains} 本)。")  # fmt: skip
 EDITED = _M("The audit trail is not as it was written.", "監査記録は書かれたときのままではありません。")  # fmt: skip
 MORE = _M("And {more} more places of these kinds.", "同様の箇所がほかに {more} 件あります。")
 NOTE = _M("Note: {text}", "注意: {text}")

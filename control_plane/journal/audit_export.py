@@ -52,6 +52,9 @@ class _Export:
             keys, heads = tx.audit_keys(), tx.audit_heads(chain)
             anchors = {} if since is None else tx.audit_ends(chain, first - 1)
             ends = tx.audit_ends(chain, last)
+        if self._signer is not None:
+            # Whoever removed heads from the state has not removed these.
+            heads = tuple({*heads, *self._signer.remembered(chain)})
         yield self._line(
             {
                 "type": "export",
@@ -64,7 +67,7 @@ class _Export:
         )
         for key in keys:
             yield self._line({"type": "key", **asdict(key)})
-        for head in heads:
+        for head in sorted(heads, key=lambda head: (head.chain, head.position)):
             # Without `until` also those behind the end, which would show that the end was removed.
             if until is None or head.position <= ends.get(head.chain, ChainEnd()).position:
                 yield self._line({"type": "head", **asdict(head)})

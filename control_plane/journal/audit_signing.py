@@ -43,6 +43,8 @@ class Signer:
     store: Store
     clock: Clock
     key: SigningKey
+    _signed: dict[str, AuditHead] = field(default_factory=dict)
+    """What this process signed last: heads that somebody removes from the state still count here."""
     _told: set[tuple[str, int]] = field(default_factory=set)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -58,10 +60,17 @@ class Signer:
                 if heads or edited:
                     with self.store.write() as writing:
                         self._keep(writing, heads, edited, tell=tell)
+                    self._signed |= {head.chain: head for head in heads}
             except LostRace:
                 # Another control plane has signed the same, or will at its next turn.
                 return ()
             return heads
+
+    def remembered(self, chain: str) -> tuple[AuditHead, ...]:
+        """The last heads that this process signed, of that chain, or where it is the one over all, of
+        every chain."""
+        heads = tuple(self._signed.values())
+        return heads if chain == ALL else tuple(head for head in heads if head.chain == chain)
 
     def _heads(
         self, tx: Snapshot, chains: Iterable[str] | None
@@ -69,6 +78,10 @@ class Signer:
         """What can be signed, and for each chain that can't, the first place that is wrong."""
         ends = tx.audit_ends()
         last = {head.chain: head for head in tx.audit_heads(latest=True)}
+        for remembered in self._signed.values():
+            chain = remembered.chain
+            if chain not in last or last[chain].position < remembered.position:
+                last[chain] = remembered
         asked = sorted({*ends, *last} if chains is None else chains)
         now = time_text(self.clock.now())
         heads: list[AuditHead] = []

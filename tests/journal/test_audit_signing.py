@@ -139,6 +139,16 @@ def test_an_end_that_was_cut_off_is_not_signed(of, edit):
     }
 
 
+def test_an_end_that_was_cut_off_with_its_heads_is_not_signed_by_who_remembers(of, edit):
+    of.signer.sign()
+    edit("DELETE FROM audit_heads")
+    edit("DELETE FROM audit_entries WHERE sequence > 4")
+    assert of.signer.sign(tell=True) == ()
+    assert heads(of) == {}
+    assert "tail-removed" in {finding.kind for finding in check(of.export()).findings}
+    assert "all" in {e.fields["chain"] for e in events(of) if e.kind == "audit.edited"}
+
+
 def test_the_key_is_a_file_of_its_owner_and_in_no_table(of, tmp_path):
     key = tmp_path / "audit.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
