@@ -10,6 +10,7 @@ from pydantic import Field
 from control_plane.http.bounds import Name, RequestBody, ResponseBody
 from control_plane.pool.models import RefugeOut, Size
 from tenants.blueprint_models import LackOut
+from tenants.plan import Cost
 
 
 class MemberOut(ResponseBody):
@@ -40,13 +41,14 @@ class PlannedServer(ResponseBody):
 
 class JoinPlan(ResponseBody):
     """What joining would do; nothing of it is written. `lacks` warns of systems that others want
-    and that were not chosen."""
+    and that were not chosen. `capacity` is what it takes of the region, and is guaranteed from then on."""
 
     dry_run: Literal[True] = True
     member: MemberOut
     region: str
     servers: list[PlannedServer]
     lacks: list[LackOut]
+    capacity: Cost
 
 
 class SystemOut(ResponseBody):

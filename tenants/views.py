@@ -34,6 +34,7 @@ from tenants.models import (
     SystemOut,
 )
 from tenants.onboarding import Joined
+from tenants.plan import cost_of
 
 
 def member_out(tenant: Tenant, membership: Membership | None = None) -> MemberOut:
@@ -70,6 +71,7 @@ def join_plan(joined: Joined) -> JoinPlan:
             for server in joined.servers
         ],
         lacks=[lack_out(lack) for lack in joined.lacks],
+        capacity=cost_of(joined.servers),
     )
 
 

@@ -12,7 +12,7 @@ from control_plane.cli.client import segment
 from control_plane.cli.language import Message
 from control_plane.cli.operations import follow, raise_if_failed
 from control_plane.cli.options import DryRun, Wait
-from control_plane.cli.output import Column, State, local_time
+from control_plane.cli.output import Column, State, gib, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.journal.models import OperationOut
 from control_plane.model.membership import MembershipState
@@ -309,5 +309,11 @@ def _show_plan(session: Session, document: object) -> None:
             )
             for server in plan.servers
         ],
+    )
+    session.screen.say(
+        m.JOIN_COST,
+        vcpus=plan.capacity.vcpus,
+        memory=gib(plan.capacity.memory_mib),
+        disk=plan.capacity.disk_gib,
     )
     warn_of_lacks(session, plan.lacks)

@@ -161,6 +161,10 @@ JOIN_ACCEPTED = _M(
     "{code} is joining; the operation is {operation}. Follow it with `yui operation show {operation} --wait`.",
     "{code} の参加を受け付けました(操作 {operation})。`yui operation show {operation} --wait` で進みを確認できます。",
 )
+JOIN_COST = _M(
+    "Together they take {vcpus} vCPU, {memory} GiB of memory and {disk} GiB of disk, which would be guaranteed.",
+    "合計で vCPU {vcpus}、メモリ {memory} GiB、ディスク {disk} GiB を使い、この量が保証されます。",
+)
 APPLICATION_WAITS = _M(
     "{code} has applied and waits for another person: `yui member approve {code}`. Follow it with `yui operation show {operation} --wait`.",
     "{code} の参加を申請しました。別の人の承認(`yui member approve {code}`)を待っています。`yui operation show {operation} --wait` で確認できます。",

@@ -218,6 +218,7 @@ def test_an_approval_can_be_rehearsed_and_sent_twice(api: Api, approver: Api) ->
     before = api.contents()
     plan = approver.post(f"/v1/members/{MIKASA}/approve?dry_run=true")
     assert (plan.status_code, len(plan.json()["servers"])) == (200, 2)
+    assert plan.json()["capacity"] == {"vcpus": 2, "memory_mib": 4096, "disk_gib": 20}
     assert api.contents() == before
     headers = {"Idempotency-Key": "approve-mikasa"}
     first = approver.post(f"/v1/members/{MIKASA}/approve", headers=headers)

@@ -3,41 +3,88 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cli.served import DECLARED, served
+import pytest
+
+from tests.cli.running import Ended
+from tests.cli.served import CHECKOUT, DECLARED, Served, command, served
 from tests.front_door.test_tenants_paper import commands
 
 FOR_APPROVERS = ("approve", "reject")
 
 
-def test_every_command_of_joining_does_what_it_says_with_the_right_persons_token(
-    tmp_path: Path,
-) -> None:
-    approver = tmp_path / "approver.token"
+@dataclass(frozen=True)
+class Two:
+    """A pool that an operator and an approver look after."""
+
+    served: Served
+    approver_file: Path
+
+    def operator(self, *words: str) -> Ended:
+        return self.served.yui(*words)
+
+    def approver(self, *words: str) -> Ended:
+        return self.served.yui(*words, env={"YUI_TOKEN_FILE": str(self.approver_file)})
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
+    folder = tmp_path_factory.mktemp("joining")
+    approver = folder / "approver.token"
     described = ("--name", "tiny", "--version", "1", "--provenance", "a test")
     first = ("--first-approver-token", str(approver))
-    with served(tmp_path, *first, approval="two-persons") as running:
+    with served(folder, *first, approval="two-persons") as running:
         assert running.yui("pool", "apply", str(running.pool_file)).returncode == 0
         added = running.yui("image", "add", "tiny.raw", *described, *DECLARED)
         assert added.returncode == 0, added.stderr
-        end = time.monotonic() + 60
-        while '"cleaning"' in running.yui("host", "list", "--json").stdout:
-            assert time.monotonic() < end, "no host was ever clean"
-            time.sleep(0.5)
-        shown = commands("Joining")
-        assert len(shown) >= 9
-        for text in shown:
-            words = shlex.split(text)[1:]
-            second = words[1] in FOR_APPROVERS
-            if second:
-                alone = running.yui(*words)
-                assert "members.approve" in alone.stderr
-            ended = running.yui(*words, env={"YUI_TOKEN_FILE": str(approver)} if second else None)
-            assert ended.returncode == 0, f"{text}\n{ended.stderr}"
-            assert ended.stdout.strip(), text
-        end = time.monotonic() + 60
-        while "hosted" not in running.yui("member", "show", "012220").stdout:
-            assert time.monotonic() < end, "it was never hosted"
-            time.sleep(0.5)
+        _until(lambda: '"cleaning"' not in running.yui("host", "list", "--json").stdout)
+        yield Two(running, approver)
+
+
+def _until(so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not so():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.3)
+
+
+def test_every_command_of_joining_does_what_it_says_with_the_right_persons_token(two: Two) -> None:
+    shown = commands("Joining")
+    assert len(shown) >= 9
+    for text in shown:
+        words = shlex.split(text)[1:]
+        second = words[1] in FOR_APPROVERS
+        if second:
+            assert "members.approve" in two.operator(*words).stderr
+        ended = two.approver(*words) if second else two.operator(*words)
+        assert ended.returncode == 0, f"{text}\n{ended.stderr}"
+        assert ended.stdout.strip(), text
+    _until(lambda: "hosted" in two.operator("member", "show", "012220").stdout)
+
+
+def test_whoever_applied_and_waits_sees_the_approval_and_the_end(two: Two) -> None:
+    waiting = subprocess.Popen(
+        command("member", "join", "012289", "-b", "facility-booking", "--wait"),
+        cwd=CHECKOUT,
+        env=two.served.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _until(lambda: "012289" in two.operator("member", "list", "--state", "applied").stdout)
+        assert two.approver("member", "approve", "012289").returncode == 0
+        out, err = waiting.communicate(timeout=60)
+    finally:
+        waiting.kill()
+        waiting.wait()
+    assert waiting.returncode == 0, err
+    assert "Waiting for another person to approve" in err
+    assert "012289 is approved" in err
+    assert "012289 has joined: 1 of 1" in out

@@ -27,9 +27,14 @@ from datetime import datetime
 from control_plane.model.fence import FenceEvidence
 from control_plane.model.host_health import Cleaning, Confirmed, Fenced, Suspect, Up
 from control_plane.model.ids import HostId
+from control_plane.model.membership import (
+    Applied, Approved, Connected, Hosted, Person, Rejected, Withdrawn
+)
 from control_plane.model.workload import Moving, Placed, Stranded
 def f(at: datetime, e: FenceEvidence, h: HostId, up: Up, suspect: Suspect, confirmed: Confirmed,
-      fenced: Fenced, cleaning: Cleaning, placed: Placed, moving: Moving, stranded: Stranded) -> None:
+      fenced: Fenced, cleaning: Cleaning, placed: Placed, moving: Moving, stranded: Stranded,
+      applied: Applied, approved: Approved, connected: Connected, hosted: Hosted, p: Person,
+      rejected: Rejected, withdrawn: Withdrawn) -> None:
 """
 
 FORBIDDEN = {
@@ -44,9 +49,18 @@ FORBIDDEN = {
     "a placed server does not simply appear elsewhere": "placed.rehome(h)",
     "a moving server is not evacuated as if it stood": "moving.evacuate(e, h)",
     "a stranded server has no move to end": "stranded.arrived()",
+    "nobody is hosted who was not approved": "applied.host(at)",
+    "nobody is connected who was not approved": "applied.connect(at, p)",
+    "nobody is approved without an approver": "applied.approve(at)",
+    "a rejected application is not approved after all": "rejected.approve(p, at)",
+    "an application that was taken back is not approved": "withdrawn.approve(p, at)",
+    "who was let in is not rejected": "approved.reject(p, at, 'x')",
+    "who is hosted is not withdrawn": "hosted.withdraw(p, at)",
 }
 ALLOWED = [
     "up.suspect(at, 'x').confirm(at, 'y').fence(e).returned(at).cleaned(at)",
+    "applied.approve(p, at).connect(at, p).host(at)",
+    "applied.approve_alone(at).host(at)",
     "placed.evacuate(e, h).move_to(h).arrived().strand(e).rehome(h)",
 ]
 
