@@ -196,8 +196,8 @@ def _scarcest_zone(ledger: Ledger) -> Zone:
 
 
 def misplaced(ledger: Ledger) -> dict[ServerId, LedgerWorkload | None]:
-    """Holdings that hold nothing, or more than is due: those on hosts that take nothing more or carry
-    too much, those whose disk has no storage, and what goes beyond a guarantee."""
+    """Holdings that hold nothing, or more than is due: those on hosts that are gone or carry too much,
+    those whose disk has no storage, and what goes beyond a guarantee."""
     changes: dict[ServerId, LedgerWorkload | None] = {}
     free = {host.id: host.capacity for host in ledger.hosts.values()}
     for workload in ledger.workloads.values():
@@ -214,7 +214,7 @@ def misplaced(ledger: Ledger) -> dict[ServerId, LedgerWorkload | None]:
         pool = None if holding.storage is None else ledger.storage.get(holding.storage)
         kept = capacity_of(holding).within(due.get(holding.owner, Capacity()))
         if (
-            standing is not Standing.OPEN
+            standing is Standing.GONE
             or not NOTHING.fits_in(free[host])
             or pool is None
             or pool.used > pool.capacity

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from control_plane.model.allotment import Capacity
 from control_plane.model.ids import HostId, ServerId
-from control_plane.model.ledger import Certificate, Ledger, LedgerWorkload
+from control_plane.model.ledger import Certificate, Ledger, LedgerWorkload, Standing
 from control_plane.model.pool import FailureDomain
 from control_plane.placement.board import Board
 from control_plane.placement.budget import Budget, rehearsal
@@ -61,7 +61,7 @@ def recertify(ledger: Ledger) -> Recertification:
         servers = [r for r in answer.uncovered if not ledger.workloads[r.workload].holding]
         if len(servers) < len(answer.uncovered) or len(without.uncovered) < len(servers):
             standing, answer = bare, without
-    standing = replace(standing, certificate=Certificate(answer.refuges))
+    standing = _on_open_hosts(replace(standing, certificate=Certificate(answer.refuges)))
     new = [
         piece
         for owner, lacking in unproved(standing).items()
@@ -79,6 +79,21 @@ def recertify(ledger: Ledger) -> Recertification:
         },
         unproved(after),
     )
+
+
+def _on_open_hosts(ledger: Ledger) -> Ledger:
+    """With no holding left on a host that takes nothing more, if there is room for them elsewhere.
+    Otherwise they stay: their refuges hold should that host die, and it may soon be well again."""
+    leaving = {
+        holding.id: replace(holding, hosts=(), storage=None)
+        for holding in holdings(ledger)
+        if any(ledger.hosts[host].standing is Standing.CLOSED for host in holding.hosts)
+    }
+    if not leaving:
+        return ledger
+    loose = with_holdings(ledger, dict.fromkeys(leaving))
+    after, left = place_holdings(loose, list(leaving.values()))
+    return ledger if left else after
 
 
 def _by_id(ledger: Ledger) -> dict[ServerId, LedgerWorkload]:

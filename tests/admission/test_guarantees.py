@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,10 +12,11 @@ from control_plane.admission import certify, guarantee
 from control_plane.model.allotment import Capacity
 from control_plane.model.errors import YuiError
 from control_plane.model.host_health import Cleaning, Up
+from control_plane.model.ids import SystemId
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import GiB, MiB, VCpu
 from control_plane.placement import check, holdings, unproved
-from control_plane.store import Store
+from control_plane.store import LostRace, Store
 from tests.admission.asking import ask, assert_sound, ledger_of, new
 from tests.store import samples
 
@@ -128,3 +131,63 @@ def test_a_guarantee_set_by_two_at_once_is_set_by_one(store: Store) -> None:
             expected=read.generation,
         )
     assert (refusal.value.type, refusal.value.status) == ("quota-changed", 412)
+
+
+@pytest.mark.postgresql
+def test_members_who_come_and_go_at_the_same_time_lose_nothing_of_their_guarantees(
+    postgresql_store: Store,
+) -> None:
+    """Before any certification: whatever is not used is held at every moment."""
+    store = postgresql_store
+    samples.furnish(store)
+    with store.write() as tx:
+        tx.add_tenant(samples.tenant(samples.UJI, "宇治市"))
+        tx.add_system(samples.system(SystemId("262048-records"), samples.UJI))
+    members = {samples.FUKUCHIYAMA: samples.SYSTEM, samples.UJI: SystemId("262048-records")}
+    for tenant in members:
+        guaranteed(store, Capacity(VCpu(5), MiB(5 * 1024), GiB(50)), tenant)
+    met = threading.Barrier(3, timeout=20)
+    wrong: list[object] = []
+
+    def come_and_go(first: int, system: SystemId) -> None:
+        met.wait()
+        for number in range(first, first + 4):
+            _until_won(lambda n=number: ask(store, new(n, system=system)))
+            if number % 2:
+                _until_won(lambda n=number: remove(store, n - 1))
+
+    def watch() -> None:
+        met.wait()
+        while any(thread.is_alive() for thread in threads[:2]):
+            ledger = ledger_of(store)
+            wrong.extend(check(ledger))
+            wrong.extend(unproved(ledger).items())
+
+    threads = [
+        threading.Thread(target=come_and_go, args=(100 * number, system))
+        for number, system in enumerate(members.values(), start=1)
+    ]
+    threads.append(threading.Thread(target=watch))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    ledger = assert_sound(store)
+    assert len(ledger.workloads) - len(holdings(ledger)) == 4
+    assert unproved(ledger) == {}
+
+
+def _until_won(work: Callable[[], object]) -> None:
+    for _ in range(50):
+        try:
+            work()
+        except LostRace:
+            continue
+        return
+    raise AssertionError("the race was lost fifty times")
+
+
+def remove(store: Store, number: int) -> None:
+    with store.write() as tx:
+        tx.remove_server(samples.server_id(number))
