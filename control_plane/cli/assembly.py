@@ -22,8 +22,8 @@ from control_plane.cli import (
     pool,
     quotas,
     serve,
-    servers,
-    systems,
+    server_life,
+    system_life,
     tokens,
 )
 from control_plane.cli import completion as completion_command
@@ -98,8 +98,8 @@ def _application() -> typer.Typer:
     app.add_typer(hosts.app, name="host")
     app.add_typer(members.app, name="member")
     app.add_typer(quotas.app, name="quota")
-    app.add_typer(systems.app, name="system")
-    app.add_typer(servers.app, name="server")
+    app.add_typer(system_life.app, name="system")
+    app.add_typer(server_life.app, name="server")
     app.add_typer(certificate.app, name="certificate")
     app.command("events")(events.events)
     app.add_typer(audit.app, name="audit")

@@ -1,0 +1,68 @@
+"""How the command line shows a rehearsal, and follows what it asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from control_plane.cli import lifecycle_messages as lm
+from control_plane.cli.operations import follow, raise_if_failed
+from control_plane.cli.output import Column
+from control_plane.cli.session import Session, read
+from control_plane.journal.models import OperationOut
+from tenants.plan import ChangePlan, Difference
+
+
+def finish(session: Session, document: Any, *, wait: bool, dry_run: bool) -> None:
+    """Show what a request was answered with: the plan of a rehearsal, or the operation, once it is done
+    where that is to be waited for. Raises YuiError where it failed."""
+    if dry_run:
+        _show_plan(session, document)
+        return
+    operation = read(OperationOut, document)
+    if wait:
+        goes_on = session.screen.text(lm.GOES_ON, operation=operation.id)
+        document = follow(session, document, goes_on=goes_on)
+    if session.screen.json:
+        session.screen.data(document)
+    raise_if_failed(session, read(OperationOut, document))
+    if not session.screen.json:
+        if wait:
+            session.screen.say(lm.ALL_DONE)
+        else:
+            session.screen.say(lm.ASKED, operation=operation.id)
+
+
+def _show_plan(session: Session, document: Any) -> None:
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    plan = read(ChangePlan, document)
+    if not plan.diff:
+        session.screen.say(lm.NOTHING_CHANGES)
+    else:
+        session.screen.table(
+            [Column(lm.WHAT), Column(lm.CHANGE)],
+            [(one["path"].lstrip("/"), _change(session, one)) for one in plan.diff],
+        )
+    session.screen.say(
+        lm.COST,
+        vcpus=f"{plan.capacity.vcpus:+d}",
+        memory=f"{plan.capacity.memory_mib / 1024:+.1f}",
+        disk=f"{plan.capacity.disk_gib:+d}",
+    )
+    promise = plan.certificate
+    if promise.valid:
+        session.screen.say(
+            lm.PROMISE_HOLDS,
+            count=promise.refuges_changed,
+            before=promise.reserve_hosts_before,
+            after=promise.reserve_hosts_after,
+        )
+    else:
+        session.screen.say(lm.PROMISE_BROKEN)
+
+
+def _change(session: Session, one: Difference) -> str:
+    if one["op"] == "replace":
+        return session.screen.text(lm.REPLACED, before=one["from"], to=one["to"])
+    return session.screen.text(lm.ADDED if one["op"] == "add" else lm.REMOVED)
