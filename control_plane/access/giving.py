@@ -34,7 +34,8 @@ def refuse_greater(
             ja=f"役割 {role} には {'、'.join(beyond)} がないため、トークンにも付けられません。取り除くか、別の役割を選んでください。",
             fields={"role": role.value, "scopes": beyond},
         )
-    by_consortium = role.of_member and who.tenant is None
+    # A token or a grant narrower than its role gives no more than it has itself.
+    by_consortium = role.of_member and who.tenant is None and who.allowed is None
     if not by_consortium and not given <= who.permissions:
         raise YuiError(
             "role-too-great",

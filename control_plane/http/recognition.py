@@ -51,7 +51,7 @@ class LastUsed:
         used, self._used = self._used, {}
         if used:
             with store.write() as tx:
-                tx.set_last_used(used)
+                tx.set_last_used(dict(used))
 
 
 @dataclass(slots=True)

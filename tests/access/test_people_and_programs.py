@@ -94,6 +94,10 @@ def test_nobody_gives_more_than_they_have(signed_in: SignedIn, town: Api) -> Non
     ).json()["token"]
     wider = town.with_token(narrow).post("/v1/tokens", json={"label": "w", "role": "member-user"})
     problem_of(wider, 403, "role-too-great")
+    program = {"label": "p", "role": "operator", "scopes": ["tokens.write"]}
+    narrow_operator = operator.with_token(operator.post("/v1/tokens", json=program).json()["token"])
+    of_town = {"label": "x", "role": "member-admin", "tenant": MIKASA}
+    problem_of(narrow_operator.post("/v1/tokens", json=of_town), 403, "role-too-great")
     same = {"label": "s", "role": "member-admin", "scopes": ["tokens.read"]}
     assert town.with_token(narrow).post("/v1/tokens", json=same).status_code == 201
 

@@ -272,3 +272,24 @@ def test_the_way_to_sign_in_is_told_to_everybody(signed_in: SignedIn) -> None:
     assert provider["issuer"] == signed_in.issuer.url
     assert provider["client_id"] == "yui-cli"
     assert provider["client_id"] != AUDIENCE
+
+
+def test_no_token_is_ever_in_a_log_or_an_answer(
+    signed_in: SignedIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api, issuer = signed_in.api, signed_in.issuer
+    own = api.post("/v1/tokens", json={"label": "x", "role": "auditor"}).json()["token"]
+    sent = [own, own[:-1] + "x", issuer.token(), issuer.token(aud="x"), issuer.token(sub="x")]
+    answers = []
+    for token in sent:
+        headers = {"Authorization": f"Bearer {token}"}
+        for method, path in (("GET", "/v1/me"), ("POST", "/v1/hosts/kyoto-1/drain"), ("GET", "/x")):
+            answers.append(api.client.request(method, path, headers=headers).text)
+    issuer.stop()
+    signed_in.clock.monotonic_seconds += 90_000
+    answers.append(signed_in.me(sent[2]).text)
+    told = "".join(answers) + "".join(capsys.readouterr()) + str(api.contents())
+    for token in sent:
+        assert token not in told
+        assert token.rpartition("_" if token.startswith("yui_") else ".")[2] not in told
+    assert "request" in told
