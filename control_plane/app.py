@@ -36,6 +36,7 @@ from control_plane.http.waiting import Watch
 from control_plane.journal.audit_routes import router as audit_router
 from control_plane.journal.audit_signing import Signer
 from control_plane.journal.routes import router as journal_router
+from control_plane.journal.streams import router as streams_router
 from control_plane.model.membership import ApprovalRule
 from control_plane.model.units import Seconds
 from control_plane.pool.routes import router as pool_router
@@ -118,6 +119,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         quota_router,
         image_routes(options.images),
         journal_router,
+        streams_router,
         audit_router,
         access_router,
         user_router,

@@ -7,6 +7,7 @@ forgetting something, and strangers learn neither which paths exist nor get anyt
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, cast
 
 from anyio import to_thread
@@ -41,6 +42,7 @@ class Authentication:
         headers = Headers(scope=scope)
         scheme, _, text = headers.get("authorization", "").partition(" ")
         state = scope.setdefault("state", {})
+        state["recognise_again"] = partial(self._again, scheme, text.strip(), headers)
         try:
             principal = await self._principal(scheme, text.strip())
             if principal is not None:
@@ -68,6 +70,14 @@ class Authentication:
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    async def _again(self, scheme: str, text: str, headers: Headers) -> Principal | None:
+        """For answers that stay open: the principal as it is by now. Raises as the first time."""
+        principal = await self._principal(scheme, text)
+        grant = headers.get(BREAK_GLASS)
+        if principal is None or grant is None:
+            return principal
+        return await self._recognition.under_grant(principal, grant)
 
     async def _principal(self, scheme: str, text: str) -> Principal | None:
         return await self._recognition.recognise(text) if scheme.lower() == "bearer" else None

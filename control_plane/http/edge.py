@@ -12,7 +12,9 @@ from fastapi import Depends, Query, Request
 
 from control_plane.drivers.world import Clock, World
 from control_plane.http.in_flight import InFlight
+from control_plane.http.streaming import Streams
 from control_plane.http.waiting import Watch
+from control_plane.model.units import Seconds
 from control_plane.store import Snapshot, Store, Transaction
 
 T = TypeVar("T")
@@ -33,6 +35,8 @@ class Edge:
     # Few, so that they seldom wait for each other's turn to run; and their own, so that lists are
     # answered while changes wait for theirs.
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
+    streams: Streams = field(default_factory=Streams)
+    heartbeat: Seconds = Seconds(10)
 
     @property
     def clock(self) -> Clock:

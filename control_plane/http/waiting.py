@@ -67,6 +67,10 @@ class Watch:
         """How many requests wait."""
         return len(self._waiters)
 
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
     def stop(self) -> None:
         """Answer everybody who waits, and let nobody wait from now on."""
         self._stopped = True

@@ -59,7 +59,7 @@ async def read_events(
     one_more = await edge.watch.until(found, Seconds(wait)) or ()
     events = one_more[-limit:] if newest else one_more[:limit]
     return Events(
-        items=[_event_out(e if who.sees_hardware else e.for_member()) for e in events],
+        items=[event_out(e if who.sees_hardware else e.for_member()) for e in events],
         next=events[-1].sequence if events else after,
         previous=events[0].sequence if newest and len(one_more) > limit else None,
     )
@@ -108,7 +108,7 @@ async def read_operation(
     return operation_out(operation, with_hardware=who.sees_hardware)
 
 
-def _event_out(event: Event) -> EventOut:
+def event_out(event: Event) -> EventOut:
     return EventOut(
         sequence=event.sequence,
         kind=event.kind,

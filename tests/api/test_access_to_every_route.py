@@ -44,6 +44,8 @@ FOR_MEMBERS = {
     ("GET", "/v1/events"),
     ("GET", "/v1/operations"),
     ("GET", "/v1/operations/{operation_id}"),
+    ("GET", "/v1/operations/{operation_id}/stream"),
+    ("GET", "/v1/events/stream"),
     ("GET", "/v1/audit"),
     ("GET", "/v1/audit/export"),
     ("GET", "/v1/audit/heads"),
@@ -117,7 +119,11 @@ BODIES: dict[tuple[str, str], Any] = {
 }
 
 
-QUERIES = {"/v1/catalogue/size": "?population=8040"}
+QUERIES = {
+    "/v1/catalogue/size": "?population=8040",
+    "/v1/events/stream": "?seconds=0",
+    "/v1/operations/{operation_id}/stream": "?seconds=0",
+}
 
 
 def routes(api: Api) -> Iterator[tuple[str, str]]:
