@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address
+from socket import inet_aton
 
 from sqlalchemy import select
 
@@ -26,7 +27,7 @@ class AddressWrites(RegionReads):
         used = self._given_addresses.get(site)
         if used is None:
             used = self._given_addresses[site] = {
-                int(IPv4Interface(address).ip)
+                _number(address)
                 for address in self._connection.scalars(
                     select(tables.servers.c.address).where(tables.servers.c.site_id == site)
                 )
@@ -46,3 +47,8 @@ class AddressWrites(RegionReads):
             status=409,
             fields={"site": site, "guest_network": str(network)},
         )
+
+
+def _number(address: str) -> int:
+    """As `int(IPv4Interface(address).ip)`, of which two thousand would take longer than the plan."""
+    return int.from_bytes(inet_aton(address.partition("/")[0]), "big")
