@@ -33,7 +33,6 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import Function
 
 from control_plane.model.ids import HostId, RegionId, SystemId
-from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.model.workload import Power, Seen, ServerStatus
 from control_plane.store import tables
 from control_plane.store.rows import Rows, TenantName
@@ -223,28 +222,6 @@ class ListingReads(Rows):
         return [
             SystemRow(*row[:7], _time(row[7]), *row[8:])  # type: ignore[call-arg]
             for row in self._arrays(query)
-        ]
-
-    def member_page(
-        self,
-        limit: int,
-        after: str | None = None,
-        *,
-        owner: TenantName | None = None,
-        prefecture: str | None = None,
-    ) -> list[Tenant]:
-        """At most `limit` members by code, beginning behind `after`."""
-        tenants = tables.tenants.c
-        query = select(tables.tenants).order_by(tenants.code).limit(limit)
-        if owner is not None:
-            query = query.where(tenants.code == str(owner))
-        if prefecture is not None:
-            query = query.where(tenants.prefecture == prefecture)
-        if after is not None:
-            query = query.where(tenants.code > after)
-        return [
-            Tenant(MunicipalityCode(row.code), row.name, row.kana, row.prefecture, row.population)
-            for row in self._connection.execute(query)
         ]
 
     def _arrays(self, query: Select[Any]) -> list[list[Any]]:
