@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,13 @@ import pytest
 from control_plane.admission import NewServer, admit
 from control_plane.model.allotment import Allotment, Capacity
 from control_plane.model.errors import YuiError
+from control_plane.model.host_health import Up
+from control_plane.model.ids import SiteId, StoragePoolId
+from control_plane.model.pool import StoragePool
 from control_plane.model.units import GiB, MiB, VCpu
 from control_plane.model.workload import Moving, Placed, Power, Stranded
 from control_plane.store import Store, Transaction
-from tests.admission.asking import ask, new, nothing_else
+from tests.admission.asking import ask, new
 from tests.store import samples
 
 
@@ -96,30 +100,41 @@ def test_a_server_counts_once_wherever_and_however_it_is(store: Store) -> None:
 def test_those_who_ask_at_the_same_time_do_not_go_beyond_it_together(
     postgresql_store: Store,
 ) -> None:
+    """At two sites with storage of their own, so that nothing but the quota is between them."""
     store = postgresql_store
-    samples.furnish(store)
+    samples.furnish(store, hosts=2)
+    there = samples.elsewhere()
+    pool = StoragePool(StoragePoolId("uji-pool"), GiB(1000), "/srv/yui/uji")
+    with store.write() as tx:
+        tx.put_site(replace(there, storage_pools=(pool,)))
+        for number in (3, 4):
+            host = samples.host(number, site=there.id, storage=frozenset({pool.id}))
+            tx.save_host(replace(tx.put_host_description(host), health=Up(samples.NOON)))
     limit(store, 3)
-    met = threading.Barrier(4, timeout=20)
+    met = threading.Barrier(2, timeout=20)
     refused: list[str] = []
 
-    def one(number: int) -> None:
-        looked: list[Transaction] = []
+    def one(number: int, site: SiteId) -> None:
+        def prepare(_: Transaction) -> list[NewServer]:
+            return [new(n, sites=frozenset({site})) for n in (2 * number, 2 * number + 1)]
 
-        def prepare(tx: Transaction) -> list[NewServer]:
-            looked.append(tx)
-            if len(looked) == 1:
-                met.wait()
-            return [new(2 * number), new(2 * number + 1)]
+        def finish(_: Transaction, __: object) -> None:
+            # Both have counted and written by now, where nothing kept one of them waiting.
+            with suppress(threading.BrokenBarrierError):
+                met.wait(1)
 
         try:
-            admit(store, samples.KYOTO, prepare, nothing_else)
+            admit(store, samples.KYOTO, prepare, finish)
         except YuiError as error:
             refused.append(error.type)
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
+    threads = [
+        threading.Thread(target=one, args=(number, site))
+        for number, site in enumerate((samples.SITE, there.id))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert used(store).vcpu == 2
-    assert refused == ["quota-exceeded"] * 3
+    assert refused == ["quota-exceeded"]
