@@ -9,14 +9,17 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.main import get_command
 
 from control_plane.cli import (
+    accounts,
     audit,
     bench,
     blueprints,
+    break_glass,
     certificate,
     events,
     explain,
     hosts,
     images,
+    login,
     members,
     operations,
     pool,
@@ -25,6 +28,7 @@ from control_plane.cli import (
     server_life,
     system_life,
     tokens,
+    users,
 )
 from control_plane.cli import completion as completion_command
 from control_plane.cli import version as version_command
@@ -57,6 +61,12 @@ _ORDER = (
     "blueprint",
     "image",
     "token",
+    "user",
+    "account",
+    "break-glass",
+    "login",
+    "logout",
+    "whoami",
     "serve",
     "bench",
     "completion",
@@ -108,6 +118,12 @@ def _application() -> typer.Typer:
     app.add_typer(images.app, name="image")
     app.add_typer(operations.app, name="operation")
     app.add_typer(tokens.app, name="token")
+    app.add_typer(users.app, name="user")
+    app.add_typer(accounts.app, name="account")
+    app.add_typer(break_glass.app, name="break-glass")
+    app.command("login")(login.login)
+    app.command("logout")(login.logout)
+    app.command("whoami")(login.whoami)
     app.add_typer(bench.app, name="bench")
     app.command("serve")(serve.serve)
     app.command("completion")(completion_command.completion)

@@ -15,8 +15,8 @@ HELP_OPTION_JA = "この説明を表示します。"
 
 HELP_JA: Mapping[str, str] = {
     **HELP_CAPACITY_JA,
-    **HELP_LIFECYCLE_JA,
     **HELP_ACCESS_JA,
+    **HELP_LIFECYCLE_JA,
     "The cloud that municipalities own together. The options below hold for every command and may stand anywhere on the line. Where they are missing, YUI_URL, YUI_TOKEN_FILE, YUI_CA_FILE, YUI_PROFILE and YUI_LANG count, and then the file ~/.config/yui/config.toml (mode 600), which knows url, token_file and ca_file, at its top or in tables named profile.NAME.": "自治体が共同で持つクラウドです。\n\n下のオプションはすべてのコマンドで使え、どの位置に書いてもかまいません。省略すると、環境変数 YUI_URL、YUI_TOKEN_FILE、YUI_CA_FILE、YUI_PROFILE、YUI_LANG、次にファイル ~/.config/yui/config.toml(モード 600)の url、token_file、ca_file(先頭または profile.名前 の表)に従います。",
     "Exit codes: 0 done · 1 refused, failed, or the answer is no · 2 the command line is wrong · 3 not found · 4 no access · 5 the API can't be reached · 6 in conflict with the present state: try again · 130 interrupted (what was begun on the server goes on).": "終了コード: 0 完了 · 1 拒否・失敗・「いいえ」 · 2 コマンドの指定誤り · 3 見つからない · 4 権限なし · 5 API に接続できない · 6 現在の状態と矛盾(やり直し可) · 130 中断(サーバー側の処理は続きます)",
     # Options of every command
@@ -69,8 +69,8 @@ HELP_JA: Mapping[str, str] = {
     "Their number.": "電話番号",
     "Show a member or applicant: its state, since when, and who let it in.": "団体または申請の状態、その日時、承認者を表示します。",
     "How many people it takes to let a member in.": "団体の参加に必要な人数",
-    "Where no approver has a token yet: write one to this new file (mode 600), for another person than the operator.": "承認者のトークンがまだなければ、このファイルを新しく作って書き込みます(モード 600)。運用担当者とは別の人に渡してください。",
     "How many requests a second one member may send in the long run; 0 for any number.": "1団体が送れるリクエストの毎秒の件数(長い目で見た上限)。0 なら無制限",
+    "Where no approver has a token yet: write one to this new file (mode 600), for another person than the operator.": "承認者のトークンがまだなければ、このファイルを新しく作って書き込みます(モード 600)。運用担当者とは別の人に渡してください。",
     "Six-digit municipality code, such as 012220.": "6桁の団体コード(例: 012220)",
     "A standard system to run; repeat it for several. Without it: all of the catalogue.": "使う標準システム。繰り返して複数指定できます。省略するとカタログのすべて",
     "The region to live in. Without it: the one that takes the prefecture.": "収容するリージョン。省略すると都道府県を受け持つリージョン",

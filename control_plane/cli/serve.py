@@ -71,6 +71,10 @@ def serve(
     images: Annotated[
         Path | None, typer.Option(help="The folder below which image files may be added.")
     ] = None,
+    identity_providers: Annotated[
+        Path | None,
+        typer.Option(help="The identity providers whose users may sign in (TOML)."),
+    ] = None,
     first_token: Annotated[
         Path | None,
         typer.Option(
@@ -127,6 +131,9 @@ def serve(
 
             catalogue = load_catalogue(STANDARD_BLUEPRINTS, *(blueprints or []))
             members = MemberRegister() if register is None else load_register(register)
+            from control_plane.access.provider_settings import read_providers  # noqa: PLC0415
+
+            trusted = () if identity_providers is None else read_providers(identity_providers)
             # What may be refused comes before what leaves something behind: a state, a token.
             bound = opening.enter_context(listening.bind())
             from control_plane.cli.worlds import real_world, world_for_trying_out  # noqa: PLC0415
@@ -152,15 +159,26 @@ def serve(
             signer = audit_signer(
                 session, store, world.clock, audit_key, previous_audit_key, lost=audit_key_lost
             )
-            app = create_app(
-                store, world, Options(catalogue, members, images, signer, limits=RateLimits.for_members(member_requests) if member_requests else None, approval=approval)
+            from control_plane.access.break_glass import keep_told  # noqa: PLC0415
+            from control_plane.access.identity_providers import IdentityProviders  # noqa: PLC0415
+
+            options = Options(
+                catalogue,
+                members,
+                images,
+                signer,
+                approval=approval,
+                limits=RateLimits.for_members(member_requests) if member_requests else None,
+                providers=IdentityProviders.of(trusted, world.clock.now, world.clock.monotonic),
             )
+            app = create_app(store, world, options)
             from tenants.membership import keep_memberships  # noqa: PLC0415
 
             work = [
                 _reconcile(store, world),
                 keep_settled(store, world.clock),
                 keep_memberships(store, world.clock),
+                keep_told(store, world.clock, app.state.last_used),
             ]
             if signer is not None:
                 work.append(keep_signed(signer, _holder()))

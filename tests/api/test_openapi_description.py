@@ -21,7 +21,9 @@ def test_every_operation_has_a_name_of_its_own_a_token_and_problems(untouched_ap
             names.append(operation["operationId"])
             content = operation["responses"]["default"]["content"]
             assert list(content) == ["application/problem+json"]
-            assert operation["security"] == ([] if path in ("/healthz", "/v1/sign-in") else [{"token": []}])
+            assert operation["security"] == (
+                [] if path in ("/healthz", "/v1/sign-in") else [{"token": []}]
+            )
     assert len(names) == len(set(names))
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
