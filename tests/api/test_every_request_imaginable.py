@@ -38,6 +38,7 @@ HELD = [
         "allow_header_conformance",
     )
 ]
+OF_THE_SCHEMA = CHECKS.get_one("response_schema_conformance")
 ROLES = ("operator", "auditor", "member-admin", "member-user")
 
 
@@ -110,6 +111,10 @@ def _try(  # noqa: PLR0917
         operation.as_strategy(generation_mode=GenerationMode.NEGATIVE),
     )
 
+    # OpenAPI 3.1 calls a stream a text; what checks it takes that for each of its events.
+    stream = operation.path.endswith("/stream")
+    checks = [held for held in HELD if not (stream and held is OF_THE_SCHEMA)]
+
     @settings(
         max_examples=each,
         deadline=None,
@@ -125,7 +130,7 @@ def _try(  # noqa: PLR0917
         # A wait is bounded by the description, and longer than a test may take.
         if case.query and "wait" in case.query:
             case.query = {**case.query, "wait": "0"}
-        if operation.path.endswith("/stream"):
+        if stream:
             case.query = {**(case.query or {}), "seconds": "0"}
         arguments = case.as_transport_kwargs(base_url="http://testserver")
         arguments.pop("cookies", None)
@@ -140,7 +145,7 @@ def _try(  # noqa: PLR0917
             return
         answer = api.client.send(request)
         answers[answer.status_code] += 1
-        case.validate_response(answer, checks=HELD)
+        case.validate_response(answer, checks=checks)
 
     send()
 

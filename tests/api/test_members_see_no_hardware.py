@@ -93,7 +93,9 @@ class Story:
             asked = fill(self.town, path.replace("{host_id}", "some-host"))
             for language in ("en", "ja"):
                 headers = {"Accept-Language": language}
-                yield asked, self.town.get(asked, headers=headers, params={"limit": 1000})
+                # A stream is to end with what there is.
+                most = {"limit": 1000, "seconds": 0}
+                yield asked, self.town.get(asked, headers=headers, params=most)
                 yield asked, self.town.get(asked, headers=headers)
 
     def events(self) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 
 from control_plane.http.tokens import token_id_of
 from control_plane.model.host_health import Cleaning
+from control_plane.model.units import Seconds
 from tests.api.conftest import MIKASA, NOW, TINY, Api, opened_at, pool, problem_of
 from tests.postgresql import PostgreSQL
 
@@ -74,4 +75,6 @@ def test_a_token_revoked_at_one_is_refused_by_the_other(postgresql: PostgreSQL) 
         second = two.with_token(issued["token"])
         assert second.get("/v1/hosts").status_code == 200
         one.request("DELETE", f"/v1/tokens/{token_id_of(issued['token'])}")
+        # What one has just read of a token counts for a second.
+        two.world.clock.sleep(Seconds(1.5))
         problem_of(second.get("/v1/hosts"), 401, "token-invalid")

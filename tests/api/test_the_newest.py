@@ -72,7 +72,8 @@ def test_a_member_pages_through_its_own_alone(busy: Api) -> None:
     pages = backwards(town, "/v1/events", 3)
     own = numbers(town.get("/v1/events?limit=1000").json())
     assert [number for page in reversed(pages) for number in page] == own
-    assert len(own) == 10
+    items = town.get("/v1/events?limit=1000").json()["items"]
+    assert len([item for item in items if item["kind"].startswith("test.")]) == 10
 
 
 @pytest.mark.parametrize("query", ["before=0", "before=x", f"before={10**30}", "newest=perhaps"])

@@ -329,7 +329,7 @@ HOST = {
     "id": "kyoto-1", "region": "kyoto", "site": "kyoto-dc", "health": "confirmed",
     "health_since": "2030-01-01T00:00:00Z", "duty": "in-service", "standing": "closed",
     "capacity": {"vcpus": 16, "memory_mib": 65536}, "used": {"vcpus": 2, "memory_mib": 4096},
-    "reserved": {"vcpus": 0, "memory_mib": 0}, "servers": 2, "zones": ["internet"],
+    "guaranteed": {"vcpus": 0, "memory_mib": 0}, "reserved": {"vcpus": 0, "memory_mib": 0}, "servers": 2, "zones": ["internet"],
     "storage": ["kyoto-pool"], "traits": [], "domains": ["host:kyoto-1"],
     "driver": "simulated", "generation": 3,
 }  # fmt: skip

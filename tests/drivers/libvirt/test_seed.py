@@ -91,7 +91,9 @@ def test_the_disk_is_labelled_and_the_same_each_time(tmp_path: Path) -> None:
     disk = tmp_path / "seed.iso"
     disk.write_bytes(image)
     subprocess.run(
-        ["xorriso", "-osirrox", "on", "-indev", disk, "-extract", "/", tmp_path / "out"],
+        # What lies below /dev, as memory does, is taken for a drive unless it is called a file.
+        ["xorriso", "-osirrox", "on", "-indev", f"stdio:{disk}", "-extract", "/", "out"],
+        cwd=tmp_path,
         check=True,
         capture_output=True,
     )
