@@ -54,7 +54,9 @@ def running_postgresql() -> Iterator[PostgreSQL]:
     """Raises NoPostgreSQL where the programs or the rights are missing."""
     programs = _programs()
     become = _unprivileged()
-    folder = Path(tempfile.mkdtemp(prefix="yui-postgresql-"))
+    # Where the other files of tests lie, which may be memory.
+    beside = os.environ.get("PYTEST_DEBUG_TEMPROOT")
+    folder = Path(tempfile.mkdtemp(prefix="yui-postgresql-", dir=beside))
     try:
         if become is not None:
             os.chown(folder, become.pw_uid, become.pw_gid)
