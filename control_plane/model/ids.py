@@ -15,6 +15,11 @@ BlueprintId = NewType("BlueprintId", str)
 FlavorId = NewType("FlavorId", str)
 ImageId = NewType("ImageId", str)
 OperationId = NewType("OperationId", str)
+NetworkId = NewType("NetworkId", str)
+SecurityGroupId = NewType("SecurityGroupId", str)
+BindingId = NewType("BindingId", str)
+VolumeId = NewType("VolumeId", str)
+SnapshotId = NewType("SnapshotId", str)
 GroupId = NewType("GroupId", str)
 """An anti-affinity group: its members never share a host, nor meet at a refuge."""
 
