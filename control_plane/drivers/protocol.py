@@ -45,6 +45,10 @@ class NoSuchServer(DriverError):
     """The host has no definition of this server."""
 
 
+class NoSuchDisk(DriverError):
+    """The storage answers, and has no such disk: it was never made, or has been removed."""
+
+
 class MovedOn(DriverError):
     """The host's definition of this server bears another generation than the one that was listed:
     somebody has decided anew since then, so nothing was done."""
@@ -110,6 +114,27 @@ class HostFacts:
     foreign: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class DiskFile:
+    """A disk as the file that it is: qcow2, leaning on no other file. `length` counts the file's bytes,
+    `virtual_size` those that a guest sees."""
+
+    length: int
+    virtual_size: int
+
+
+class DiskSink(Protocol):
+    """Where an exported disk goes to."""
+
+    def expect(self, disk: DiskFile) -> int:
+        """Told first; answers from which byte of the file on it wants it."""
+        ...
+
+    def write(self, chunk: bytes) -> None:
+        """The next bytes. What it raises ends the export, and reaches whoever asked for it."""
+        ...
+
+
 class HostDriver(Protocol):
     """One host. Every method raises `HostUnreachable` when the host does not answer in time and
     `DriverError` for any other failure of the platform.
@@ -148,9 +173,57 @@ class HostDriver(Protocol):
         """Remove the root volume. Raises DiskLocked when a running server holds it."""
         ...
 
+    def ensure_data_volume(
+        self, volume: DataVolumeSpec, source: SnapshotDiskSpec | None = None
+    ) -> None:
+        """Make an empty volume, or a copy of a snapshot's disk grown to its size. One that is there is
+        never touched. Raises DiskLocked where it is being made already, StorageFull,
+        StorageUnavailable, also where the snapshot has no such disk."""
+        ...
+
+    def remove_data_volume(self, volume: DataVolumeSpec) -> None:
+        """Remove it. Raises DiskLocked while any server has it open."""
+        ...
+
+    def attach(self, server: ServerId, volume: DataVolumeSpec, listed: Generation) -> None:
+        """Give the volume to a server, at once where it runs. Raises MovedOn, NoSuchServer,
+        StorageUnavailable where the volume is not there, and DiskLocked while any other server has it
+        open."""
+        ...
+
+    def detach(self, server: ServerId, volume: VolumeId, listed: Generation) -> bool:
+        """Take it out of the definition, and ask a running guest to let it go. True once no hypervisor
+        has it open for this server; False while the guest holds on to it, and the disk is open. A
+        server that is not defined has none. Raises MovedOn."""
+        ...
+
+    def snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> bool:
+        """Copy the server's disks as they are at one point in time, while it runs or not; one that is
+        whole is left as it is. True where the guest had written out everything and held still for that
+        point; False where it is as after a power cut. Raises DiskLocked where the server runs elsewhere,
+        NoSuchServer, StorageFull, StorageUnavailable."""
+        ...
+
+    def remove_snapshot(self, snapshot: SnapshotSpec) -> None: ...
+
+    def restore_snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> None:
+        """Make the root disk, and those data volumes of `spec` that the snapshot has, in their builds
+        from the snapshot; their other builds are removed once all are made, and a build that is whole is
+        left as it is. Raises DiskLocked while a running server holds one of them, StorageFull,
+        StorageUnavailable."""
+        ...
+
+    def export_disk(self, server: ServerId, volume: VolumeSpec, sink: DiskSink) -> None:
+        """Give the root volume of a server that does not run to `sink`, which may have begun earlier.
+        Comes back once every byte was given and the disk was seen to be unused before and after.
+
+        Raises DiskLocked where somebody may be writing it, NoSuchDisk, StorageUnavailable, and
+        DriverError where it changed meanwhile: what was given is worth nothing then."""
+        ...
+
     def define(self, spec: ServerSpec) -> None:
-        """Write down the server with its generation; on a running one, the generation and name are
-        updated in place and the rest holds from its next start."""
+        """Write down the server with its generation and data volumes; on a running one, the generation
+        and name are updated in place and the rest holds from its next start."""
         ...
 
     def start(self, server: ServerId) -> None:

@@ -93,6 +93,9 @@ class Lane(StrEnum):
     CARE = "care"
     """Looking after a host that carries nothing: asking, cleaning, switching on. One that hangs may
     keep its worker."""
+    EXPORT = "export"
+    """Copies of whole disks out of the pool: hours each. Few at once, so that they leave the storage to
+    those who work on it."""
     FENCE = "fence"
     """Fences, each of which ends by itself. Every host of a site at once."""
 

@@ -6,19 +6,22 @@ A driver's test module derives from `HostDriverContract` and gives a fixture `ho
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import pytest
 
 from control_plane.drivers.protocol import (
+    DiskFile,
     DiskLocked,
     DriverError,
     HostDriver,
     HostUnreachable,
     ImageCorrupt,
     MovedOn,
+    NoSuchDisk,
     NoSuchServer,
     RunState,
     ServerSpec,
@@ -64,6 +67,10 @@ class TwoHosts(Protocol):
 
     def is_written_on(self, spec: ServerSpec) -> bool:
         """Whether that trace is still there."""
+        ...
+
+    def is_written_in(self, exported: bytes) -> bool:
+        """Whether that trace is in a disk that was exported."""
         ...
 
     def disk_size(self, spec: ServerSpec) -> GiB:
@@ -112,6 +119,24 @@ def state(driver: HostDriver, spec: ServerSpec) -> RunState | None:
 
 def booted(driver: HostDriver, spec: ServerSpec) -> Generation:
     return next(server.booted for server in driver.list_servers() if server.id == spec.id)
+
+
+@dataclass
+class Sink:
+    """Has `taken` already, and loses patience once it has taken `most`."""
+
+    taken: bytes = b""
+    most: float = float("inf")
+    disk: DiskFile | None = None
+
+    def expect(self, disk: DiskFile) -> int:
+        self.disk = disk
+        return len(self.taken)
+
+    def write(self, chunk: bytes) -> None:
+        if len(self.taken) >= self.most:
+            raise InterruptedError
+        self.taken += chunk
 
 
 class HostDriverContract:
@@ -324,6 +349,45 @@ class HostDriverContract:
         hosts.first.remove_volume(spec.id, spec.volume)
         prepare(hosts.first, spec)
         assert not hosts.is_written_on(spec)
+
+    def test_an_exported_disk_is_all_of_it_and_may_be_fetched_in_parts(
+        self, hosts: TwoHosts
+    ) -> None:
+        spec = hosts.spec()
+        prepare(hosts.first, spec)
+        hosts.write_on(spec)
+        whole, part = Sink(), Sink(most=1)
+        hosts.first.export_disk(spec.id, spec.volume, whole)
+        assert whole.disk == DiskFile(len(whole.taken), spec.volume.size * 2**30)
+        assert whole.taken.startswith(b"QFI\xfb")
+        assert hosts.is_written_in(whole.taken)
+        with contextlib.suppress(InterruptedError):
+            hosts.second.export_disk(spec.id, spec.volume, part)
+        part.taken, part.most = part.taken[:70_000], float("inf")
+        hosts.second.export_disk(spec.id, spec.volume, part)
+        assert part.taken == whole.taken
+        hosts.first.start(spec.id)
+        assert state(hosts.first, spec) is RunState.RUNNING
+
+    def test_the_disk_of_a_running_server_is_not_exported(self, hosts: TwoHosts) -> None:
+        spec = hosts.spec()
+        launch(hosts.first, spec)
+        for driver in (hosts.first, hosts.second):
+            sink = Sink()
+            with pytest.raises(DiskLocked):
+                driver.export_disk(spec.id, spec.volume, sink)
+            assert sink.taken == b""
+        assert state(hosts.first, spec) is RunState.RUNNING
+
+    def test_a_disk_that_was_never_made_or_is_gone_is_named_as_such(self, hosts: TwoHosts) -> None:
+        spec = hosts.spec()
+        with pytest.raises(NoSuchDisk):
+            hosts.first.export_disk(spec.id, spec.volume, Sink())
+        prepare(hosts.first, spec)
+        hosts.first.undefine(spec.id, spec.generation)
+        hosts.first.remove_volume(spec.id, spec.volume)
+        with pytest.raises(NoSuchDisk):
+            hosts.first.export_disk(spec.id, spec.volume, Sink())
 
     def test_a_disk_has_one_writer(self, hosts: TwoHosts) -> None:
         spec = hosts.spec()

@@ -71,11 +71,14 @@ def _send(
 
 
 def read_file(
-    connection: libvirt.virConnect, volume: libvirt.virStorageVol, offset: int = 0
+    connection: libvirt.virConnect,
+    volume: libvirt.virStorageVol,
+    offset: int = 0,
+    length: int = 0,
 ) -> Iterator[bytes]:
-    """The file's bytes from `offset` on."""
+    """The file's bytes from `offset` on; at most `length`, or with 0 all of them."""
     stream = connection.newStream(0)
-    volume.download(stream, offset, 0, 0)
+    volume.download(stream, offset, length, 0)
     try:
         while chunk := stream.recv(_CHUNK):
             yield chunk

@@ -54,6 +54,7 @@ class RealWorld:
         self._lanes = {
             Lane.SLOW: Workers("yui-slow", settings.slow_at_once),
             Lane.CARE: Workers("yui-care", settings.care_at_once),
+            Lane.EXPORT: Workers("yui-export", settings.exports_at_once),
             Lane.FENCE: Workers("yui-fence", settings.fences_at_once),
         }
 

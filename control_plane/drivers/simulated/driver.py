@@ -7,12 +7,15 @@ from dataclasses import replace
 from types import TracebackType
 
 from control_plane.drivers.protocol import (
+    DiskFile,
     DiskLocked,
+    DiskSink,
     DriverError,
     HostFacts,
     HostUnreachable,
     ImageCorrupt,
     MovedOn,
+    NoSuchDisk,
     NoSuchServer,
     ObservedServer,
     RunState,
@@ -21,6 +24,7 @@ from control_plane.drivers.protocol import (
     StorageUnavailable,
     VolumeSpec,
 )
+from control_plane.drivers.simulated.disk_file import qcow2_of
 from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.premises import Premises
@@ -31,6 +35,8 @@ from control_plane.model.pool import Endpoint
 from control_plane.model.units import GiB, Resources, Seconds
 
 _MOST_CONSOLE = 1024 * 1024
+_PIECE = 128 * 1024
+"""Of a disk that is exported, at a time: a whole one takes several calls, between which all may happen."""
 
 
 class _Call:
@@ -179,6 +185,27 @@ class SimulatedDriver:
                 raise DiskLocked(f"The disk of {server} is locked by {found.lock}.")
             pool.remove(server)
             self._tell(f"remove disk of {server} from {pool.id}")
+
+    def export_disk(self, server: ServerId, volume: VolumeSpec, sink: DiskSink) -> None:
+        def look() -> bytes:
+            with self._call("export_disk", server):
+                pool = self._pool(volume)
+                found = pool.volumes.get(server)
+                if found is None:
+                    raise NoSuchDisk(f"Storage pool {pool.id} has no disk of {server}.")
+                if found.lock is not None:
+                    raise DiskLocked(f"The disk of {server} is locked by {found.lock}.")
+                said = [f"{server} records {found.records}", *found.notes]
+                return qcow2_of(found.size * 2**30, "\n".join(said).encode())
+
+        file = look()
+        place = sink.expect(DiskFile(len(file), volume.size * 2**30))
+        while place < len(file):
+            if look() != file:
+                raise DriverError(f"The disk of {server} changed while it was exported.")
+            sink.write(file[place : place + _PIECE])
+            place += _PIECE
+        self._tell(f"export disk of {server}")
 
     def define(self, spec: ServerSpec) -> None:
         with self._call("define", spec.id):

@@ -115,9 +115,19 @@ class LibvirtHosts:
         )
 
     def is_written_on(self, spec: ServerSpec) -> bool:
+        return self._is_written(self.root_of(spec))
+
+    def is_written_in(self, exported: bytes) -> bool:
+        file = self.scratch / "exported.qcow2"
+        file.write_bytes(exported)
+        subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", file], check=True)
+        return self._is_written(file)
+
+    @staticmethod
+    def _is_written(file: Path) -> bool:
         command = f"read -P {_TRACE} {_PLACE} 512"
         done = subprocess.run(
-            ["qemu-io", "-r", "-f", "qcow2", "-c", command, self.root_of(spec)],
+            ["qemu-io", "-r", "-f", "qcow2", "-c", command, file],
             check=False,
             capture_output=True,
             text=True,

@@ -50,6 +50,9 @@ class TwoSimulatedHosts:
     def is_written_on(self, spec: ServerSpec) -> bool:
         return "a trace" in self._world.notes(spec.id)
 
+    def is_written_in(self, exported: bytes) -> bool:
+        return b"a trace" in exported
+
     def disk_size(self, spec: ServerSpec) -> GiB:
         volume = self._world.volume(spec.id)
         assert volume is not None
