@@ -75,8 +75,9 @@ class VolumeSpec:
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
     """Everything a host needs to run a server. `mac` and `address` (IPv4 with prefix length) are
-    given, so that the guest is the same on every host. `user_data` reaches the guest on its NoCloud
-    seed disk and must hold no secret."""
+    given, so that the guest is the same on every host. `segment` is the number of its member's network
+    in its zone, 0 where it has none; `gateway` the router of its subnet. `user_data` reaches the guest on
+    its NoCloud seed disk and must hold no secret."""
 
     id: ServerId
     name: str
@@ -89,6 +90,7 @@ class ServerSpec:
     address: str
     gateway: str | None = None
     user_data: str = ""
+    segment: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from control_plane.model.ids import (
     BindingId,
+    Generation,
     NetworkId,
     RegionId,
     SecurityGroupId,
@@ -78,31 +79,47 @@ class Network:
     segment: int
     subnets: tuple[Subnet, ...] = ()
     offices: tuple[IPv4Network, ...] = ()
+    generation: Generation = Generation(1)
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityRule:
     """What may begin a conversation; the answers to it pass by themselves. `ports` None means all of
-    them. The other side is `remote`, or the servers of `remote_group`, or anyone where both are None,
-    which still is only who can reach the server at all: its own network, its offices, its bindings."""
+    them. The other side is `remote`, or the servers of `remote_group`, or with `offices` the declared
+    offices of the network; else anyone, which still is only who can reach the server at all: its own
+    network, its offices, its bindings."""
 
     direction: Direction
     protocol: Protocol
     ports: PortRange | None = None
     remote: IPv4Network | None = None
     remote_group: SecurityGroupId | None = None
+    offices: bool = False
+
+
+DEFAULT_GROUP = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
-    """Named rules of one member. What no rule of any of a server's groups allows does not pass. Every
-    member has one group `default`: out to anywhere, in from the servers of the same group and from
-    whom a binding or the offices let through."""
+    """Named rules of one member. What no rule of any of a server's groups allows does not pass, but for
+    what a binding offers. Every member has one group `default`, which servers are in that are in no
+    other: out to anywhere, in from the servers of the same group and from the offices."""
 
     id: SecurityGroupId
     tenant: MunicipalityCode
     name: str
     rules: tuple[SecurityRule, ...] = ()
+    generation: Generation = Generation(1)
+
+
+def default_rules(of: SecurityGroupId) -> tuple[SecurityRule, ...]:
+    """What the group `default` of a new member, whose id is `of`, says."""
+    return (
+        SecurityRule(Direction.EGRESS, Protocol.ANY),
+        SecurityRule(Direction.INGRESS, Protocol.ANY, remote_group=of),
+        SecurityRule(Direction.INGRESS, Protocol.ANY, offices=True),
+    )
 
 
 class BindingState(StrEnum):
@@ -132,3 +149,4 @@ class Binding:
     requested_at: datetime
     decided_by: str | None = None
     decided_at: datetime | None = None
+    generation: Generation = Generation(1)

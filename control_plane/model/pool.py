@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Address
 
 from control_plane.model.host_health import HostHealth
 from control_plane.model.ids import Generation, HostId, RegionId, SiteId, StoragePoolId
@@ -79,7 +80,9 @@ class StoragePool:
 @dataclass(frozen=True, slots=True)
 class Site:
     """One data centre. `guest_network` is the IPv4 network (CIDR) its servers take addresses from;
-    `guest_gateway` its router, where there is one."""
+    `guest_gateway` its router, where there is one. With `member_prefix` each member's network has blocks
+    of that prefix length out of it, which the site's hosts keep apart; without it all servers share the
+    guest network, and the site's own people keep the members apart."""
 
     id: SiteId
     region: RegionId
@@ -87,6 +90,7 @@ class Site:
     guest_network: str
     guest_gateway: str | None = None
     storage_pools: tuple[StoragePool, ...] = ()
+    member_prefix: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class Endpoint:
 
     `uri` is the libvirt connection; `migration_host` the address that peers migrate to;
     `bridge` the guest bridge on the host; `lease_path` the file of its heartbeat on shared storage.
+    `bridge` may hold `{zone}`, or `{segment}`: then the host makes a bridge for each member's network,
+    and `tunnel_address` (IPv4; the migration host's where it is empty) is its end of their tunnels.
     """
 
     driver: str
@@ -106,6 +112,22 @@ class Endpoint:
     bmc_user: str | None = None
     bmc_password_ref: str | None = None
     lease_path: str | None = None
+    tunnel_address: str = ""
+
+    @property
+    def makes_segments(self) -> bool:
+        """Whether the host itself keeps members' networks apart."""
+        return "{segment}" in self.bridge
+
+    @property
+    def tunnel_end(self) -> IPv4Address | None:
+        """None where the host has no tunnels, or no IPv4 address for them."""
+        if not self.makes_segments:
+            return None
+        try:
+            return IPv4Address(self.tunnel_address or self.migration_host)
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
