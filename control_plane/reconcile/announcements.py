@@ -14,6 +14,7 @@ import structlog
 from control_plane.drivers.world import Notifier, NotTold, Pending, World
 from control_plane.model.operation import Event
 from control_plane.model.units import Seconds
+from control_plane.reconcile.records import Records
 from control_plane.reconcile.timings import Timings
 from control_plane.store import Lease, Store
 
@@ -109,6 +110,7 @@ class Announcements:
 
     store: Store
     world: World
+    records: Records
     timings: Timings
     _ways: Mapping[str, _Way] = field(init=False)
 
@@ -127,7 +129,8 @@ class Announcements:
         """Keep how far each notifier has come, and hand it what is new. Raises LeaseLost."""
         self._find_places(lease)
         self._keep_places(lease)
-        ready = [way for way in self._ways.values() if way.may_begin]
+        newest = self.records.last_event()
+        ready = [way for way in self._ways.values() if way.may_begin and way.reached < newest]
         for way in ready:
             with self.store.read() as tx:
                 events = tx.events(after=way.reached, limit=_AT_ONCE)

@@ -18,6 +18,7 @@ from control_plane.reconcile.drain import Draining
 from control_plane.reconcile.evacuation import Evacuation
 from control_plane.reconcile.host_care import HostCare
 from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.records import Records
 from control_plane.reconcile.rehoming import Rehoming
 from control_plane.reconcile.repair import Repair
 from control_plane.reconcile.revival import Revival
@@ -50,17 +51,17 @@ class Controller:
         self, store: Store, world: World, holder: str, timings: Timings | None = None
     ) -> None:
         self.timings = timings or Timings()
-        self._store = store
         self._world = world
         self._leadership = Leadership(store, world.clock, holder, self.timings)
-        self._care = HostCare(store, world, self._leadership, self.timings)
-        self._repair = Repair(store, world, self._leadership, self.timings)
+        self._records = Records(store)
+        self._care = HostCare(store, world, self._leadership, self._records, self.timings)
+        self._repair = Repair(store, world, self._leadership, self._records, self.timings)
         self._evacuation = Evacuation(store, world.clock, self.timings)
         self._rehoming = Rehoming(store, world.clock, self.timings)
         self._revival = Revival(store, world)
         self._draining = Draining(store, world.clock, self.timings)
         self._certification = Certification(store)
-        self._announcements = Announcements(store, world, self.timings)
+        self._announcements = Announcements(store, world, self._records, self.timings)
 
     def run(self, stopping: StopSignal) -> None:
         """Tick until told to stop, then let another control plane lead. What goes wrong in one tick
@@ -101,7 +102,7 @@ class Controller:
         return TickReport(leading=True, changes=changes, busy=self._repair.busy)
 
     def _act(self, lease: Lease) -> int:
-        hosts = self._hosts()
+        hosts: Sequence[Host] = self._records.hosts()
         hearing = self._care.listen(hosts)
         steps: tuple[Callable[[Sequence[Host]], int], ...] = (
             lambda hosts: self._care.judge(hosts, hearing, lease),
@@ -116,7 +117,7 @@ class Controller:
                 return changes
             changed = step(hosts)
             if changed:
-                hosts = self._hosts()
+                hosts = self._records.hosts()
             changes += changed
         if not self._keep_leading():
             return changes
@@ -127,7 +128,7 @@ class Controller:
             self._certification.disturb_all()
             self._rehoming.look_again()
         # A proof would not outlast the rest of an evacuation.
-        settled = [h for h in self._hosts() if h.region not in self._evacuation.unfinished]
+        settled = [h for h in self._records.hosts() if h.region not in self._evacuation.unfinished]
         changes += len(self._certification.renew(settled, lease, self._world.clock.now()))
         return changes
 
@@ -137,16 +138,11 @@ class Controller:
 
     def _make_room(self, hosts: Sequence[Host], answering: Collection[HostId], lease: Lease) -> int:
         """Empty the hosts that are to be drained, and place the servers that had found no room."""
-        with self._store.read() as tx:
-            servers = tx.servers()
+        servers = self._records.servers()
         put_off, at = self._repair.moves_put_off, self._world.clock.now()
         changes = self._draining.advance(hosts, servers, put_off, lease, at, answering=answering)
         changes += self._disturbed(self._rehoming.advance(hosts, servers, lease))
         return changes + self._revival.advance(hosts, servers, lease)
-
-    def _hosts(self) -> list[Host]:
-        with self._store.read() as tx:
-            return list(tx.hosts())
 
     def _disturbed(self, moved: Mapping[RegionId, int]) -> int:
         """Regions in which servers were placed have to be proved again; how many servers."""

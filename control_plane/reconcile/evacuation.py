@@ -54,9 +54,12 @@ class Evacuation:
         """Give servers of fenced hosts new places, as many as one tick has time for; how many that
         were, by region. What another process was ahead of is left to the next tick."""
         self.unfinished.clear()
+        fenced = [host for host in hosts if isinstance(host.health, Fenced)]
+        if not fenced:
+            return {}
         with self.store.read() as tx:
-            for host in hosts:
-                if isinstance(host.health, Fenced) and host.region not in self.unfinished:
+            for host in fenced:
+                if host.region not in self.unfinished:
                     self.unfinished |= {host.region for _ in tx.servers(host=host.id, limit=1)}
         moved: dict[RegionId, int] = {}
         regions = sorted(self.unfinished)

@@ -20,6 +20,7 @@ from control_plane.reconcile.fencing import Attempt, Fencing
 from control_plane.reconcile.health_record import insist, write_health
 from control_plane.reconcile.intake import Intake
 from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.records import Records
 from control_plane.reconcile.timings import Timings
 from control_plane.store import Lease, Store, Transaction
 
@@ -32,6 +33,7 @@ class HostCare:
     store: Store
     world: World
     leadership: Leadership
+    records: Records
     timings: Timings
     _silences: Silences = field(default_factory=Silences)
     _fencing: Fencing = field(init=False)
@@ -91,8 +93,7 @@ class HostCare:
 
     def fence(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
         """Act on operators' words, and pursue the hosts whose death is confirmed."""
-        with self.store.read() as tx:
-            words = {word.host: word for word in tx.fence_words()}
+        words = {word.host: word for word in self.records.fence_words()}
         by_id = {host.id: host for host in hosts}
         changes = 0
         for word in words.values():

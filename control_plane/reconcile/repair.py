@@ -33,6 +33,7 @@ from control_plane.reconcile.errands import Errands, HostAction, Outcome
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.leftovers import Leftovers
 from control_plane.reconcile.order import may_begin
+from control_plane.reconcile.records import Records
 from control_plane.reconcile.spec import Surroundings
 from control_plane.reconcile.timings import Timings
 from control_plane.store import Lease, LostRace, Store
@@ -52,6 +53,7 @@ class Repair:
     store: Store
     world: World
     leadership: Leadership
+    records: Records
     timings: Timings
     _errands: Errands = field(init=False)
     _leftovers: Leftovers = field(init=False)
@@ -82,12 +84,7 @@ class Repair:
         changes = self._record(self._errands.settle(), lease)
         busy_before = set(self._errands.busy)
         observed = self._look(answering)
-        with self.store.read() as tx:
-            servers = tx.servers()
-            surroundings = Surroundings(
-                {image.id: image for image in tx.images()},
-                {pool.id: site for site in tx.sites() for pool in site.storage_pools},
-            )
+        servers, surroundings = self.records.servers_and_surroundings()
         used = {h.id for h in hosts if isinstance(h.health, Up | Suspect)}
         doubtful = {h.id for h in hosts if isinstance(h.health, Suspect)}
         # A listing may be older than what an errand has done since.

@@ -82,6 +82,11 @@ class Store:
         same has not been changed by this process."""
         return self._moment
 
+    @property
+    def moment_of_all(self) -> object | None:
+        """As `moment`, where no other process can have written either; None where one can."""
+        return self._moment if self._only_one is not None else None
+
     @contextmanager
     def read(self) -> Iterator[Snapshot]:
         """Everything read inside belongs to one moment."""

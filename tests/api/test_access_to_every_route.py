@@ -216,7 +216,8 @@ def test_a_member_is_told_403_on_every_route_for_operators_and_changes_nothing(
 
 def test_a_member_reaches_its_own_things_on_every_route_for_members(joined: Api) -> None:
     town = joined.tenant(MIKASA)
-    for method, path in sorted(FOR_MEMBERS, key=lambda each: each[0] == "DELETE"):
+    # What ends the walk comes last: first the things that others are made of, then its own token.
+    for method, path in sorted(FOR_MEMBERS, key=lambda r: (r[0] == "DELETE", "token" in r[1], r)):
         answer = send(town, method, path)
         # Nothing runs yet, or no more, so there is nothing to show or restart; but it may be asked for.
         allowed = {200, 202, 409} if path.endswith(("/console", "/reboot")) else {200, 201, 202}

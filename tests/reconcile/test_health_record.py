@@ -15,6 +15,7 @@ from control_plane.model.units import Seconds
 from control_plane.reconcile.detection import Hearing
 from control_plane.reconcile.host_care import HostCare
 from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.records import Records
 from control_plane.reconcile.timings import Timings
 from control_plane.store import Lease, Store
 from tests.reconcile.small_pool import SmallPool
@@ -36,7 +37,7 @@ class Watch:
         held = leadership.hold()
         assert held is not None
         self.lease: Lease = held
-        self.care = HostCare(store, self.pool.world, leadership, TIMINGS)
+        self.care = HostCare(store, self.pool.world, leadership, Records(store), TIMINGS)
         self._joined = 0
 
     def hosts(self) -> list[Host]:
