@@ -1,37 +1,18 @@
-"""Puts the groups of commands together, in the language of one run."""
+"""Puts the groups of commands together, in the language of one run.
+
+A group's module is loaded when the group is named or its help is shown: a run needs one of two
+dozen, and loading them all takes longer than most commands."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
-from typer.main import get_command
+from typer.main import get_group
 
-from control_plane.cli import (
-    accounts,
-    audit,
-    bench,
-    blueprints,
-    break_glass,
-    certificate,
-    events,
-    explain,
-    hosts,
-    images,
-    login,
-    members,
-    operations,
-    pool,
-    quotas,
-    serve,
-    server_life,
-    system_life,
-    tokens,
-    users,
-)
-from control_plane.cli import completion as completion_command
-from control_plane.cli import version as version_command
 from control_plane.cli.help_ja import HELP_JA, HELP_OPTION_JA
 from control_plane.cli.language import Language
 from control_plane.cli.output import Screen
@@ -46,32 +27,34 @@ The options below hold for every command and may stand anywhere on the line. Whe
 
 EPILOG = "Exit codes: 0 done · 1 refused, failed, or the answer is no · 2 the command line is wrong · 3 not found · 4 no access · 5 the API can't be reached · 6 in conflict with the present state: try again · 130 interrupted (what was begun on the server goes on)."
 
-_ORDER = (
-    "pool",
-    "host",
-    "member",
-    "quota",
-    "system",
-    "server",
-    "certificate",
-    "explain",
-    "events",
-    "audit",
-    "operation",
-    "blueprint",
-    "image",
-    "token",
-    "user",
-    "account",
-    "break-glass",
-    "login",
-    "logout",
-    "whoami",
-    "serve",
-    "bench",
-    "completion",
-    "version",
-)
+_COMMANDS: Mapping[str, str] = {
+    "pool": "pool:app",
+    "host": "hosts:app",
+    "member": "members:app",
+    "quota": "quotas:app",
+    "system": "system_life:app",
+    "server": "server_life:app",
+    "certificate": "certificate:app",
+    "explain": "explain:explain",
+    "events": "events:events",
+    "audit": "audit:app",
+    "operation": "operations:app",
+    "blueprint": "blueprints:app",
+    "image": "images:app",
+    "token": "tokens:app",
+    "user": "users:app",
+    "account": "accounts:app",
+    "break-glass": "break_glass:app",
+    "login": "login:login",
+    "logout": "login:logout",
+    "whoami": "login:whoami",
+    "serve": "serve:serve",
+    "bench": "bench:app",
+    "completion": "completion:completion",
+    "version": "version:version",
+}
+"""Where each command is: a module beside this one, and in it a group of commands or one command.
+They are shown in this order."""
 
 
 def _options(
@@ -101,43 +84,49 @@ def _options(
     session.screen = Screen(session.language, json=json)
 
 
-def _application() -> typer.Typer:
-    app = typer.Typer(help=HELP, epilog=EPILOG, no_args_is_help=True, add_completion=False)
-    app.callback()(_options)
-    app.add_typer(pool.app, name="pool")
-    app.add_typer(hosts.app, name="host")
-    app.add_typer(members.app, name="member")
-    app.add_typer(quotas.app, name="quota")
-    app.add_typer(system_life.app, name="system")
-    app.add_typer(server_life.app, name="server")
-    app.add_typer(certificate.app, name="certificate")
-    app.command("events")(events.events)
-    app.add_typer(audit.app, name="audit")
-    app.command("explain")(explain.explain)
-    app.add_typer(blueprints.app, name="blueprint")
-    app.add_typer(images.app, name="image")
-    app.add_typer(operations.app, name="operation")
-    app.add_typer(tokens.app, name="token")
-    app.add_typer(users.app, name="user")
-    app.add_typer(accounts.app, name="account")
-    app.add_typer(break_glass.app, name="break-glass")
-    app.command("login")(login.login)
-    app.command("logout")(login.logout)
-    app.command("whoami")(login.whoami)
-    app.add_typer(bench.app, name="bench")
-    app.command("serve")(serve.serve)
-    app.command("completion")(completion_command.completion)
-    app.command("version")(version_command.version)
-    return app
+class _Loaded(Mapping[str, Any]):
+    """The commands by name, each loaded when it is asked for."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._commands: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._commands:
+            self._commands[name] = self._load(name, *_COMMANDS[name].split(":"))
+        return self._commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _COMMANDS
+
+    def _load(self, name: str, module: str, attribute: str) -> Any:
+        found = getattr(import_module(f"control_plane.cli.{module}"), attribute)
+        around = typer.Typer()
+        if isinstance(found, typer.Typer):
+            around.add_typer(found, name=name)
+        else:
+            around.command(name)(found)
+        command = get_group(around).commands[name]
+        if self._language is Language.JA:
+            _in_japanese(command)
+        return command
 
 
 def command_tree(language: Language) -> Any:
     """The whole command with its help in `language`."""
     completion_init()
-    tree: Any = get_command(_application())
-    tree.commands = dict(sorted(tree.commands.items(), key=lambda item: _ORDER.index(item[0])))
+    app = typer.Typer(help=HELP, epilog=EPILOG, no_args_is_help=True, add_completion=False)
+    app.callback()(_options)
+    tree: Any = get_group(app)
     if language is Language.JA:
         _in_japanese(tree)
+    tree.commands = _Loaded(language)
     return tree
 
 
