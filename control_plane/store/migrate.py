@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -23,10 +25,7 @@ def migrate(connection: Connection, place: str) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-    config = Config()
-    config.set_main_option("script_location", "control_plane.store:migrations")
-    config.set_main_option("path_separator", "os")
-    scripts = ScriptDirectory.from_config(config)
+    scripts = _scripts()
     context = MigrationContext.configure(connection)
     standing = context.get_current_revision()
     if standing == scripts.get_current_head():
@@ -42,8 +41,22 @@ def migrate(connection: Connection, place: str) -> None:
             scripts.get_revision(standing)
         except CommandError as error:
             raise _too_new(place, standing) from error
+    config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "control_plane.store:migrations")
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """They come with the program, and don't change while it runs."""
+    return ScriptDirectory.from_config(_config())
 
 
 def _too_new(place: str, revision: str) -> YuiError:
