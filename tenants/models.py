@@ -87,10 +87,12 @@ class ServerOut(ResponseBody):
         "stopped",
         "migrating",
         "stranded",
+        "shelving",
+        "shelved",
         "deleting",
         "unknown",
     ]
-    power: Literal["running", "stopped"]
+    power: Literal["running", "stopped", "shelved"]
     flavor: str
     size: Size
     disk_gib: int

@@ -16,7 +16,7 @@ from control_plane.model.errors import YuiError
 from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.tenant import MunicipalityCode
-from control_plane.model.workload import Moving, Placed, Power, Server, Stranded
+from control_plane.model.workload import Moving, Placed, Power, Server, Shelved, Stranded
 from control_plane.store import Snapshot, Store, Transaction
 
 
@@ -148,7 +148,7 @@ def read_console(store: Store, world: World, server: Server, tail_bytes: int) ->
     match server.placement:
         case Placed(host=host_id) | Moving(source=host_id):
             pass
-        case Stranded():
+        case Stranded() | Shelved():
             raise _no_console(server)
     with store.read() as tx:
         host = tx.host(host_id)

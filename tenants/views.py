@@ -18,6 +18,7 @@ from control_plane.model.workload import (
     Power,
     Server,
     ServerStatus,
+    Shelved,
     Stranded,
     status_of,
 )
@@ -129,7 +130,7 @@ def _state(
 ) -> Literal["running", "stopped", "degraded", "building"]:
     if servers and running == len(servers):
         return "running"
-    if all(server.power is Power.STOPPED for server in servers):
+    if all(server.power is not Power.RUNNING for server in servers):
         return "stopped"
     return "degraded" if running else "building"
 
@@ -153,7 +154,7 @@ def _hosts(server: Server) -> tuple[HostId | None, HostId | None]:
             return host, None
         case Moving(source=source, target=target):
             return source, target
-        case Stranded():
+        case Stranded() | Shelved():
             return None, None
 
 

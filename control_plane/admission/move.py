@@ -11,7 +11,7 @@ from control_plane.admission.settle import settle
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId, ServerId
 from control_plane.model.ledger import Ledger
-from control_plane.model.workload import Moving, Placed, Server, Stranded
+from control_plane.model.workload import Moving, Placed, Server, Shelved, Stranded
 from control_plane.placement import Plan, Refusal, plan_move
 from control_plane.store import Lease, LostRace, Store, Transaction
 
@@ -97,6 +97,13 @@ def _movable(server: Server, target: HostId | None) -> Placed:
                 "server-stranded",
                 "waits for room and runs nowhere: add capacity and it is placed by itself",
                 "は空きがなく停止しています。容量を追加すると自動的に配置されます",
+            )
+        case Shelved():
+            raise _cannot(
+                server,
+                "server-shelved",
+                "is shelved and on no host: unshelve it and it is placed where there is room",
+                "は休止中で、どのホストにもありません。休止を解除すると、空きのある場所に配置されます",
             )
         case Placed(host=host) as placed:
             if host == target:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from control_plane.model.errors import YuiError
-from control_plane.model.workload import Moving, Placed, Server, Stranded
+from control_plane.model.workload import Moving, Placed, Server, Shelved, Stranded
 
 
 def need_placed(server: Server) -> Placed:
-    """Where it is. Raises `server-deleting`, `server-moving`, `server-stranded`."""
+    """Where it is. Raises `server-deleting`, `server-moving`, `server-stranded`,
+    `server-shelved`."""
     if server.deleting:
         raise cannot(
             server,
@@ -29,6 +30,13 @@ def need_placed(server: Server) -> Placed:
                 "server-stranded",
                 "waits for room and runs nowhere: try again once it runs",
                 "は空きがなく停止しています。稼働を再開してから再度お試しください",
+            )
+        case Shelved():
+            raise cannot(
+                server,
+                "server-shelved",
+                "is shelved and holds no room: unshelve it first",
+                "は休止中で、容量を確保していません。先に休止を解除してください",
             )
         case Placed() as placed:
             return placed

@@ -34,7 +34,7 @@ _STYLES = {
     "migrating": "yellow", "draining": "yellow", "stopping": "yellow", "degraded": "yellow",
     "warning": "yellow", "changed": "yellow", "confirmed": "red", "fenced": "red",
     "stranded": "red", "failed": "red", "critical": "red", "removed": "red", "invalid": "red",
-    "unknown": "magenta", "deleting": "magenta", "maintenance": "magenta",
+    "shelving": "yellow", "shelved": "magenta", "unknown": "magenta", "deleting": "magenta", "maintenance": "magenta",
 }  # fmt: skip
 
 

@@ -24,6 +24,8 @@ STATES = {
     "stopped": Message("stopped", "停止"),
     "migrating": Message("migrating", "移動中"),
     "stranded": Message("stranded", "収容先なし"),
+    "shelving": Message("shelving", "休止処理中"),
+    "shelved": Message("shelved", "休止中"),
     "deleting": Message("deleting", "削除中"),
     "unknown": Message("unknown", "不明"),
     "done": Message("done", "完了"),

@@ -135,7 +135,7 @@ def _server(tx: Snapshot, operation: Operation) -> Server | None:
 
 def _start(tx: Snapshot, operation: Operation) -> Operation:
     server = _server(tx, operation)
-    if server is None or server.power is Power.STOPPED:
+    if server is None or server.power is not Power.RUNNING:
         return superseded(operation)
     return done(operation, int(status_of(server) is ServerStatus.ACTIVE))
 

@@ -50,7 +50,7 @@ def built(tx: Snapshot, operation: Operation) -> Operation:
     return done(
         operation,
         sum(
-            status_of(server) is ServerStatus.ACTIVE or server.power is Power.STOPPED
+            status_of(server) is ServerStatus.ACTIVE or server.power is not Power.RUNNING
             for server in found
         ),
     )
@@ -75,7 +75,7 @@ def _restarted(tx: Snapshot, operation: Operation) -> Operation:
     server = _server(tx, operation)
     if server is None:
         return superseded(operation)
-    if server.power is Power.STOPPED:
+    if server.power is not Power.RUNNING:
         # A new disk is made when it is started again; there is nothing to wait for.
         return done(operation, 1) if operation.kind == SERVER_REBUILD else superseded(operation)
     runs = server.seen is Seen.RUNNING and server.booted >= _generation(operation)
@@ -87,7 +87,7 @@ def _resized(tx: Snapshot, operation: Operation) -> Operation:
     if server is None or server.sized_since > _generation(operation):
         return superseded(operation)
     told = server.seen is Seen.RUNNING and server.copy_generation >= _generation(operation)
-    return done(operation, int(told or server.power is Power.STOPPED))
+    return done(operation, int(told or server.power is not Power.RUNNING))
 
 
 SERVER_DERIVATIONS: Mapping[str, Callable[[Snapshot, Operation], Operation]] = {

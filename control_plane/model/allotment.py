@@ -4,6 +4,7 @@ at most (its quota), and what of the difference the pool can lend now.
 Usage is the sum of what its servers were asked to be, each once and wherever it is: on two hosts while
 it moves, on none while it is stranded, stopped or being deleted. So no failure and no migration ever
 counts twice.
+Of a shelved server only the disk counts, since that alone is kept for it.
 """
 
 from __future__ import annotations

@@ -49,8 +49,9 @@ class LedgerHost:
 @dataclass(frozen=True, slots=True)
 class LedgerWorkload:
     """A workload and the hosts that hold room for it: one, two while it migrates, none before it is
-    placed or while it is stranded. `storage` is None until placement has chosen a pool; a stopped
-    server keeps its room. `sites` empty means any site of the region.
+    placed or while it is stranded or shelved. `storage` is None until placement has chosen a pool; a
+    stopped server keeps its room, a shelved one has no `size` and keeps its disk alone. `sites` empty
+    means any site of the region.
 
     A `holding` is no server but room that is kept for what its owner is guaranteed and does not use:
     it is placed and has refuges like a server, and nothing runs in it, so that it may be placed

@@ -41,6 +41,8 @@ class Power(StrEnum):
 
     RUNNING = "running"
     STOPPED = "stopped"
+    SHELVED = "shelved"
+    """Stopped, with no room kept for it: only its disks and its address stay its own."""
 
 
 class Seen(StrEnum):
@@ -84,6 +86,14 @@ class Placed:
         _check(evidence, self.host)
         return Stranded(evidence)
 
+    def put_away(self) -> Shelved:
+        """The host answered that it no longer has it."""
+        return Shelved()
+
+    def put_away_by_fence(self, evidence: FenceEvidence) -> Shelved:
+        _check(evidence, self.host)
+        return Shelved()
+
 
 @dataclass(frozen=True, slots=True)
 class Moving:
@@ -118,8 +128,20 @@ class Stranded:
     def rehome(self, host: HostId) -> Placed:
         return Placed(host)
 
+    def put_away(self) -> Shelved:
+        return Shelved()
 
-Placement = Placed | Moving | Stranded
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """It runs nowhere and no host holds room for it. Its disks stay where they are."""
+
+    def unshelve(self, host: HostId) -> Placed:
+        """`host` has room for it, as an admission found."""
+        return Placed(host)
+
+
+Placement = Placed | Moving | Stranded | Shelved
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +209,8 @@ class ServerStatus(StrEnum):
     STOPPED = "stopped"
     MIGRATING = "migrating"
     STRANDED = "stranded"
+    SHELVING = "shelving"
+    SHELVED = "shelved"
     DELETING = "deleting"
     UNKNOWN = "unknown"
 
@@ -199,11 +223,15 @@ def status_of(server: Server) -> ServerStatus:
             return ServerStatus.STRANDED
         case Moving():
             return ServerStatus.MIGRATING
+        case Shelved():
+            return ServerStatus.SHELVED
         case Placed():
             pass
     match server.seen, server.power:
         case Seen.UNKNOWN, _:
             return ServerStatus.UNKNOWN
+        case _, Power.SHELVED:
+            return ServerStatus.SHELVING
         case Seen.RUNNING, Power.RUNNING:
             return ServerStatus.ACTIVE
         case Seen.RUNNING, Power.STOPPED:

@@ -9,7 +9,7 @@ The way of a question: `certificate` lays the ledger out on a `board`; `arrival`
 settles a workload on one; `refuges` finds or rearranges refuges; `exact` and `whole` search where
 those find nothing; `resettlement` does with the cheap ones alone, for many at once; `diagnosis`, `remedies` and `refusal` explain.
 What is guaranteed to members and not used is kept by `holdings`, which `guarantees` arranges around the rest. `checker` verifies the result and
-knows none of them.
+knows none of them. `reclaim` says which servers go where room that was lent is needed.
 """
 
 from control_plane.placement.admission import plan_admission
@@ -28,6 +28,7 @@ from control_plane.placement.lending import lendable
 from control_plane.placement.move import plan_move
 from control_plane.placement.plan import Plan, apply
 from control_plane.placement.recertification import Recertification, recertify
+from control_plane.placement.reclaim import Reclaim, borrowed, plan_reclaim, without
 from control_plane.placement.refusal import Lack, Proof, Refusal, Role
 from control_plane.placement.remedy import AddHosts, MoveServer, Remedy, ShrinkServer
 from control_plane.placement.reserve import Reserve, reserve
@@ -45,6 +46,7 @@ __all__ = [
     "Plan",
     "Proof",
     "Recertification",
+    "Reclaim",
     "Refusal",
     "Remedy",
     "Reserve",
@@ -53,6 +55,7 @@ __all__ = [
     "ShrinkServer",
     "Violation",
     "apply",
+    "borrowed",
     "check",
     "held",
     "holdings",
@@ -61,9 +64,11 @@ __all__ = [
     "plan_admission",
     "plan_guarantee",
     "plan_move",
+    "plan_reclaim",
     "plan_resize",
     "recertify",
     "reserve",
     "storage_of",
     "unproved",
+    "without",
 ]

@@ -112,24 +112,32 @@ def given_up(
     as it uses. Where a holding is as large as a server it is taken from that one, so that the server
     fits in its place."""
     changes: dict[ServerId, LedgerWorkload | None] = {}
-    coming: defaultdict[str, list[LedgerWorkload]] = defaultdict(list)
+    coming: defaultdict[str, list[Capacity]] = defaultdict(list)
     for workload in new:
-        if workload.owner in ledger.guaranteed and workload.id not in ledger.workloads:
-            coming[workload.owner].append(workload)
+        if workload.owner in ledger.guaranteed:
+            coming[workload.owner].append(_more(ledger, workload))
     for owner, servers in sorted(coming.items()):
-        asked = sum(map(capacity_of, servers), Capacity())
+        asked = sum(servers, Capacity())
         had = used(ledger, owner)
         guaranteed = ledger.guaranteed[owner]
         needed = guaranteed.beyond(had).beyond(guaranteed.beyond(had + asked))
         left = {holding.id: holding for holding in holdings(ledger, owner)}
         before = dict(left)
-        for server in sorted(servers, key=lambda w: (w.size.vcpu, w.size.memory), reverse=True):
-            needed = _take(left, capacity_of(server).within(needed), needed)
+        for server in sorted(servers, key=lambda c: (c.vcpu, c.memory), reverse=True):
+            needed = _take(left, server.within(needed), needed)
         _take(left, needed, needed)
         for name, holding in before.items():
             if left[name] != holding:
                 changes[name] = left[name] if capacity_of(left[name]) else None
     return changes
+
+
+def _more(ledger: Ledger, workload: LedgerWorkload) -> Capacity:
+    """What it takes more than the ledger has counted: all of a new one, the size of a shelved one,
+    nothing of a stranded one."""
+    known = ledger.workloads.get(workload.id)
+    whole = capacity_of(workload)
+    return whole if known is None else whole.beyond(capacity_of(known))
 
 
 def taken_for(ledger: Ledger, owner: str, more: Capacity) -> dict[ServerId, LedgerWorkload | None]:

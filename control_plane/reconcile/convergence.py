@@ -16,7 +16,16 @@ from dataclasses import dataclass
 
 from control_plane.drivers.protocol import ObservedServer, RunState
 from control_plane.model.ids import Generation, HostId, ServerId, StoragePoolId
-from control_plane.model.workload import Moving, Placed, Power, Seen, Server, Sighting, Stranded
+from control_plane.model.workload import (
+    Moving,
+    Placed,
+    Power,
+    Seen,
+    Server,
+    Shelved,
+    Sighting,
+    Stranded,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,34 @@ class Unknown:
     listed: Generation
 
 
-Action = BringUp | Relabel | Stop | RemoveStale | Migrate | Arrived | Delete | Unknown
+@dataclass(frozen=True, slots=True)
+class Undefine:
+    """It is shelved and has stopped: its definition goes, its disks stay."""
+
+    server: Server
+    host: HostId
+    listed: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class PutAway:
+    """It is shelved and its host no longer has it: the room there is free."""
+
+    server: Server
+
+
+Action = (
+    BringUp
+    | Relabel
+    | Stop
+    | RemoveStale
+    | Migrate
+    | Arrived
+    | Delete
+    | Undefine
+    | PutAway
+    | Unknown
+)
 
 Observed = Mapping[HostId, Sequence[ObservedServer]]
 """What each host that answered reports; a host that is missing here is not known about."""
@@ -152,7 +188,7 @@ def _next_action(
             return _at_home(server, host, places.get(host))
         case Moving() as move if move.source in observed and move.target in observed:
             return _on_the_way(server, move, places.get(move.source), places.get(move.target))
-        case Stranded() if server.deleting and server.storage in pool_hosts:
+        case Stranded() | Shelved() if server.deleting and server.storage in pool_hosts:
             return Delete(server, pool_hosts[server.storage], None)
         case _:
             return None
@@ -172,8 +208,8 @@ def _at_home(server: Server, host: HostId, machine: ObservedServer | None) -> Ac
     if server.deleting:
         return Delete(server, host, None if machine is None else machine.generation)
     if machine is None or machine.state is RunState.STOPPED:
-        return BringUp(server, host) if server.power is Power.RUNNING else None
-    if server.power is Power.STOPPED:
+        return _at_rest(server, host, machine)
+    if server.power is not Power.RUNNING:
         return Stop(server, host, machine.generation)
     if machine.booted < server.boot_since:
         return Stop(server, host, machine.generation, hard=server.boot_hard)
@@ -184,6 +220,18 @@ def _at_home(server: Server, host: HostId, machine: ObservedServer | None) -> Ac
         # Left over from a move that broke off: what it holds in memory is worth nothing.
         return RemoveStale(server, host, True, machine.generation)
     return Relabel(server, host)
+
+
+def _at_rest(server: Server, host: HostId, machine: ObservedServer | None) -> Action | None:
+    match server.power:
+        case Power.RUNNING:
+            return BringUp(server, host)
+        case Power.STOPPED:
+            return None
+        case Power.SHELVED if machine is None:
+            return PutAway(server)
+        case Power.SHELVED:
+            return Undefine(server, host, machine.generation)
 
 
 def _on_the_way(

@@ -23,10 +23,11 @@ from control_plane.reconcile.convergence import (
     Relabel,
     RemoveStale,
     Stop,
+    Undefine,
 )
 from control_plane.reconcile.timings import Timings
 
-HostAction = BringUp | Relabel | Stop | RemoveStale | Migrate | Delete
+HostAction = BringUp | Relabel | Stop | RemoveStale | Migrate | Delete | Undefine
 
 
 class NoLongerWanted(Exception):
@@ -175,6 +176,9 @@ class Errands:
                 if running:
                     driver.destroy(server.id, listed)
                 driver.undefine(server.id, listed)
+            case Undefine(host=host, listed=listed):
+                self._insist(server)
+                self.world.driver(hosts[host]).undefine(server.id, listed)
             case Migrate(source=source, target=target) if spec is not None:
                 self._insist(server)
                 self.world.driver(hosts[source]).migrate(server.id, hosts[target].endpoint)

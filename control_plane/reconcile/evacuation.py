@@ -23,10 +23,11 @@ from control_plane.model.host_health import Fenced
 from control_plane.model.ids import HostId, RegionId, ServerId
 from control_plane.model.ledger import Ledger
 from control_plane.model.pool import DomainKind, Host
-from control_plane.model.workload import Moving, Placed, Seen, Server, Stranded
+from control_plane.model.workload import Moving, Placed, Power, Seen, Server, Shelved, Stranded
 from control_plane.placement import Refusal, Resettlement
 from control_plane.reconcile import narration
 from control_plane.reconcile.relocation import Relocation, in_one, in_order, record
+from control_plane.reconcile.shelving import put_away
 from control_plane.reconcile.timings import Timings
 from control_plane.store import Lease, LostRace, Store, Transaction, hosts_of
 
@@ -127,6 +128,9 @@ class _Flight:
 
     def restart_elsewhere(self, server: Server, place: Placed) -> Relocation:
         evidence = self.dead[place.host]
+        if server.power is Power.SHELVED and not server.deleting:
+            gone = place.put_away_by_fence(evidence)
+            return Relocation(_to_start(server, gone), put_away(server, self.at))
         refuge = self._refuge(server.id, place.host)
         if refuge is not None:
             self.room.give(server.id, refuge)
@@ -153,5 +157,5 @@ class _Flight:
         return None
 
 
-def _to_start(server: Server, placement: Placed | Stranded) -> Server:
+def _to_start(server: Server, placement: Placed | Stranded | Shelved) -> Server:
     return replace(server, placement=placement, seen=Seen.NOWHERE)

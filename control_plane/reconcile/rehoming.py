@@ -73,11 +73,11 @@ class Rehoming:
     def _some(self, region: RegionId, tx: Transaction) -> tuple[int, bool]:
         """Place as many as one tick has time for: how many, and whether everybody was asked for."""
         ledger = tx.ledger(region)
-        waiting = [id for id, workload in ledger.workloads.items() if not workload.hosts]
+        servers = {server.id: server for server in tx.servers(region=region)}
+        waiting = [id for id, s in servers.items() if isinstance(s.placement, Stranded)]
         if not waiting:
             return 0, True
         room = Resettlement(ledger, waiting)
-        servers = {server.id: server for server in tx.servers(region=region)}
         found: list[Relocation] = []
         for server in in_order(servers[id] for id in waiting):
             if len(found) >= self.timings.servers_per_tick:

@@ -20,9 +20,11 @@ from control_plane.reconcile.convergence import (
     BringUp,
     Delete,
     Migrate,
+    PutAway,
     Relabel,
     RemoveStale,
     Stop,
+    Undefine,
     Unknown,
     compare,
     listings,
@@ -34,6 +36,7 @@ from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.leftovers import Leftovers
 from control_plane.reconcile.order import may_begin
 from control_plane.reconcile.records import Records
+from control_plane.reconcile.shelving import let_go
 from control_plane.reconcile.spec import Surroundings
 from control_plane.reconcile.timings import Timings
 from control_plane.store import Lease, LostRace, Store
@@ -45,6 +48,7 @@ _DOING: Mapping[type, tuple[str, str]] = {
     RemoveStale: ("removed from a host where it doesn't belong", "不要な複製の削除"),
     Migrate: ("moved", "移動"),
     Delete: ("deleted", "削除"),
+    Undefine: ("shelved", "休止"),
 }
 
 
@@ -176,6 +180,9 @@ class Repair:
                 match action:
                     case Arrived(server=server):
                         changes += self._finish_move(server, lease, arrived=True)
+                    case PutAway(server=server):
+                        changes += let_go(self.store, server, lease, self.world.clock.now())
+                        self._disturbed = True
                     case Migrate(server=server) if self._given_up(action, doubtful):
                         changes += self._finish_move(server, lease, arrived=False)
                     case _:

@@ -5,8 +5,8 @@ from control_plane.store.certificate import RefugeChanges, Refuges
 from control_plane.store.failures import LeaseLost, LostRace
 from control_plane.store.idempotency import IdempotentAnswer
 from control_plane.store.leases import Lease
+from control_plane.store.placements import hosts_of
 from control_plane.store.rows import already_exists, not_found
-from control_plane.store.servers import hosts_of
 from control_plane.store.store import Store
 from control_plane.store.transaction import Snapshot, Transaction
 

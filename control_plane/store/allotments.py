@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.allotment import Allotment, Capacity
@@ -41,13 +41,14 @@ class AllotmentReads(Rows):
 
     def usage(self, tenant: TenantName | None = None) -> Mapping[tuple[str, RegionId], Capacity]:
         """What servers that are not yet removed were asked to be, by member and region; each once,
-        wherever it is."""
+        wherever it is. Of a shelved one only its disk counts."""
         servers = tables.servers
+        shelved = servers.c.placement_kind == "shelved"
         query = select(
             servers.c.tenant,
             servers.c.region_id,
-            func.sum(servers.c.vcpu),
-            func.sum(servers.c.memory_mib),
+            func.sum(case((shelved, 0), else_=servers.c.vcpu)),
+            func.sum(case((shelved, 0), else_=servers.c.memory_mib)),
             func.sum(servers.c.disk_gib),
         ).group_by(servers.c.tenant, servers.c.region_id)
         if tenant is not None:

@@ -24,7 +24,7 @@ from control_plane.model.ledger import (
     LedgerWorkload,
 )
 from control_plane.model.pool import DomainKind, Duty, FailureDomain, Zone
-from control_plane.model.units import GiB, MiB, Resources, VCpu
+from control_plane.model.units import NOTHING, GiB, MiB, Resources, VCpu
 from control_plane.store import tables
 from control_plane.store.allotments import AllotmentReads
 from control_plane.store.certificate import CertificateReads
@@ -96,6 +96,7 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
             select(
                 servers.c.id,
                 servers.c.tenant,
+                servers.c.placement_kind,
                 servers.c.vcpu,
                 servers.c.memory_mib,
                 servers.c.disk_gib,
@@ -117,7 +118,7 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
             id: LedgerWorkload(
                 id=ServerId(id),
                 owner=tenant,
-                size=Resources(VCpu(vcpu), MiB(memory)),
+                size=NOTHING if kind == "shelved" else Resources(VCpu(vcpu), MiB(memory)),
                 disk=GiB(disk),
                 zone=zones[zone],
                 tier=tier,
@@ -130,6 +131,7 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
             for (
                 id,
                 tenant,
+                kind,
                 vcpu,
                 memory,
                 disk,

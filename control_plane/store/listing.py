@@ -41,6 +41,7 @@ _servers, _sightings, _systems = tables.servers.c, tables.sightings.c, tables.sy
 
 _PLACED: tuple[tuple[ColumnElement[bool], ServerStatus], ...] = (
     (_sightings.seen == Seen.UNKNOWN.value, ServerStatus.UNKNOWN),
+    (_servers.power == Power.SHELVED.value, ServerStatus.SHELVING),
     (
         and_(_sightings.seen == Seen.RUNNING.value, _servers.power == Power.RUNNING.value),
         ServerStatus.ACTIVE,
@@ -53,6 +54,7 @@ server_status: ColumnElement[str] = case(
     (_servers.deleting, ServerStatus.DELETING.value),
     (_servers.placement_kind == "stranded", ServerStatus.STRANDED.value),
     (_servers.placement_kind == "moving", ServerStatus.MIGRATING.value),
+    (_servers.placement_kind == "shelved", ServerStatus.SHELVED.value),
     *((condition, status.value) for condition, status in _PLACED),
     else_=ServerStatus.BUILDING.value,
 )
@@ -190,7 +192,7 @@ class ListingReads(Rows):
                 func.sum(case((server_status == ServerStatus.ACTIVE.value, 1), else_=0)).label(
                     "running"
                 ),
-                func.sum(case((_servers.power == Power.STOPPED.value, 1), else_=0)).label(
+                func.sum(case((_servers.power != Power.RUNNING.value, 1), else_=0)).label(
                     "stopped"
                 ),
             )

@@ -1,8 +1,4 @@
-"""Servers: what was asked for and where it is placed, guarded by a generation each.
-
-A placement is kept in three columns (its kind and the one or two hosts that hold room) so that the
-ledger and the servers of one host are found by index; a stranded server keeps the evidence instead.
-"""
+"""Servers: what was asked for and where it is placed, guarded by a generation each."""
 
 from __future__ import annotations
 
@@ -29,23 +25,15 @@ from control_plane.model.ids import (
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import GiB, MiB, Resources, VCpu
-from control_plane.model.workload import (
-    Moving,
-    Placed,
-    Placement,
-    Power,
-    Seen,
-    Server,
-    Sighting,
-    Stranded,
-)
+from control_plane.model.workload import Power, Seen, Server, Shelved, Sighting
 from control_plane.store import tables
 from control_plane.store.failures import LostRace
 from control_plane.store.holdings import HoldingWrites
 from control_plane.store.hosts import HostWrites
+from control_plane.store.placements import hosts_of, placement_of, placement_values
 from control_plane.store.regions import RegionWrites
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
-from control_plane.store.values import evidence_from_json, evidence_to_json, names_to_json
+from control_plane.store.values import names_to_json
 
 _ALL = select(
     tables.servers,
@@ -283,6 +271,15 @@ class ServerWrites(HoldingWrites, RegionWrites, HostWrites, ServerReads):
             self._connection.execute(delete(table).where(table.c.server_id == id))
         self._connection.execute(delete(tables.servers).where(tables.servers.c.id == id))
 
+    def put_away(self, server: Server, placement: Shelved) -> Server:
+        """Save it as shelved: its room is free from now on, and its refuges are nobody's. As far as its
+        member is guaranteed that room, a holding stays."""
+        self.leave_holding(server, self.region_of(server.id), Capacity(disk=server.disk))
+        self._connection.execute(
+            delete(tables.refuges).where(tables.refuges.c.server_id == server.id)
+        )
+        return self.save_server(replace(server, placement=placement, seen=Seen.NOWHERE))
+
     def _mark_growth(self, before: Server, after: Server) -> None:
         held_before = set(hosts_of(before.placement))
         held = set(hosts_of(after.placement))
@@ -294,17 +291,6 @@ class ServerWrites(HoldingWrites, RegionWrites, HostWrites, ServerReads):
             self._mark_hosts(held | {HostId(host) for host in refuges})
         if after.storage != before.storage or after.disk > before.disk:
             self._mark_storage(after.storage)
-
-
-def hosts_of(placement: Placement) -> tuple[HostId, ...]:
-    """The hosts that hold room for it."""
-    match placement:
-        case Placed(host=host):
-            return (host,)
-        case Moving(source=source, target=target):
-            return (source, target)
-        case Stranded():
-            return ()
 
 
 def _values(server: Server) -> dict[str, Any]:
@@ -321,7 +307,7 @@ def _values(server: Server) -> dict[str, Any]:
         "start_order": server.start_order,
         "storage_id": server.storage,
         "address": server.address,
-        **_placement_values(server.placement),
+        **placement_values(server.placement),
         "power": server.power.value,
         "deleting": server.deleting,
         "group_id": server.group,
@@ -334,39 +320,6 @@ def _values(server: Server) -> dict[str, Any]:
         "disk_build": server.disk_build,
         "sized_since": server.sized_since,
     }
-
-
-def _placement_values(placement: Placement) -> dict[str, Any]:
-    match placement:
-        case Placed(host=host):
-            return _placement("placed", host, None, None)
-        case Moving(source=source, target=target):
-            return _placement("moving", source, target, None)
-        case Stranded(evidence=evidence):
-            return _placement("stranded", None, None, evidence_to_json(evidence))
-
-
-def _placement(
-    kind: str, host: HostId | None, target: HostId | None, evidence: dict[str, Any] | None
-) -> dict[str, Any]:
-    return {
-        "placement_kind": kind,
-        "host_id": host,
-        "target_host_id": target,
-        "stranded_by": evidence,
-    }
-
-
-def _placement_of(row: Row[Any]) -> Placement:
-    match row.placement_kind:
-        case "placed":
-            return Placed(HostId(row.host_id))
-        case "moving":
-            return Moving(HostId(row.host_id), HostId(row.target_host_id))
-        case "stranded":
-            return Stranded(evidence_from_json(row.stranded_by))
-        case other:
-            raise ValueError(f"no placement is called {other!r}")
 
 
 def _server(row: Row[Any], codes: dict[str, MunicipalityCode]) -> Server:
@@ -388,7 +341,7 @@ def _server(row: Row[Any], codes: dict[str, MunicipalityCode]) -> Server:
         start_order=row.start_order,
         storage=StoragePoolId(row.storage_id),
         address=row.address,
-        placement=_placement_of(row),
+        placement=placement_of(row),
         power=Power(row.power),
         seen=Seen(row.seen),
         deleting=row.deleting,

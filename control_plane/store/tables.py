@@ -202,7 +202,8 @@ servers = Table(
         "(placement_kind = 'placed' AND host_id IS NOT NULL AND target_host_id IS NULL)"
         " OR (placement_kind = 'moving' AND host_id IS NOT NULL AND target_host_id IS NOT NULL)"
         " OR (placement_kind = 'stranded' AND host_id IS NULL AND target_host_id IS NULL"
-        " AND stranded_by IS NOT NULL)",
+        " AND stranded_by IS NOT NULL)"
+        " OR (placement_kind = 'shelved' AND host_id IS NULL AND target_host_id IS NULL)",
         name="placement",
     ),
 )

@@ -15,7 +15,7 @@ from control_plane.model.host_health import Up
 from control_plane.model.ids import SiteId, StoragePoolId
 from control_plane.model.pool import StoragePool
 from control_plane.model.units import GiB, MiB, VCpu
-from control_plane.model.workload import Moving, Placed, Power, Stranded
+from control_plane.model.workload import Moving, Placed, Power, Shelved, Stranded
 from control_plane.store import Store, Transaction
 from tests.admission.asking import ask, new
 from tests.store import samples
@@ -91,6 +91,9 @@ def test_a_server_counts_once_wherever_and_however_it_is(store: Store) -> None:
                     changed = replace(server, placement=placement, power=power, deleting=deleting)
                     tx.save_server(changed)
                 assert used(store) == Capacity(VCpu(1), MiB(1024), GiB(10))
+    with store.write() as tx:
+        tx.put_away(tx.server(samples.server_id(1)), Shelved())
+    assert used(store) == Capacity(disk=GiB(10))
     with store.write() as tx:
         tx.remove_server(samples.server_id(1))
     assert used(store) == Capacity()

@@ -30,10 +30,10 @@ from control_plane.model.ids import HostId
 from control_plane.model.membership import (
     Applied, Approved, Connected, Hosted, Person, Rejected, Withdrawn
 )
-from control_plane.model.workload import Moving, Placed, Stranded
+from control_plane.model.workload import Moving, Placed, Shelved, Stranded
 def f(at: datetime, e: FenceEvidence, h: HostId, up: Up, suspect: Suspect, confirmed: Confirmed,
       fenced: Fenced, cleaning: Cleaning, placed: Placed, moving: Moving, stranded: Stranded,
-      applied: Applied, approved: Approved, connected: Connected, hosted: Hosted, p: Person,
+      shelved: Shelved, applied: Applied, approved: Approved, connected: Connected, hosted: Hosted, p: Person,
       rejected: Rejected, withdrawn: Withdrawn) -> None:
 """
 
@@ -49,6 +49,9 @@ FORBIDDEN = {
     "a placed server does not simply appear elsewhere": "placed.rehome(h)",
     "a moving server is not evacuated as if it stood": "moving.evacuate(e, h)",
     "a stranded server has no move to end": "stranded.arrived()",
+    "a server on its way is not shelved": "moving.put_away()",
+    "a shelved server needs no fence to be started": "shelved.rehome(h)",
+    "a shelved server does not move": "shelved.move_to(h)",
     "nobody is hosted who was not approved": "applied.host(at)",
     "nobody is connected who was not approved": "applied.connect(at, p)",
     "nobody is approved without an approver": "applied.approve(at)",
@@ -62,6 +65,7 @@ ALLOWED = [
     "applied.approve(p, at).connect(at, p).host(at)",
     "applied.approve_alone(at).host(at)",
     "placed.evacuate(e, h).move_to(h).arrived().strand(e).rehome(h)",
+    "placed.put_away().unshelve(h).put_away_by_fence(e).unshelve(h).strand(e).put_away()",
 ]
 
 
@@ -90,6 +94,7 @@ def test_evidence_about_one_host_moves_no_server_of_another():
     for leave in (
         lambda: Placed(A).evacuate(evidence(B), B),
         lambda: Placed(A).strand(evidence(B)),
+        lambda: Placed(A).put_away_by_fence(evidence(B)),
         lambda: Moving(A, B).source_fenced(evidence(B)),
         lambda: Moving(A, B).target_fenced(evidence(A)),
     ):

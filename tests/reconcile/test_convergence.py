@@ -23,15 +23,17 @@ from control_plane.model.ids import (
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import GiB, MiB, Resources, VCpu
-from control_plane.model.workload import Moving, Placed, Power, Server, Stranded
+from control_plane.model.workload import Moving, Placed, Power, Server, Shelved, Stranded
 from control_plane.reconcile.convergence import (
     Arrived,
     BringUp,
     Delete,
     Migrate,
+    PutAway,
     Relabel,
     RemoveStale,
     Stop,
+    Undefine,
     Unknown,
     compare,
     may_go_on,
@@ -174,6 +176,36 @@ CASES = {
         seen(),
         [],
     ),
+    "a shelved server is stopped where it runs": (
+        server(power=Power.SHELVED),
+        seen(a=[machine()]),
+        [Stop(server(power=Power.SHELVED), A, Generation(3))],
+    ),
+    "then its definition goes": (
+        server(power=Power.SHELVED),
+        seen(a=[machine(RunState.STOPPED)]),
+        [Undefine(server(power=Power.SHELVED), A, Generation(3))],
+    ),
+    "and its room is given back once its host has it no more": (
+        server(power=Power.SHELVED),
+        seen(),
+        [PutAway(server(power=Power.SHELVED))],
+    ),
+    "a shelved server's copy that somebody started is removed": (
+        server(power=Power.SHELVED, placement=Shelved()),
+        seen(b=[machine()]),
+        [RemoveStale(server(power=Power.SHELVED, placement=Shelved()), B, True, Generation(3))],
+    ),
+    "a shelved server is not started anywhere": (
+        server(power=Power.SHELVED, placement=Shelved()),
+        seen(),
+        [],
+    ),
+    "a shelved server that is deleted loses its disk": (
+        server(placement=Shelved(), deleting=True),
+        seen(),
+        [Delete(server(placement=Shelved(), deleting=True), B, None)],
+    ),
     "a machine without a record is told and left alone": (
         server(),
         seen(a=[machine(), machine(name="stranger")]),
@@ -198,6 +230,7 @@ placements = st.one_of(
     st.sampled_from(HOSTS).map(Placed),
     st.permutations(HOSTS).map(lambda p: Moving(p[0], p[1])),
     st.just(Stranded(FENCED)),
+    st.just(Shelved()),
 )
 listings = st.dictionaries(
     st.sampled_from(HOSTS),

@@ -20,7 +20,7 @@ from control_plane.model.ids import HostId, RegionId, ServerId
 from control_plane.model.operation import Event
 from control_plane.model.pool import Duty
 from control_plane.model.units import Seconds
-from control_plane.model.workload import Moving, Placed, Power, Server, Stranded
+from control_plane.model.workload import Moving, Placed, Power, Server, Shelved, Stranded
 from control_plane.placement import check
 from control_plane.reconcile import Controller, Timings
 from control_plane.store import Store
@@ -331,6 +331,8 @@ def _place(server: Server) -> str:
             return f"{source} > {target}"
         case Stranded():
             return "stranded"
+        case Shelved():
+            return "shelved"
 
 
 def _told(event: Event) -> str:

@@ -13,6 +13,7 @@ from control_plane.model.workload import (
     Seen,
     Server,
     ServerStatus,
+    Shelved,
     Stranded,
     status_of,
 )
@@ -25,7 +26,7 @@ EVIDENCE = FenceEvidence(host_id(1), FenceKind.OPERATOR_WORD, NOON, "bmc", "off"
 
 
 def every_kind_of_server() -> list[Server]:
-    placements = (Placed(host_id(1)), Moving(host_id(1), host_id(2)), Stranded(EVIDENCE))
+    placements = (Placed(host_id(1)), Moving(host_id(1), host_id(2)), Stranded(EVIDENCE), Shelved())
     kinds = product(placements, Power, Seen, (False, True))
     return [
         replace(samples.server(number, placement), power=power, seen=seen, deleting=deleting)
@@ -50,6 +51,7 @@ def test_the_status_in_a_list_is_the_servers_own_whatever_it_is(store: Store) ->
                 Placed: (host_id(1), None),
                 Moving: (host_id(1), host_id(2)),
                 Stranded: (None, None),
+                Shelved: (None, None),
             }[type(server.placement)]
             assert (row.vcpus, row.memory_mib) == (server.size.vcpu, server.size.memory)
             assert (row.address, row.generation) == (server.address, server.generation)

@@ -14,7 +14,7 @@ from control_plane.model.host_health import Cleaning, Confirmed, Fenced, HostHea
 from control_plane.model.ids import GroupId, HostId, OperationId
 from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.pool import DomainKind, Duty, Policy
-from control_plane.model.workload import Moving, Placed, Placement, Power, Seen, Stranded
+from control_plane.model.workload import Moving, Placed, Placement, Power, Seen, Shelved, Stranded
 from control_plane.store import IdempotentAnswer, Store
 from tests.store import samples
 from tests.store.samples import NOON, host_id
@@ -47,6 +47,7 @@ _placements: st.SearchStrategy[Placement] = st.one_of(
     st.builds(Placed, _hosts),
     st.builds(Moving, _hosts, _hosts),
     st.builds(Stranded, _evidence),
+    st.just(Shelved()),
 )
 
 
@@ -208,5 +209,5 @@ def _holders(placement: Placement) -> set[HostId]:
             return {host}
         case Moving(source=source, target=target):
             return {source, target}
-        case Stranded():
+        case Stranded() | Shelved():
             return set()
