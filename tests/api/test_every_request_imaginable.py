@@ -1,7 +1,8 @@
 """Requests drawn from the API's own description, right ones and wrong ones, for every operation and role.
 
 Whatever is sent, nothing is a fault of ours, and every answer is one that the description declares.
-`make fuzz-api` draws ten thousand; here are some for each operation, the same ones each time.
+`make fuzz-api` draws ten thousand, for every role; here are some for each operation, in the name of
+one role each, the same ones each time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ load_all_checks()
 
 CASES = int(os.environ.get("YUI_FUZZ_CASES", "0"))
 """How many requests in all; 0 for the few of every day."""
-EVERY_DAY = 3
+EVERY_DAY = 4
 
 HELD = [
     CHECKS.get_one(name)
@@ -81,6 +82,9 @@ def test_no_request_is_answered_otherwise_than_described(target: Api, role: str)
     schema = schemathesis.openapi.from_dict(document)
     operations = [found.ok() for found in schema.get_all_operations()]
     each = max(EVERY_DAY, CASES // (len(operations) * len(ROLES)))
+    if not CASES:
+        # Every operation has its turn with one of the roles.
+        operations = operations[ROLES.index(role) :: len(ROLES)]
     # Kept apart from the token that is fuzzed, which a request may revoke.
     token, known = token_of(target, role), things(target)
     broken: list[str] = []
