@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from control_plane.model.ids import Generation, ServerId, StoragePoolId
+from control_plane.model.ids import Generation, ServerId, SnapshotId, StoragePoolId, VolumeId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint, Zone
 from control_plane.model.units import GiB, Resources, Seconds
@@ -73,6 +73,37 @@ class VolumeSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class DataVolumeSpec:
+    """A disk of its own on shared storage, beside servers' root disks. `order` is its place among its
+    server's, from 0. `build` counts how often it was made anew from a snapshot."""
+
+    id: VolumeId
+    pool: StoragePoolId
+    pool_path: str
+    size: GiB
+    order: int = 0
+    build: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSpec:
+    """Copies of a server's disks as they were at one point in time: its root disk and `volumes`."""
+
+    id: SnapshotId
+    pool: StoragePoolId
+    pool_path: str
+    volumes: tuple[VolumeId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotDiskSpec:
+    """One disk of a snapshot; `volume` None is the root disk."""
+
+    snapshot: SnapshotSpec
+    volume: VolumeId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSpec:
     """Everything a host needs to run a server. `mac` and `address` (IPv4 with prefix length) are
     given, so that the guest is the same on every host. `segment` is the number of its member's network
@@ -91,17 +122,20 @@ class ServerSpec:
     gateway: str | None = None
     user_data: str = ""
     segment: int = 0
+    data_volumes: tuple[DataVolumeSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedServer:
     """A server that Yui defined on the host. Machines that others defined are not listed here.
-    `booted` is the generation with which it was last started, which a migration carries along."""
+    `booted` is the generation with which it was last started, which a migration carries along.
+    `volumes` are those that it has open while it runs or is paused, and would open while it is stopped."""
 
     id: ServerId
     generation: Generation
     state: RunState
     booted: Generation = Generation(0)
+    volumes: frozenset[VolumeId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +235,9 @@ class HostDriver(Protocol):
 
     def snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> bool:
         """Copy the server's disks as they are at one point in time, while it runs or not; one that is
-        whole is left as it is. True where the guest had written out everything and held still for that
-        point; False where it is as after a power cut. Raises DiskLocked where the server runs elsewhere,
-        NoSuchServer, StorageFull, StorageUnavailable."""
+        whole is left as it is. True where nothing was being written just then, because the guest held
+        still or did not run; False where it is as after a power cut. Raises DiskLocked where the server
+        runs elsewhere, NoSuchServer, StorageFull, StorageUnavailable."""
         ...
 
     def remove_snapshot(self, snapshot: SnapshotSpec) -> None: ...

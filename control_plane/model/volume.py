@@ -1,8 +1,8 @@
 """Volumes, the disks that members make apart from servers, and snapshots of a server's disks.
 
 An attachment is a value with only the transitions that keep one writer per disk: a volume that was
-given to a server comes free again by a host's word that nothing there has it open, or by evidence that
-the host which had it open is fenced. What can't be known is not known to be free.
+given to a server comes free again by the word of that server's host, or because the server is proved to
+run nowhere. What can't be known is not known to be free.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from control_plane.model.fence import FenceEvidence
 from control_plane.model.ids import (
     Generation,
     HostId,
@@ -25,7 +24,7 @@ from control_plane.model.ids import (
 )
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import GiB
-from control_plane.model.workload import Power, Seen, Server
+from control_plane.model.workload import Moving, Placed, Power, Seen, Server
 
 MOST_VOLUMES = 12
 """Of one server. An emulated PC has 32 slots on its bus, of which a server's own devices take ten."""
@@ -40,9 +39,23 @@ class ClosedOnHost:
     host: HostId
 
 
-LetGo = ClosedOnHost | FenceEvidence
-"""Why a server can't write a disk any more. Fence evidence proves it for a stranded server: nothing
-else ran it."""
+@dataclass(frozen=True, slots=True)
+class RunsNowhere:
+    """The server is placed on no host, which a host's word or the fence of its host has proved when it
+    came to be so."""
+
+    server: ServerId
+
+    @staticmethod
+    def of(server: Server) -> RunsNowhere:
+        """Raises ValueError where some host may run it."""
+        if isinstance(server.placement, Placed | Moving):
+            raise ValueError(f"{server.id} is on a host")
+        return RunsNowhere(server.id)
+
+
+LetGo = ClosedOnHost | RunsNowhere
+"""Why a server can't write a disk any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,7 @@ class Detaching:
     order: int
 
     def let_go(self, proof: LetGo) -> Unattached:
-        if isinstance(proof, ClosedOnHost) and proof.server != self.server:
+        if proof.server != self.server:
             raise ValueError(f"what {proof.server} let go of says nothing about {self.server}")
         return Unattached()
 
@@ -151,9 +164,10 @@ def status_of_volume(volume: Volume, server: Server | None) -> VolumeStatus:
         case Detaching():
             return VolumeStatus.DETACHING
         case Attached():
-            rests = server is not None and server.power is Power.STOPPED
-            ready = volume.plugged or (rests and server.seen is not Seen.RUNNING)
-            return VolumeStatus.IN_USE if ready else VolumeStatus.ATTACHING
+            rests = server is not None and (
+                server.power is not Power.RUNNING and server.seen is not Seen.RUNNING
+            )
+            return VolumeStatus.IN_USE if volume.plugged or rests else VolumeStatus.ATTACHING
 
 
 def free_order(volumes: Iterable[Volume]) -> int | None:
@@ -180,8 +194,8 @@ class ServerSnapshot:
     """All disks of a server as they were at one point in time, as full copies that refer to nothing
     else. It outlives its server.
 
-    `taken_at` None: it is still to be taken. `quiesced`: the guest had written everything out and held
-    still; without, it is as after a power cut. `restoring`: the server's disks are to become what it
+    `taken_at` None: it is still to be taken. `quiesced`: nothing was being written just then, because
+    the guest held still or did not run; without, it is as after a power cut. `restoring`: the server's disks are to become what it
     holds.
     """
 

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element, SubElement, fromstring, register_namespace, tostring
 
+from control_plane.drivers.libvirt.disk_xml import data_disk
 from control_plane.drivers.libvirt.storage import CONSOLE, SEED, root_path, server_folder
 from control_plane.drivers.protocol import ServerSpec, VolumeSpec
 from control_plane.model.ids import Generation, ServerId, StoragePoolId
@@ -65,7 +66,20 @@ class Label:
     @staticmethod
     def from_xml(text: str) -> Label:
         """Raises ValueError where the element does not hold what Yui writes."""
-        element = fromstring(text)  # noqa: S314 — from our own host's libvirt
+        return Label.from_element(fromstring(text))  # noqa: S314 — from our own host's libvirt
+
+    @staticmethod
+    def within(domain: Element) -> Label | None:
+        """The label in a domain's description; None for a machine that Yui did not define."""
+        element = domain.find(f"metadata/{_TAG}")
+        try:
+            return None if element is None else Label.from_element(element)
+        except ValueError:
+            return None
+
+    @staticmethod
+    def from_element(element: Element) -> Label:
+        """Raises ValueError."""
         try:
             volume = VolumeSpec(
                 StoragePoolId(element.attrib["pool"]),
@@ -167,6 +181,7 @@ def _add_devices(devices: Element, spec: ServerSpec, platform: Platform) -> None
     SubElement(seed, "source", file=posixpath.join(folder, SEED))
     SubElement(seed, "target", dev="vdb", bus="virtio")
     SubElement(seed, "readonly")
+    devices.extend(data_disk(volume) for volume in spec.data_volumes)
     SubElement(devices, "controller", type="usb", model="none")
     card = SubElement(devices, "interface", type="bridge")
     SubElement(card, "mac", address=spec.mac)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from xml.etree.ElementTree import fromstring
+
 import libvirt
 
+from control_plane.drivers.libvirt.disk_xml import data_disks
 from control_plane.drivers.libvirt.domain_xml import METADATA_URI, Label
 from control_plane.drivers.libvirt.errors import is_code
 from control_plane.drivers.protocol import MovedOn, NoSuchServer, ObservedServer, RunState
@@ -72,15 +75,20 @@ def observe(connection: libvirt.virConnect) -> tuple[list[ObservedServer], list[
     foreign: list[str] = []
     for domain in connection.listAllDomains(0):
         try:
-            found = label(domain)
+            # One answer tells the label and the disks of one moment.
+            described = fromstring(domain.XMLDesc(0))  # noqa: S314 — from our own host's libvirt
             state = run_state(domain)
         except libvirt.libvirtError as error:
             # It went away while we looked.
             if is_code(error, libvirt.VIR_ERR_NO_DOMAIN):
                 continue
             raise
+        found = Label.within(described)
         if found is not None:
-            servers.append(ObservedServer(found.server, found.generation, state, found.booted))
+            volumes = frozenset(data_disks(described))
+            servers.append(
+                ObservedServer(found.server, found.generation, state, found.booted, volumes)
+            )
         elif state is not RunState.STOPPED:
             foreign.append(domain.name())
     return servers, foreign

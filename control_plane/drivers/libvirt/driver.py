@@ -12,6 +12,7 @@ import libvirt
 
 from control_plane.drivers.libvirt import domains, storage
 from control_plane.drivers.libvirt.connection import LONG, QUICK, SLOW, Connection
+from control_plane.drivers.libvirt.disks import LibvirtDisks
 from control_plane.drivers.libvirt.domain_xml import (
     METADATA_KEY,
     METADATA_URI,
@@ -50,7 +51,7 @@ _GOING_AWAY = Seconds(30.0)
 _LONGEST_TAIL = 2**20
 
 
-class LibvirtDriver:
+class LibvirtDriver(LibvirtDisks):
     """The driver of one libvirt host; safe to use from several threads.
 
     Nothing is connected until the first call, and a lost connection is made anew by the next one.

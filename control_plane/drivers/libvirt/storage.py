@@ -7,7 +7,10 @@ On shared storage every server has a folder of its own, `<pool>/<server id>/`, w
     console.log     what its serial console printed (console.log.0: what came before)
     being-made      only while root.qcow2 is being made: such a volume has never been started
 
-so that looking at one server costs the same in a pool of ten and of ten thousand, and whichever host
+A volume of a member's own has `<pool>/volume.<its id>/` with data.qcow2 (data-<n>.qcow2 once it was
+restored n times), and a snapshot `<pool>/snapshot.<its id>/`; no server's id holds a dot.
+
+So looking at one server costs the same in a pool of ten and of ten thousand, and whichever host
 runs the server finds all of it. The volume is a full copy of the image and refers to nothing else: no
 base file whose loss would take many tenants' disks with it, and a tenant can leave with it as it is.
 """
@@ -36,7 +39,7 @@ STORAGE_MARK = "yui-pool"
 """The directory that marks a storage pool's own directory, made once when the pool is made. Where it
 is missing the storage is not mounted, and nothing is written into the empty mount point."""
 
-_ROOT = re.compile(r"root(-[0-9]+)?\.qcow2")
+_DISK = re.compile(r"(root|data)(-[0-9]+)?\.qcow2")
 SEED = "seed.iso"
 CONSOLE = "console.log"
 BEING_MADE = "being-made"
@@ -139,6 +142,13 @@ def grow_root(folder: libvirt.virStoragePool, name: str, size_bytes: int) -> Non
         root.resize(size_bytes, 0)
 
 
+def require_others_unused(host: str, folder: libvirt.virStoragePool, name: str) -> None:
+    """Raises DiskLocked while what `name` is to take the place of is in use."""
+    for root in _roots(folder):
+        if root.name() != name:
+            require_unused(host, root)
+
+
 def remove_other_roots(host: str, folder: libvirt.virStoragePool, name: str) -> None:
     """Remove what `name` takes the place of. Raises DiskLocked while that is in use."""
     for root in _roots(folder):
@@ -148,18 +158,18 @@ def remove_other_roots(host: str, folder: libvirt.virStoragePool, name: str) -> 
 
 
 def _roots(folder: libvirt.virStoragePool) -> list[libvirt.virStorageVol]:
-    return [found for found in folder.listAllVolumes(0) if _ROOT.fullmatch(found.name())]
+    return [found for found in folder.listAllVolumes(0) if _DISK.fullmatch(found.name())]
 
 
 def make_root(
     host: str,
     folder: libvirt.virStoragePool,
-    image: libvirt.virStorageVol,
+    image: libvirt.virStorageVol | None,
     name: str,
     size_bytes: int,
 ) -> None:
-    """Make the root volume `name` as a full copy of `image`, grown to `size_bytes`; one that is whole
-    is left as it is, whatever it holds. Raises libvirtError, leaving nothing behind, and DiskLocked
+    """Make the volume `name` as a full copy of `image` grown to `size_bytes`, or empty; one that is
+    whole is left as it is, whatever it holds. Raises libvirtError, leaving nothing behind, and DiskLocked
     where somebody else is making it at this moment."""
     if whole_root(folder, name) is not None:
         return
@@ -172,7 +182,11 @@ def make_root(
     if mark is None:
         mark = folder.createXML(file_xml(BEING_MADE, "raw", 0), 0)
     try:
-        root = folder.createXMLFrom(file_xml(name, "qcow2", size_bytes), image, 0)
+        described = file_xml(name, "qcow2", size_bytes)
+        if image is None:
+            root = folder.createXML(described, 0)
+        else:
+            root = folder.createXMLFrom(described, image, 0)
         # Also flushes what the copy has left in the host's page cache.
         root.resize(size_bytes, 0)
     except libvirt.libvirtError:

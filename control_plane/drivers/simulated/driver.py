@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from control_plane.drivers.protocol import (
+    DataVolumeSpec,
     DiskFile,
     DiskLocked,
     DiskSink,
@@ -20,16 +21,18 @@ from control_plane.drivers.protocol import (
     ObservedServer,
     RunState,
     ServerSpec,
+    SnapshotDiskSpec,
+    SnapshotSpec,
     StorageFull,
-    StorageUnavailable,
     VolumeSpec,
 )
+from control_plane.drivers.simulated import disks
 from control_plane.drivers.simulated.disk_file import qcow2_of
 from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.simulated.storage import SharedStorage, Volume
-from control_plane.model.ids import Generation, ServerId
+from control_plane.model.ids import Generation, ServerId, VolumeId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint
 from control_plane.model.units import GiB, Resources, Seconds
@@ -106,7 +109,11 @@ class SimulatedDriver:
             machine = self.machine
             return [
                 ObservedServer(
-                    server, spec.generation, self._state(machine, server), _booted(machine, spec)
+                    server,
+                    spec.generation,
+                    self._state(machine, server),
+                    _booted(machine, spec),
+                    _volumes(machine, spec),
                 )
                 for server, spec in sorted(machine.definitions.items())
             ]
@@ -136,7 +143,7 @@ class SimulatedDriver:
 
     def ensure_volume(self, spec: ServerSpec) -> None:
         with self._call("ensure_volume", spec.id):
-            pool = self._pool(spec.volume)
+            pool = self.machine.reached(spec.volume.pool)
             standing = pool.volumes.get(spec.id)
             if standing is not None and standing.build == spec.volume.build:
                 self._grow(pool, spec)
@@ -160,7 +167,7 @@ class SimulatedDriver:
             defined = self._defined(spec.id)
             if defined.volume.size >= spec.volume.size:
                 return
-            self._grow(self._pool(spec.volume), spec)
+            self._grow(self.machine.reached(spec.volume.pool), spec)
             volume = replace(defined.volume, size=spec.volume.size)
             self.machine.definitions[spec.id] = replace(defined, volume=volume)
 
@@ -177,7 +184,7 @@ class SimulatedDriver:
 
     def remove_volume(self, server: ServerId, volume: VolumeSpec) -> None:
         with self._call("remove_volume", server):
-            pool = self._pool(volume)
+            pool = self.machine.reached(volume.pool)
             found = pool.volumes.get(server)
             if found is None:
                 return
@@ -189,7 +196,7 @@ class SimulatedDriver:
     def export_disk(self, server: ServerId, volume: VolumeSpec, sink: DiskSink) -> None:
         def look() -> bytes:
             with self._call("export_disk", server):
-                pool = self._pool(volume)
+                pool = self.machine.reached(volume.pool)
                 found = pool.volumes.get(server)
                 if found is None:
                     raise NoSuchDisk(f"Storage pool {pool.id} has no disk of {server}.")
@@ -207,6 +214,40 @@ class SimulatedDriver:
             place += _PIECE
         self._tell(f"export disk of {server}")
 
+    def ensure_data_volume(
+        self, volume: DataVolumeSpec, source: SnapshotDiskSpec | None = None
+    ) -> None:
+        with self._call("ensure_data_volume"):
+            disks.make(self.machine, volume, source)
+
+    def remove_data_volume(self, volume: DataVolumeSpec) -> None:
+        with self._call("remove_data_volume"):
+            disks.remove(self.machine, volume)
+
+    def attach(self, server: ServerId, volume: DataVolumeSpec, listed: Generation) -> None:
+        with self._call("attach", server):
+            self._insist(server, listed)
+            disks.attach(self.machine, server, volume)
+
+    def detach(self, server: ServerId, volume: VolumeId, listed: Generation) -> bool:
+        with self._call("detach", server):
+            self._insist(server, listed)
+            clings = server in self.world.clinging_guests or server in self.world.deaf_guests
+            return disks.detach(self.machine, server, volume, clings=clings)
+
+    def snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> bool:
+        with self._call("snapshot", spec.id):
+            deaf = spec.id in self.world.deaf_guests
+            return disks.snapshot(self.machine, spec, snapshot, deaf=deaf)
+
+    def remove_snapshot(self, snapshot: SnapshotSpec) -> None:
+        with self._call("remove_snapshot"):
+            disks.remove_snapshot(self.machine, snapshot)
+
+    def restore_snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> None:
+        with self._call("restore_snapshot", spec.id):
+            disks.restore(self.machine, spec, snapshot)
+
     def define(self, spec: ServerSpec) -> None:
         with self._call("define", spec.id):
             machine = self.machine
@@ -215,7 +256,10 @@ class SimulatedDriver:
                 return
             if before is not None and spec.id in machine.guests:
                 machine.definitions[spec.id] = replace(
-                    before, generation=spec.generation, name=spec.name
+                    before,
+                    generation=spec.generation,
+                    name=spec.name,
+                    data_volumes=spec.data_volumes,
                 )
             else:
                 machine.definitions[spec.id] = spec
@@ -320,16 +364,6 @@ class SimulatedDriver:
                 f"{server} on {self.machine} has generation {spec.generation} by now, not {listed}."
             )
 
-    def _pool(self, volume: VolumeSpec) -> SharedStorage:
-        pool = self.world.around.pools.get(volume.pool)
-        if (
-            pool is None
-            or volume.pool not in self.machine.host.storage
-            or not self.machine.reaches(pool)
-        ):
-            raise StorageUnavailable(f"{self.machine} cannot reach storage pool {volume.pool}.")
-        return pool
-
     @staticmethod
     def _state(machine: Machine, server: ServerId) -> RunState:
         if server in machine.arriving:
@@ -344,3 +378,10 @@ class SimulatedDriver:
 def _booted(machine: Machine, spec: ServerSpec) -> Generation:
     guest = machine.guests.get(spec.id)
     return spec.generation if guest is None else guest.booted
+
+
+def _volumes(machine: Machine, spec: ServerSpec) -> frozenset[VolumeId]:
+    guest = machine.guests.get(spec.id)
+    if guest is not None:
+        return frozenset(guest.disks)
+    return frozenset(volume.id for volume in spec.data_volumes)

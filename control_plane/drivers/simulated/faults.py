@@ -22,6 +22,7 @@ class Faults:
     trouble: Trouble
     migrations: Migrations
     deaf_guests: set[ServerId]
+    clinging_guests: set[ServerId]
 
     # A host's power
 
@@ -225,6 +226,13 @@ class Faults:
     def make_guest_deaf(self, server: ServerId) -> None:
         """It does not react to being asked to shut down."""
         self.deaf_guests.add(server)
+
+    def make_guest_hold_its_volumes(self, server: ServerId) -> None:
+        """It does not react to being asked to let a volume go."""
+        self.clinging_guests.add(server)
+
+    def let_guest_release_volumes(self, server: ServerId) -> None:
+        self.clinging_guests.discard(server)
 
     def destroy_by_hand(self, server: ServerId) -> None:
         for machine in self.machines.values():

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from control_plane.drivers.protocol import (
+    DataVolumeSpec,
     DiskLocked,
     DriverError,
     RunState,
@@ -19,8 +20,8 @@ from control_plane.drivers.protocol import (
     StorageUnavailable,
 )
 from control_plane.drivers.simulated.clock import Timer
-from control_plane.drivers.simulated.storage import SharedStorage, Volume
-from control_plane.model.ids import Generation, ImageId, ServerId
+from control_plane.drivers.simulated.storage import DataVolume, SharedStorage, Volume
+from control_plane.model.ids import Generation, ImageId, ServerId, StoragePoolId, VolumeId
 from control_plane.model.pool import Host
 from control_plane.model.units import NOTHING, Resources, Seconds
 
@@ -63,6 +64,7 @@ class Guest:
     counted: int = 0
     """Of what was written since then, how many durable records its volume counts already."""
     unflushed: int = 0
+    disks: dict[VolumeId, DataVolume] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -122,6 +124,13 @@ class Machine:
 
     def reaches(self, pool: SharedStorage | None) -> bool:
         return pool is not None and pool.available and self.storage_link
+
+    def reached(self, pool: StoragePoolId) -> SharedStorage:
+        """Raises StorageUnavailable."""
+        found = self.around.pools.get(pool)
+        if found is None or pool not in self.host.storage or not self.reaches(found):
+            raise StorageUnavailable(f"{self} cannot reach storage pool {pool}.")
+        return found
 
     def room(self) -> Resources:
         held = NOTHING
@@ -234,9 +243,12 @@ class Machine:
         self.check_room(spec)
         if volume.lock not in (None, self.host.id) and self.around.disk_locks:
             raise DiskLocked(f"The disk of {server} is locked by {volume.lock}.")
+        disks = {each.id: self.data_volume(server, each) for each in spec.data_volumes}
         now = self.around.clock.monotonic()
         boot = self.around.timing.guest_boot if self.slow_guests is None else self.slow_guests
-        started = Guest(volume, RunState.RUNNING, now, Seconds(now + boot), spec.generation)
+        started = Guest(
+            volume, RunState.RUNNING, now, Seconds(now + boot), spec.generation, disks=disks
+        )
         self.run_guest(server, started)
 
     def run_guest(self, server: ServerId, guest: Guest) -> None:
@@ -248,6 +260,8 @@ class Machine:
         now = self.around.clock.monotonic()
         if not self.around.monitor.opened(now, server, self.host.id, volume.records):
             volume.spoiled = True
+        for disk in guest.disks.values():
+            self.open_disk(server, disk)
         self._resume(guest)
 
     def stop_guest(self, server: ServerId, *, flushed: bool) -> Guest | None:
@@ -266,7 +280,20 @@ class Machine:
         if guest.volume.lock == self.host.id:
             guest.volume.lock = None
         self.around.monitor.closed(server, self.host.id)
+        for disk in guest.disks.values():
+            self.close_disk(server, disk)
         return guest
+
+    def open_disk(self, server: ServerId, disk: DataVolume) -> None:
+        disk.lock, disk.opened_by = self.host.id, server
+        now = self.around.clock.monotonic()
+        if not self.around.monitor.opened_volume(now, disk.id, server, self.host.id):
+            disk.spoiled = True
+
+    def close_disk(self, server: ServerId, disk: DataVolume) -> None:
+        if (disk.lock, disk.opened_by) == (self.host.id, server):
+            disk.lock = disk.opened_by = None
+        self.around.monitor.closed_volume(disk.id, server, self.host.id)
 
     def pause_guest(self, server: ServerId) -> None:
         """As a hypervisor does with a guest whose write found no room."""
@@ -315,13 +342,23 @@ class Machine:
             self._resume(guest)
 
     def _volume(self, spec: ServerSpec) -> Volume:
-        pool = self.around.pools.get(spec.volume.pool)
-        if pool is None or spec.volume.pool not in self.host.storage or not self.reaches(pool):
-            raise StorageUnavailable(f"{self} cannot reach storage pool {spec.volume.pool}.")
-        volume = pool.volumes.get(spec.id)
+        volume = self.reached(spec.volume.pool).volumes.get(spec.id)
         if volume is None:
             raise DriverError(f"{spec.id} has no disk on storage pool {spec.volume.pool}.")
         return volume
+
+    def data_volume(self, server: ServerId, wanted: DataVolumeSpec) -> DataVolume:
+        """The volume, for `server` to open here. Raises DiskLocked, StorageUnavailable."""
+        found = self.reached(wanted.pool).data.get(wanted.id)
+        if found is None or found.build != wanted.build:
+            raise StorageUnavailable(f"{self} finds no volume {wanted.id} on pool {wanted.pool}.")
+        if (
+            found.opened_by is not None
+            and (found.lock, found.opened_by) != (self.host.id, server)
+            and self.around.disk_locks
+        ):
+            raise DiskLocked(f"The volume {wanted.id} is locked by {found.lock}.")
+        return found
 
     def can_write(self, guest: Guest) -> bool:
         """It runs and reaches its disk."""

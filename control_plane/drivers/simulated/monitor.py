@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from control_plane.model.ids import HostId, ServerId
+from control_plane.model.ids import HostId, ServerId, VolumeId
 from control_plane.model.units import Seconds
 
 
@@ -31,6 +31,7 @@ class InvariantMonitor:
     double_started: set[ServerId] = field(default_factory=set)
     _writers: dict[ServerId, set[HostId]] = field(default_factory=dict)
     _acknowledged: dict[ServerId, int] = field(default_factory=dict)
+    _volume_writers: dict[VolumeId, set[tuple[ServerId, HostId]]] = field(default_factory=dict)
 
     def opened(self, at: Seconds, server: ServerId, host: HostId, records: int) -> bool:
         """`host` opens the disk for writing and finds `records` on it. False when another host has
@@ -50,6 +51,28 @@ class InvariantMonitor:
 
     def closed(self, server: ServerId, host: HostId) -> None:
         self._writers.get(server, set()).discard(host)
+
+    def opened_volume(self, at: Seconds, volume: VolumeId, server: ServerId, host: HostId) -> bool:
+        """`server` opens a data volume on `host`. False when another server, or the same one elsewhere,
+        has it open."""
+        writers = self._volume_writers.setdefault(volume, set())
+        others = sorted(writers - {(server, host)})
+        writers.add((server, host))
+        if others:
+            other, elsewhere = others[0]
+            text = f"{server} on {host} writes to {volume} while {other} on {elsewhere} does too"
+            self.violations.append(Violation(at, server, text))
+        return not others
+
+    def closed_volume(self, volume: VolumeId, server: ServerId, host: HostId) -> None:
+        self._volume_writers.get(volume, set()).discard((server, host))
+
+    def volume_writers(self, volume: VolumeId) -> frozenset[tuple[ServerId, HostId]]:
+        return frozenset(self._volume_writers.get(volume, ()))
+
+    def replaced(self, server: ServerId, records: int) -> None:
+        """Its disk was made anew, as was asked for, and holds `records` from now on."""
+        self._acknowledged[server] = records
 
     def recorded(self, at: Seconds, server: ServerId, records: int) -> None:
         """The disk holds `records` durable records now; there may never be fewer."""

@@ -12,11 +12,11 @@ from control_plane.drivers.simulated.clock import VirtualClock
 from control_plane.drivers.simulated.faults import Faults
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.migration import Migrations
-from control_plane.drivers.simulated.storage import SharedStorage, Volume
+from control_plane.drivers.simulated.storage import DataVolume, SharedStorage, Volume
 from control_plane.drivers.simulated.surroundings import Surroundings
 from control_plane.drivers.simulated.timing import Timing
 from control_plane.drivers.simulated.trouble import Trouble
-from control_plane.model.ids import HostId, ServerId
+from control_plane.model.ids import HostId, ServerId, VolumeId
 from control_plane.model.operation import Event
 from control_plane.model.pool import Endpoint, Host, StoragePool
 from control_plane.model.units import GiB
@@ -47,6 +47,7 @@ class Premises(Faults):
         self.trouble = Trouble()
         self.migrations = Migrations(self.around)
         self.deaf_guests: set[ServerId] = set()
+        self.clinging_guests: set[ServerId] = set()
         self.image_files: dict[str, str] = {}
         """What an image file truly contains: location to sha256, where it isn't the catalogue's."""
         self.told: list[Event] = []
@@ -81,4 +82,10 @@ class Premises(Faults):
         for pool in self.around.pools.values():
             if server in pool.volumes:
                 return pool.volumes[server]
+        return None
+
+    def data_volume(self, volume: VolumeId) -> DataVolume | None:
+        for pool in self.around.pools.values():
+            if volume in pool.data:
+                return pool.data[volume]
         return None

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from control_plane.model.ids import HostId, ImageId, ServerId, StoragePoolId
+from control_plane.model.ids import (
+    HostId,
+    ImageId,
+    ServerId,
+    SnapshotId,
+    StoragePoolId,
+    VolumeId,
+)
 from control_plane.model.units import GiB
 
 
@@ -27,6 +34,30 @@ class Volume:
 
 
 @dataclass(slots=True)
+class DataVolume:
+    """A disk beside servers' own. `opened_by` is the server that has it open, `lock` the host that this
+    one runs on."""
+
+    id: VolumeId
+    pool: StoragePoolId
+    size: GiB
+    build: int = 0
+    notes: list[str] = field(default_factory=list)
+    lock: HostId | None = None
+    opened_by: ServerId | None = None
+    spoiled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DiskCopy:
+    """A disk as it was."""
+
+    size: GiB
+    records: int
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
 class SharedStorage:
     """One storage pool. `available` is False while it answers nobody."""
 
@@ -35,6 +66,8 @@ class SharedStorage:
     available: bool = True
     full: bool = False
     volumes: dict[ServerId, Volume] = field(default_factory=dict)
+    data: dict[VolumeId, DataVolume] = field(default_factory=dict)
+    snapshots: dict[SnapshotId, dict[VolumeId | None, DiskCopy]] = field(default_factory=dict)
     _used: int = 0
 
     def has_room_for(self, size: GiB) -> bool:
@@ -53,3 +86,18 @@ class SharedStorage:
         volume = self.volumes.pop(server, None)
         if volume is not None:
             self._used -= volume.size
+
+    def add_data(self, volume: DataVolume) -> None:
+        self.data[volume.id] = volume
+        self._used += volume.size
+
+    def remove_data(self, volume: VolumeId) -> None:
+        self._used -= self.data.pop(volume).size
+
+    def add_snapshot(self, snapshot: SnapshotId, disks: dict[VolumeId | None, DiskCopy]) -> None:
+        self.snapshots[snapshot] = disks
+        self._used += sum(disk.size for disk in disks.values())
+
+    def remove_snapshot(self, snapshot: SnapshotId) -> None:
+        disks = self.snapshots.pop(snapshot, {})
+        self._used -= sum(disk.size for disk in disks.values())

@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.drivers.contract import HostDriverContract
+from tests.drivers.disk_contract import DiskContract
 
 
 @pytest.mark.hypervisor
 class TestLibvirtDriver(HostDriverContract):
+    pass
+
+
+@pytest.mark.hypervisor
+class TestLibvirtDisks(DiskContract):
     pass

@@ -17,8 +17,22 @@ import libvirt
 import pytest
 
 from control_plane.drivers.libvirt import LibvirtDriver
-from control_plane.drivers.protocol import DriverError, HostDriver, ServerSpec, VolumeSpec
-from control_plane.model.ids import Generation, ImageId, ServerId, StoragePoolId
+from control_plane.drivers.protocol import (
+    DataVolumeSpec,
+    DriverError,
+    HostDriver,
+    ServerSpec,
+    SnapshotSpec,
+    VolumeSpec,
+)
+from control_plane.model.ids import (
+    Generation,
+    ImageId,
+    ServerId,
+    SnapshotId,
+    StoragePoolId,
+    VolumeId,
+)
 from control_plane.model.image import Image, ImageFormat
 from control_plane.model.pool import Endpoint, Zone
 from control_plane.model.units import GiB, MiB, Resources, Seconds, VCpu
@@ -65,6 +79,8 @@ class LibvirtHosts:
     scratch: Path
     greeting: str = "HTTP answers on"
     _made: list[ServerSpec] = field(default_factory=list)
+    _volumes: list[DataVolumeSpec] = field(default_factory=list)
+    _snapshots: list[SnapshotSpec] = field(default_factory=list)
 
     def spec(self, *, boots: bool = False) -> ServerSpec:
         number = next(_NUMBERS)
@@ -106,36 +122,43 @@ class LibvirtHosts:
         )
         return GiB(json.loads(shown.stdout)["virtual-size"] // 2**30)
 
-    def write_on(self, spec: ServerSpec) -> None:
-        command = f"write -P {_TRACE} {_PLACE} 512"
-        subprocess.run(
-            ["qemu-io", "-f", "qcow2", "-c", command, self.root_of(spec)],
-            check=True,
-            capture_output=True,
+    def data_volume(self, order: int = 0) -> DataVolumeSpec:
+        site = self.pool.sites[0]
+        made = DataVolumeSpec(
+            VolumeId(f"vol-{next(_NUMBERS)}"),
+            StoragePoolId("kyoto-dc-pool"),
+            str(self.pool.storage(site.id)),
+            GiB(1),
+            order,
         )
+        self._volumes.append(made)
+        return made
+
+    def snapshot_of(self, spec: ServerSpec) -> SnapshotSpec:
+        disks = tuple(volume.id for volume in spec.data_volumes)
+        made = SnapshotSpec(
+            SnapshotId(f"snap-{next(_NUMBERS)}"), spec.volume.pool, spec.volume.pool_path, disks
+        )
+        self._snapshots.append(made)
+        return made
+
+    def write_on_volume(self, volume: DataVolumeSpec) -> None:
+        _write(_data_of(volume))
+
+    def is_written_on_volume(self, volume: DataVolumeSpec) -> bool:
+        return _is_written(_data_of(volume))
+
+    def write_on(self, spec: ServerSpec) -> None:
+        _write(self.root_of(spec))
 
     def is_written_on(self, spec: ServerSpec) -> bool:
-        return self._is_written(self.root_of(spec))
+        return _is_written(self.root_of(spec))
 
     def is_written_in(self, exported: bytes) -> bool:
         file = self.scratch / "exported.qcow2"
         file.write_bytes(exported)
         subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", file], check=True)
-        return self._is_written(file)
-
-    @staticmethod
-    def _is_written(file: Path) -> bool:
-        command = f"read -P {_TRACE} {_PLACE} 512"
-        done = subprocess.run(
-            ["qemu-io", "-r", "-f", "qcow2", "-c", command, file],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode == 0:
-            return True
-        assert "Pattern verification failed" in done.stdout, done.stderr
-        return False
+        return _is_written(file)
 
     def running_size(self, driver: HostDriver, server: ServerId) -> Resources:
         endpoint = self.first_endpoint if driver is self.first else self.second_endpoint
@@ -168,5 +191,34 @@ class LibvirtHosts:
         for spec in self._made:
             with contextlib.suppress(DriverError):
                 self.first.remove_volume(spec.id, spec.volume)
+        for volume in self._volumes:
+            with contextlib.suppress(DriverError):
+                self.first.remove_data_volume(volume)
+        for snapshot in self._snapshots:
+            with contextlib.suppress(DriverError):
+                self.first.remove_snapshot(snapshot)
         self.first.close()
         self.second.close()
+
+
+def _data_of(volume: DataVolumeSpec) -> Path:
+    name = f"data-{volume.build}.qcow2" if volume.build else "data.qcow2"
+    return Path(volume.pool_path) / f"volume.{volume.id}" / name
+
+
+def _write(disk: Path) -> None:
+    command = f"write -P {_TRACE} {_PLACE} 512"
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", command, disk], check=True, capture_output=True)
+
+
+def _is_written(disk: Path) -> bool:
+    done = subprocess.run(
+        ["qemu-io", "-r", "-U", "-f", "qcow2", "-c", f"read -P {_TRACE} {_PLACE} 512", disk],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode == 0:
+        return True
+    assert "Pattern verification failed" in done.stdout, done.stderr
+    return False

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from control_plane.drivers.protocol import HostDriver, ServerSpec
+from control_plane.drivers.protocol import DataVolumeSpec, HostDriver, ServerSpec, SnapshotSpec
 from control_plane.drivers.simulated import SimulatedWorld
-from control_plane.model.ids import ServerId
+from control_plane.model.ids import ServerId, SnapshotId, VolumeId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint, Host
 from control_plane.model.units import GiB, Resources, Seconds
 from tests.drivers.contract import HostDriverContract
-from tests.drivers.simulated.samples import IMAGE, A, B, spec, world
+from tests.drivers.disk_contract import DiskContract
+from tests.drivers.simulated.samples import IMAGE, POOL, A, B, spec, world
 
 
 class TwoSimulatedHosts:
@@ -53,6 +54,27 @@ class TwoSimulatedHosts:
     def is_written_in(self, exported: bytes) -> bool:
         return b"a trace" in exported
 
+    def data_volume(self, order: int = 0) -> DataVolumeSpec:
+        self._made += 1
+        return DataVolumeSpec(
+            VolumeId(f"vol-{self._made}"), POOL, "/srv/kyoto", GiB(1), order=order
+        )
+
+    def snapshot_of(self, spec: ServerSpec) -> SnapshotSpec:
+        self._made += 1
+        disks = tuple(volume.id for volume in spec.data_volumes)
+        return SnapshotSpec(SnapshotId(f"snap-{self._made}"), POOL, "/srv/kyoto", disks)
+
+    def write_on_volume(self, volume: DataVolumeSpec) -> None:
+        found = self._world.data_volume(volume.id)
+        assert found is not None
+        assert found.opened_by is None
+        found.notes.append("a trace")
+
+    def is_written_on_volume(self, volume: DataVolumeSpec) -> bool:
+        found = self._world.data_volume(volume.id)
+        return found is not None and "a trace" in found.notes
+
     def disk_size(self, spec: ServerSpec) -> GiB:
         volume = self._world.volume(spec.id)
         assert volume is not None
@@ -77,7 +99,7 @@ class TwoSimulatedHosts:
         pytest.fail("it did not happen within five minutes of virtual time")
 
 
-class TestSimulatedDriver(HostDriverContract):
+class TestSimulatedDriver(HostDriverContract, DiskContract):
     @pytest.fixture
     def hosts(self) -> TwoSimulatedHosts:
         return TwoSimulatedHosts()

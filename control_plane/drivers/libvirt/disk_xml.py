@@ -1,0 +1,62 @@
+"""Data volumes as disks of a libvirt domain, and where their files and those of snapshots lie.
+
+A disk is told to be Yui's by where its file lies, and found by the guest by its serial number, which is
+the volume's id: `/dev/disk/by-id/virtio-<id>`.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import string
+from xml.etree.ElementTree import Element, SubElement
+
+from control_plane.drivers.protocol import DataVolumeSpec, SnapshotSpec
+from control_plane.model.ids import VolumeId
+
+_PREFIX = "volume."
+_FIRST_TARGET = 2
+"""Behind the root disk and the seed."""
+
+
+def volume_folder(volume: DataVolumeSpec) -> str:
+    return posixpath.join(volume.pool_path, f"{_PREFIX}{volume.id}")
+
+
+def data_name(volume: DataVolumeSpec) -> str:
+    return f"data-{volume.build}.qcow2" if volume.build else "data.qcow2"
+
+
+def snapshot_folder(snapshot: SnapshotSpec) -> str:
+    return posixpath.join(snapshot.pool_path, f"snapshot.{snapshot.id}")
+
+
+def copy_name(volume: VolumeId | None) -> str:
+    """The file of one disk in a snapshot's folder."""
+    return "root.qcow2" if volume is None else f"{volume}.qcow2"
+
+
+def target_of(order: int) -> str:
+    return f"vd{string.ascii_lowercase[_FIRST_TARGET + order]}"
+
+
+def data_disk(volume: DataVolumeSpec) -> Element:
+    """The volume as a disk of a libvirt domain."""
+    disk = Element("disk", type="file", device="disk")
+    SubElement(disk, "driver", name="qemu", type="qcow2", cache="none", discard="unmap")
+    path = posixpath.join(volume_folder(volume), data_name(volume))
+    SubElement(disk, "source", file=path)
+    SubElement(disk, "target", dev=target_of(volume.order), bus="virtio")
+    SubElement(disk, "serial").text = volume.id
+    return disk
+
+
+def data_disks(domain: Element) -> dict[VolumeId, Element]:
+    """The disks of a domain's description that are Yui's volumes."""
+    found = {}
+    for disk in domain.findall("devices/disk"):
+        source = disk.find("source")
+        folder = posixpath.dirname("" if source is None else source.get("file", ""))
+        name = posixpath.basename(folder)
+        if name.startswith(_PREFIX):
+            found[VolumeId(name.removeprefix(_PREFIX))] = disk
+    return found

@@ -1,0 +1,73 @@
+"""The part of the libvirt driver that is about volumes beside the root disk, and copies of all disks."""
+
+from __future__ import annotations
+
+import time
+
+import libvirt
+
+from control_plane.drivers.libvirt import data_volumes, snapshots
+from control_plane.drivers.libvirt.connection import LONG, SLOW, Connection
+from control_plane.drivers.protocol import (
+    DataVolumeSpec,
+    ServerSpec,
+    SnapshotDiskSpec,
+    SnapshotSpec,
+)
+from control_plane.model.ids import Generation, ServerId, VolumeId
+from control_plane.model.units import Seconds
+
+_POLL = Seconds(0.2)
+_LETTING_GO = Seconds(15.0)
+"""A guest's kernel lets a disk go within a second or so; one that has it mounted may never."""
+
+
+class LibvirtDisks:
+    """Each method as in HostDriver."""
+
+    _connection: Connection
+
+    def ensure_data_volume(
+        self, volume: DataVolumeSpec, source: SnapshotDiskSpec | None = None
+    ) -> None:
+        host = self._connection.host
+        self._connection.call(lambda c: data_volumes.make(c, host, volume, source), LONG)
+
+    def remove_data_volume(self, volume: DataVolumeSpec) -> None:
+        host = self._connection.host
+        self._connection.call(lambda c: data_volumes.remove(c, host, volume), SLOW)
+
+    def attach(self, server: ServerId, volume: DataVolumeSpec, listed: Generation) -> None:
+        host = self._connection.host
+        self._connection.call(lambda c: data_volumes.attach(c, host, server, volume, listed), SLOW)
+
+    def detach(self, server: ServerId, volume: VolumeId, listed: Generation) -> bool:
+        """The guest is asked once a call, and has a while to answer."""
+        host = self._connection.host
+        deadline = time.monotonic() + _LETTING_GO
+        file = self._connection.call(lambda c: data_volumes.held_file(c, server, volume))
+        ask = True
+
+        def step(connection: libvirt.virConnect) -> bool:
+            if not data_volumes.let_go(connection, host, server, volume, listed, ask=ask):
+                return False
+            return file is None or data_volumes.is_closed(connection, host, file)
+
+        while not self._connection.call(step, SLOW):
+            ask = False
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL)
+        return True
+
+    def snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> bool:
+        host = self._connection.host
+        return self._connection.call(lambda c: snapshots.take(c, host, spec, snapshot), LONG)
+
+    def remove_snapshot(self, snapshot: SnapshotSpec) -> None:
+        host = self._connection.host
+        self._connection.call(lambda c: snapshots.remove(c, host, snapshot), SLOW)
+
+    def restore_snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> None:
+        host = self._connection.host
+        self._connection.call(lambda c: snapshots.restore(c, host, spec, snapshot), LONG)
