@@ -24,7 +24,9 @@ from control_plane.http.health import StateCollector
 from control_plane.http.health import router as health_router
 from control_plane.http.in_flight import InFlight
 from control_plane.http.metrics import RequestMetrics
+from control_plane.http.misplaced_tokens import TokenPlaces
 from control_plane.http.openapi import describe_with_problems
+from control_plane.http.plain_paths import PlainPaths
 from control_plane.http.problems import answer_with_problems
 from control_plane.http.rate_limits import RateLimit, RateLimits, StrangerLimit
 from control_plane.http.recognition import LastUsed, Recognition
@@ -149,5 +151,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     if options.limits is not None:
         app.add_middleware(StrangerLimit, limits=options.limits, monotonic=world.clock.monotonic)
     app.add_middleware(RefusalRecord, store=store, clock=world.clock)
+    app.add_middleware(PlainPaths)
+    app.add_middleware(TokenPlaces)
     app.add_middleware(RequestRecord, metrics=RequestMetrics(registry))
     return app

@@ -6,14 +6,16 @@ import anyio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from control_plane.http.misplaced_tokens import TOKEN_MISPLACED
 from control_plane.http.problems import problem
+from control_plane.http.token_shapes import holds_token
 from control_plane.model.errors import YuiError
 from control_plane.model.units import Seconds
 
 
 class BodyLimit:
     """ASGI middleware. A body beyond `most_bytes` is answered with 413, one that takes longer than
-    `patience` with 408."""
+    `patience` with 408, and one that is no text or holds a token with 400."""
 
     def __init__(self, app: ASGIApp, most_bytes: int, patience: Seconds) -> None:
         self._app = app
@@ -39,6 +41,12 @@ class BodyLimit:
         if len(body) > self._most_bytes:
             await self._refuse(self._too_large(), scope, receive, send)
             return
+        if not _is_text(body):
+            await problem(scope, _NO_TEXT)(scope, receive, send)
+            return
+        if holds_token(body):
+            await problem(scope, TOKEN_MISPLACED)(scope, receive, send)
+            return
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive_taken() -> Message:
@@ -59,8 +67,9 @@ class BodyLimit:
         return bytes(body)
 
     async def _refuse(self, error: YuiError, scope: Scope, receive: Receive, send: Send) -> None:
-        # The rest of the body is not read, so the connection can't carry another request.
-        await problem(scope, error, {"Connection": "close"})(scope, receive, send)
+        # Closed at once, the connection would often be gone before its client has read why: it stays
+        # for what is left of the body, for as long as a connection waits for anything.
+        await problem(scope, error)(scope, receive, send)
 
     def _too_large(self) -> YuiError:
         return YuiError(
@@ -72,6 +81,22 @@ class BodyLimit:
         )
 
 
+def _is_text(body: bytes) -> bool:
+    """UTF-8 without zeros, as JSON is (RFC 8259 §8.1): what is read in other encodings could hold what
+    nobody looked for."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return 0 not in body
+
+
+_NO_TEXT = YuiError(
+    "request-unreadable",
+    en="The request's body could not be read: send one JSON value in UTF-8.",
+    ja="リクエスト本文を読み取れませんでした。UTF-8 の JSON を1つ送ってください。",
+    status=400,
+)
 _TOO_SLOW = YuiError(
     "request-too-slow",
     en="The request's body did not arrive in time: send it again.",

@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from control_plane.http.bounds import ResponseBody
 from control_plane.http.language import Language, preferred
+from control_plane.http.token_shapes import without_tokens
 from control_plane.http.validation import validation_error
 from control_plane.model.errors import YuiError
 
@@ -39,6 +40,7 @@ _TITLES: Mapping[int, tuple[str, str]] = {
     415: ("The media type is not supported", "このメディアタイプは使えません"),
     422: ("The request can't be carried out", "このリクエストは実行できません"),
     429: ("Too many requests", "リクエストが多すぎます"),
+    431: ("The request's head is too large", "リクエストのヘッダーが大きすぎます"),
     500: ("A fault on our side", "システム側の障害です"),
     503: ("Not available at the moment", "現在利用できません"),
     507: ("No room", "空きがありません"),
@@ -63,26 +65,42 @@ def problem(
     """The answer for `error` to the request of `scope`, whose state keeps the type as `problem`."""
     scope.setdefault("state", {})["problem"] = error.type
     language = preferred(Headers(scope=scope).get("accept-language"))
+    document = problem_document(
+        error,
+        language,
+        instance=without_tokens(scope["path"])[:500],
+        request_id=scope.get("state", {}).get("request_id", ""),
+    )
+    return JSONResponse(
+        document,
+        status_code=error.status,
+        media_type=MEDIA_TYPE,
+        headers={"Content-Language": language, "Vary": "Accept-Language", **(headers or {})},
+    )
+
+
+def problem_document(
+    error: YuiError,
+    language: Language = Language.EN,
+    *,
+    instance: str = "",
+    request_id: str = "",
+) -> dict[str, Any]:
+    """A `Problem` as JSON."""
     ja = language is Language.JA
     title = _TITLES.get(error.status)
     if title is None:
         phrase = HTTPStatus(error.status).phrase
         title = (phrase, phrase)
-    document = Problem(
+    return Problem(
         type=PROBLEM_TYPE + error.type,
         title=title[1] if ja else title[0],
         status=error.status,
         detail=error.ja if ja else error.en,
-        instance=scope["path"][:500],
-        request_id=scope.get("state", {}).get("request_id", ""),
+        instance=instance,
+        request_id=request_id,
         fields=error.fields,
-    )
-    return JSONResponse(
-        document.model_dump(mode="json"),
-        status_code=error.status,
-        media_type=MEDIA_TYPE,
-        headers={"Content-Language": language, "Vary": "Accept-Language", **(headers or {})},
-    )
+    ).model_dump(mode="json")
 
 
 def internal_error() -> YuiError:

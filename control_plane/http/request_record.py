@@ -18,7 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from control_plane.http.metrics import RequestMetrics
 from control_plane.http.problems import internal_error, problem
+from control_plane.http.token_shapes import holds_token
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -36,7 +38,8 @@ class RequestRecord:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        sound = _GIVEN_ID.fullmatch(given) is not None and not holds_token(given.encode())
+        request_id = given if sound else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         began = time.perf_counter()
         status = 0
@@ -54,7 +57,7 @@ class RequestRecord:
         try:
             await self._app(scope, receive, send_marked)
         except Exception:
-            self._log.exception("request failed", request_id=request_id, method=scope["method"])
+            self._log.exception("request failed", request_id=request_id, method=method_of(scope))
             if status:
                 raise
             await problem(scope, internal_error())(scope, receive, send_marked)
@@ -65,14 +68,20 @@ class RequestRecord:
         self, scope: MutableMapping[str, Any], request_id: str, status: int, seconds: float
     ) -> None:
         route = getattr(scope.get("route"), "path", "none")
-        self._metrics.count(scope["method"], route, status, seconds)
+        self._metrics.count(method_of(scope), route, status, seconds)
         principal = scope["state"].get("principal")
         self._log.info(
             "request",
             request_id=request_id,
-            method=scope["method"],
+            method=method_of(scope),
             route=route,
             status=status,
             milliseconds=round(seconds * 1000, 1),
             token=None if principal is None else principal.token,
         )
+
+
+def method_of(scope: MutableMapping[str, Any]) -> str:
+    """The method where it is one that anything takes: any other is a word of the client's."""
+    method: str = scope["method"]
+    return method if method in _METHODS else "other"

@@ -7,6 +7,7 @@ nobody is answered by a control plane that no longer acts.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import signal
 import socket
@@ -14,18 +15,23 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+from typing import cast
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from control_plane.http.connection import ClientConnection, ConnectionBounds
 from control_plane.http.edge import Edge
 from control_plane.http.listening import Listening
 from control_plane.model.units import Seconds
 
 Background = Callable[[threading.Event], None]
 """Works until the event is set, then returns. It runs in a thread of its own."""
+
+_BOUNDS = ConnectionBounds()
 
 
 def serve(
@@ -37,10 +43,12 @@ def serve(
     stop: threading.Event | None = None,
     ready: Callable[[], None] = lambda: None,
     patience: Seconds = Seconds(20),
+    bounds: ConnectionBounds = _BOUNDS,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`. `bound` is the socket of `listening`, for a caller that
     had it bound before it made anything. `ready` is called once requests are answered; `patience`
-    is how long requests under way, and then background work, may take to end.
+    is how long requests under way, and then background work, may take to end; `bounds` are each
+    connection's.
 
     Raises what `Listening` refuses, before anything has started, and whatever a background work
     raised.
@@ -48,7 +56,7 @@ def serve(
     listening.check()
     stop = stop or threading.Event()
     with bound or listening.bind() as taken:
-        server = _Server(_config(app, listening, patience), app.state.edge, stop, ready)
+        server = _Server(_config(app, listening, patience, bounds), app.state.edge, stop, ready)
         work = _Work(stop)
         with _signals_set(stop, server), _short_pauses():
             work.begin(background)
@@ -61,16 +69,22 @@ def serve(
         raise work.failure
 
 
-def _config(app: FastAPI, listening: Listening, patience: Seconds) -> uvicorn.Config:
+def _config(
+    app: FastAPI, listening: Listening, patience: Seconds, bounds: ConnectionBounds
+) -> uvicorn.Config:
     tls = not listening.plain_http
     return uvicorn.Config(
         app,
+        http=cast(type[asyncio.Protocol], partial(ClientConnection, bounds=bounds)),
+        ws="none",
         ssl_certfile=str(listening.certificate) if tls else None,
         ssl_keyfile=str(listening.key) if tls else None,
         timeout_graceful_shutdown=int(patience),
         timeout_keep_alive=15,
         # Requests are logged with their ids by the app; what connects is nobody's proxy.
         log_config=None,
+        # Else each thing that is no request is a line of the log, and anybody could fill it.
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -32,6 +32,11 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "holds the unprintable character U+{code}",
         "に表示できない文字 U+{code} が含まれています",
     ),
+    "nothing_visible": ("shows nothing", "に目に見える文字がありません"),
+    "token_inside": (
+        "holds a token, which belongs in the header Authorization alone",
+        "にトークンが含まれています。トークンは Authorization ヘッダーだけに入れてください",
+    ),
     "int_type": ("must be a whole number", "は整数で指定してください"),
     "int_parsing": ("must be a whole number", "は整数で指定してください"),
     "int_parsing_size": ("is a number too large", "の数値が大きすぎます"),
