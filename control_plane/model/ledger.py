@@ -83,7 +83,8 @@ class LedgerStoragePool:
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """One region's ledger at one moment, with the refuges in force. `guaranteed` is what each owner is
-    guaranteed, whether it uses it or not."""
+    guaranteed, whether it uses it or not; `disks` what volumes and snapshots of each take beside the
+    workloads, which the storage pools have counted."""
 
     region: RegionId
     policy: Policy
@@ -93,6 +94,7 @@ class Ledger:
     storage: Mapping[StoragePoolId, LedgerStoragePool]
     certificate: Certificate
     guaranteed: Mapping[str, Capacity] = field(default_factory=dict)
+    disks: Mapping[str, GiB] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,10 @@ def capacity_of(workload: LedgerWorkload) -> Capacity:
 
 
 def used(ledger: Ledger, owner: str) -> Capacity:
-    """What the owner's servers were asked to be, each once, wherever it is."""
+    """What the owner's servers and disks were asked to be, each once, wherever it is."""
     return sum(
         (capacity_of(w) for w in ledger.workloads.values() if w.owner == owner and not w.holding),
-        Capacity(),
+        Capacity(disk=ledger.disks.get(owner, GiB(0))),
     )
 
 
@@ -62,6 +62,8 @@ def held(ledger: Ledger, owner: str) -> Capacity:
 def unproved(ledger: Ledger) -> dict[str, Capacity]:
     """What of each guarantee is neither used nor held; members of whom all is, are left out."""
     used_by: defaultdict[str, Capacity] = defaultdict(Capacity)
+    for owner, size in ledger.disks.items():
+        used_by[owner] += Capacity(disk=size)
     for workload in ledger.workloads.values():
         gone = workload.holding and any(
             ledger.hosts[host].standing is Standing.GONE for host in workload.hosts

@@ -16,10 +16,11 @@ from control_plane.model.units import GiB, MiB, VCpu
 from control_plane.store import tables
 from control_plane.store.capacity_tables import allotments
 from control_plane.store.failures import LostRace
-from control_plane.store.rows import Rows, TenantName
+from control_plane.store.rows import TenantName
+from control_plane.store.volumes import VolumeReads
 
 
-class AllotmentReads(Rows):
+class AllotmentReads(VolumeReads):
     def allotments(
         self, tenant: TenantName | None = None, region: RegionId | None = None
     ) -> tuple[Allotment, ...]:
@@ -40,8 +41,8 @@ class AllotmentReads(Rows):
         return self.usage(tenant).get((str(tenant), region), Capacity())
 
     def usage(self, tenant: TenantName | None = None) -> Mapping[tuple[str, RegionId], Capacity]:
-        """What servers that are not yet removed were asked to be, by member and region; each once,
-        wherever it is. Of a shelved one only its disk counts."""
+        """What servers, volumes and snapshots that are not yet removed were asked to be, by member and
+        region; each once, wherever it is. Of a shelved server only its disk counts."""
         servers = tables.servers
         shelved = servers.c.placement_kind == "shelved"
         query = select(
@@ -58,6 +59,8 @@ class AllotmentReads(Rows):
             used[code, RegionId(region)] = Capacity(
                 VCpu(int(vcpu)), MiB(int(memory)), GiB(int(disk))
             )
+        for key, size in self.disk_usage(tenant).items():
+            used[key] += Capacity(disk=size)
         return used
 
 

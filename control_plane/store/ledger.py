@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import select
 
@@ -42,7 +42,11 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
         the deleting ones; and what is guaranteed, with the room that is held for it. Raises `region-not-found`."""
         described = self.region(region)
         workloads = {**self._workloads(region), **self.holdings(region)}
-        storage = self._storage(region, workloads.values())
+        disks = self.disks_on_pools(region)
+        storage = self._storage(region, workloads.values(), disks)
+        owned: defaultdict[str, int] = defaultdict(int)
+        for (_, owner), size in disks.items():
+            owned[owner] += size
         return Ledger(
             region=region,
             policy=described.policy,
@@ -52,6 +56,7 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
             storage=storage,
             certificate=Certificate(self.refuges(region)),
             guaranteed={one.tenant.text: one.guaranteed for one in self.allotments(region=region)},
+            disks={owner: GiB(size) for owner, size in owned.items()},
         )
 
     def _ledger_hosts(
@@ -147,11 +152,16 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
         }
 
     def _storage(
-        self, region: RegionId, workloads: Iterable[LedgerWorkload]
+        self,
+        region: RegionId,
+        workloads: Iterable[LedgerWorkload],
+        disks: Mapping[tuple[StoragePoolId, str], GiB],
     ) -> dict[StoragePoolId, LedgerStoragePool]:
         used: dict[StoragePoolId | None, int] = defaultdict(int)
         for workload in workloads:
             used[workload.storage] += workload.disk
+        for (pool, _), size in disks.items():
+            used[pool] += size
         pools = tables.storage_pools
         found = self._connection.execute(
             select(pools.c.id, pools.c.capacity_gib)
