@@ -106,7 +106,8 @@ def _place(
     servers = []
     for one in request.wanted:
         storage = plan.storage[one.new.id]
-        address = tx.allocate_address(tx.site_of_storage(storage))
+        network = tx.ensure_network(one.system.tenant, one.system.region, one.system.zone)
+        address = tx.address_in(network, tx.site_of_storage(storage))
         placed = one.placed(plan.hosts[one.new.id], storage, address)
         servers.append(tx.add_server(placed))
         if one.new.user_data:

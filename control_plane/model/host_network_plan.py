@@ -35,7 +35,7 @@ from control_plane.model.network import (
 )
 from control_plane.model.pool import FailureDomain, Host, Site, Zone
 from control_plane.model.tenant import MunicipalityCode
-from control_plane.model.workload import Moving, Placed, Server, Stranded
+from control_plane.model.workload import Moving, Placed, Server
 
 _Home = tuple[MunicipalityCode, RegionId, Zone]
 
@@ -333,7 +333,7 @@ def _hosts_of(server: Server) -> tuple[HostId, ...]:
             return (host,)
         case Moving(source, target):
             return (source, target)
-        case Stranded():
+        case _:
             return ()
 
 

@@ -7,9 +7,11 @@ never held.
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
-from control_plane.model.pool import Endpoint
+from control_plane.model.network import LAST_SEGMENT
+from control_plane.model.pool import Endpoint, Zone
 from control_plane.pool_file.fields import Fields, as_written, nearest
 from control_plane.pool_file.mistakes import Mistakes
 from control_plane.pool_file.tree import Node, Scalar
@@ -20,6 +22,7 @@ KEYS = (
     "uri",
     "migration_host",
     "bridge",
+    "tunnel_address",
     "bmc_url",
     "bmc_system",
     "bmc_user",
@@ -31,7 +34,8 @@ _URI = re.compile(r"[a-z][a-z0-9+.-]*://\S*")
 _REFERENCE = re.compile(r"file:/\S+|env:[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"/(?:[^/\0]+(?:/[^/\0]+)*)?")
 _ADDRESS = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
-_BRIDGE = re.compile(r"[A-Za-z0-9._-]{1,15}")
+_BRIDGE = re.compile(r"(?:[A-Za-z0-9._-]|\{zone\}|\{segment\})+")
+_LONGEST_NAME = 15
 """Linux holds a network interface's name in 16 bytes with its end (IFNAMSIZ)."""
 
 
@@ -64,20 +68,19 @@ def read_connection(host: Fields, name: str, mistakes: Mistakes) -> Endpoint:
     user = fields.text("bmc_user", "the BMC's user name", "BMC の利用者名")
     if bmc_url is None and (system or user or reference):
         fields.missing("bmc_url", "the BMC's https:// address", "BMC の https:// アドレス")
+    migration_host = (
+        fields.text(
+            "migration_host", "a host name or address", "ホスト名またはアドレス", pattern=_ADDRESS
+        )
+        or ""
+    )
+    bridge = _bridge(fields)
     return Endpoint(
         driver=driver,
         uri=uri or simulated(name).uri,
-        migration_host=fields.text(
-            "migration_host", "a host name or address", "ホスト名またはアドレス", pattern=_ADDRESS
-        )
-        or "",
-        bridge=fields.text(
-            "bridge",
-            "a network interface's name of at most 15 characters",
-            "15文字以内のネットワークインターフェース名",
-            pattern=_BRIDGE,
-        )
-        or "",
+        migration_host=migration_host,
+        bridge=bridge,
+        tunnel_address=_tunnel_address(fields, bridge, migration_host),
         bmc_url=bmc_url,
         bmc_system=system,
         bmc_user=user,
@@ -89,6 +92,41 @@ def read_connection(host: Fields, name: str, mistakes: Mistakes) -> Endpoint:
 def allows_plaintext(endpoint: Endpoint) -> bool:
     """True where the endpoint can only have been read with `allow_plaintext: true`."""
     return _plain_libvirt(endpoint.uri) or _plain_bmc(endpoint.bmc_url)
+
+
+def _bridge(fields: Fields) -> str:
+    expected = "a network interface's name of at most 15 characters, with {zone} or {segment} for one of each"
+    ja = "15文字以内のネットワークインターフェース名(ゾーンごとなら {zone}、参加団体のネットワークごとなら {segment} を含める)"
+    text = fields.text("bridge", expected, ja, pattern=_BRIDGE) or ""
+    longest_zone = max((zone.value for zone in Zone), key=len)
+    longest = text.replace("{zone}", longest_zone).replace("{segment}", str(LAST_SEGMENT))
+    if len(longest) > _LONGEST_NAME:
+        fields.wrong("bridge", _present(fields, "bridge"), expected, ja)
+        return ""
+    return text
+
+
+def _tunnel_address(fields: Fields, bridge: str, migration_host: str) -> str:
+    """A host that makes segments needs an end for their tunnels."""
+    expected, ja = "an IPv4 address, such as 192.0.2.11", "192.0.2.11 のような IPv4 アドレス"
+    text = fields.text("tunnel_address", expected, ja) or ""
+    if text and not _is_ipv4(text):
+        fields.wrong("tunnel_address", _present(fields, "tunnel_address"), expected, ja)
+    elif not text and "{segment}" in bridge and not _is_ipv4(migration_host):
+        fields.missing(
+            "tunnel_address",
+            f"{expected} (or one as migration_host), since its bridge names {{segment}}",
+            "トンネルに使う IPv4 アドレス(bridge に {segment} があるため。migration_host が IPv4 アドレスなら省略可)",
+        )
+    return text
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def absolute_path(fields: Fields, key: str) -> str | None:

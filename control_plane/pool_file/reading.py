@@ -16,6 +16,7 @@ from control_plane.model.workload import Flavor
 from control_plane.pool_file.connection import absolute_path, read_connection
 from control_plane.pool_file.description import HostDescription, PoolDescription
 from control_plane.pool_file.fields import Fields, as_written, meant
+from control_plane.pool_file.member_networks import SMALLEST_BLOCK, with_blocks
 from control_plane.pool_file.mistakes import Mistakes, quoted
 from control_plane.pool_file.prefectures import PREFECTURES
 from control_plane.pool_file.relations import check_relations
@@ -23,7 +24,15 @@ from control_plane.pool_file.tree import Items, Node, Scalar, Table, from_plain,
 
 KEYS = ("regions", "sites", "hosts", "flavors")
 _REGION_KEYS = ("id", "name", "policy", "promised", "prefectures")
-_SITE_KEYS = ("id", "region", "name", "guest_network", "guest_gateway", "storage_pools")
+_SITE_KEYS = (
+    "id",
+    "region",
+    "name",
+    "guest_network",
+    "guest_gateway",
+    "member_prefix",
+    "storage_pools",
+)
 _STORAGE_KEYS = ("id", "capacity", "path")
 _HOST_KEYS = (
     "id",
@@ -69,7 +78,7 @@ def _read(root: Node, mistakes: Mistakes) -> PoolDescription:
     region_of = {site.id: site.region for site in sites}
     hosts = tuple(_host(node, region_of, mistakes) for node in pool.tables("hosts"))
     flavors = tuple(_flavor(node, mistakes) for node in pool.tables("flavors"))
-    description = PoolDescription(regions, sites, hosts, flavors)
+    description = PoolDescription(regions, with_blocks(sites, hosts), hosts, flavors)
     check_relations(pool, description, mistakes)
     mistakes.raise_any()
     return description
@@ -125,7 +134,15 @@ def _site(node: Node, mistakes: Mistakes) -> Site:
         guest_network=str(network) if network else "",
         guest_gateway=_gateway(fields, network),
         storage_pools=pools,
+        member_prefix=_member_prefix(fields, network),
     )
+
+
+def _member_prefix(fields: Fields, network: ipaddress.IPv4Network | None) -> int | None:
+    """The smallest block has room for a gateway and five servers."""
+    if fields.node("member_prefix") is None or network is None:
+        return None
+    return fields.whole("member_prefix", network.prefixlen, SMALLEST_BLOCK)
 
 
 def _network(fields: Fields) -> ipaddress.IPv4Network | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from control_plane.model.pool import DomainKind, Region
 from control_plane.pool_file.description import HostDescription, PoolDescription
 from control_plane.pool_file.fields import Fields, as_written, meant
+from control_plane.pool_file.member_networks import check_segments
 from control_plane.pool_file.mistakes import Mistakes, Place, quoted
 from control_plane.pool_file.tree import Items, Node, Table
 
@@ -36,6 +37,7 @@ def check_relations(pool: Fields, description: PoolDescription, mistakes: Mistak
     _storage_in_reach(hosts, description, mistakes)
     _one_machine_once(hosts, mistakes)
     _promises_can_be_told(hosts, description, mistakes)
+    check_segments(hosts, description, mistakes)
 
 
 def _child(node: Node, key: str) -> Node | None:
@@ -232,6 +234,23 @@ def _one_machine_once(hosts: Sequence[Node], mistakes: Mistakes) -> None:
             f"lease_path {value} はすでに {first} のホストのものです。ハートビートはホストごとに分けてください。"
         ),
         "a lease_path of its own",
+        mistakes,
+    )
+    _once(
+        (
+            (end, place)
+            for connection in connections
+            if "{segment}" in (_word(connection, "bridge") or "")
+            for end, place in list(_placed([connection], "tunnel_address"))
+            or list(_placed([connection], "migration_host"))
+        ),
+        lambda value, first: (
+            f"tunnel address {value} is already another host's, at {first}; each host is one end of the tunnels."
+        ),
+        lambda value, first: (
+            f"トンネルのアドレス {value} はすでに {first} のホストのものです。ホストごとに別のアドレスにしてください。"
+        ),
+        "a tunnel_address of its own",
         mistakes,
     )
     _once(

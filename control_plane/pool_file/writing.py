@@ -55,6 +55,7 @@ def _site(site: Site) -> dict[str, object]:
         "name": site.name,
         "guest_network": site.guest_network,
         **({"guest_gateway": site.guest_gateway} if site.guest_gateway else {}),
+        **({"member_prefix": site.member_prefix} if site.member_prefix is not None else {}),
         "storage_pools": [
             {"id": pool.id, "capacity": disk_text(pool.capacity), "path": pool.path}
             for pool in site.storage_pools
@@ -87,6 +88,7 @@ def _connection(endpoint: Endpoint) -> dict[str, object]:
         "uri": endpoint.uri,
         "migration_host": endpoint.migration_host,
         "bridge": endpoint.bridge,
+        "tunnel_address": endpoint.tunnel_address,
         "bmc_url": endpoint.bmc_url,
         "bmc_system": endpoint.bmc_system,
         "bmc_user": endpoint.bmc_user,

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from control_plane.model.fence import FenceWord
 from control_plane.model.pool import Host
 from control_plane.model.workload import Server
+from control_plane.reconcile.disks import Disks
 from control_plane.reconcile.spec import Surroundings
 from control_plane.store import Snapshot, Store
 
@@ -58,4 +59,7 @@ class Records:
 
 def _servers_and_surroundings(tx: Snapshot) -> tuple[tuple[Server, ...], Surroundings]:
     sites = {pool.id: site for site in tx.sites() for pool in site.storage_pools}
-    return tx.servers(), Surroundings({image.id: image for image in tx.images()}, sites)
+    images = {image.id: image for image in tx.images()}
+    networks = {(n.tenant, n.region, n.zone): n for n in tx.networks()}
+    disks = Disks.of(tx.volumes(), tx.unfinished_snapshots())
+    return tx.servers(), Surroundings(images, sites, networks, disks)

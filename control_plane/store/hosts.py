@@ -24,6 +24,7 @@ from control_plane.store import tables
 from control_plane.store.capacity_tables import holding_refuges, holdings
 from control_plane.store.failures import LostRace
 from control_plane.store.fences import FenceWrites
+from control_plane.store.network_tables import host_network_reports
 from control_plane.store.rows import Rows, not_found
 from control_plane.store.values import (
     domains_to_json,
@@ -128,6 +129,9 @@ class HostWrites(HostReads, FenceWrites):
             raise _in_use(id)
         self.remove_fence_word(id)
         self._drop_holdings_on(id)
+        self._connection.execute(
+            delete(host_network_reports).where(host_network_reports.c.host_id == id)
+        )
         self._connection.execute(delete(tables.hosts).where(tables.hosts.c.id == id))
 
     def _drop_holdings_on(self, id: HostId) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Row
@@ -14,6 +15,7 @@ from control_plane.model.pool import DomainKind, Policy, Region, Site, StoragePo
 from control_plane.model.units import GiB
 from control_plane.store import tables
 from control_plane.store.capacity_tables import allotments, holding_refuges, holdings
+from control_plane.store.network_tables import networks, subnets
 from control_plane.store.rows import Rows, not_found
 from control_plane.store.values import names_to_json
 
@@ -98,6 +100,7 @@ class RegionWrites(RegionReads):
             "name": site.name,
             "guest_network": str(network),
             "guest_gateway": site.guest_gateway,
+            "member_prefix": site.member_prefix,
         }
         row = self._first(select(tables.sites).where(tables.sites.c.id == site.id))
         if row is None:
@@ -105,8 +108,13 @@ class RegionWrites(RegionReads):
         elif any(getattr(row, name) != value for name, value in values.items()):
             if row.region_id != site.region:
                 raise _region_stays(site, RegionId(row.region_id))
+            apart, wanted = row.member_prefix is not None, site.member_prefix is not None
             if row.guest_network != str(network):
                 self._refuse_with_addresses(site)
+            if apart != wanted:
+                self._refuse_to_part(site)
+            if row.guest_network != str(network) or apart != wanted:
+                self._connection.execute(delete(subnets).where(subnets.c.site_id == site.id))
             self._connection.execute(
                 update(tables.sites).where(tables.sites.c.id == site.id).values(values)
             )
@@ -126,7 +134,7 @@ class RegionWrites(RegionReads):
                 fields={"region": id},
             )
         # Without hosts and servers nothing of a guarantee is left.
-        for of in (holding_refuges, holdings, allotments):
+        for of in (holding_refuges, holdings, allotments, networks):
             self._connection.execute(delete(of).where(of.c.region_id == id))
         self._connection.execute(delete(tables.regions).where(tables.regions.c.id == id))
 
@@ -146,6 +154,7 @@ class RegionWrites(RegionReads):
             )
         pools = tables.storage_pools
         self._connection.execute(delete(pools).where(pools.c.site_id == id))
+        self._connection.execute(delete(subnets).where(subnets.c.site_id == id))
         self._connection.execute(delete(tables.sites).where(tables.sites.c.id == id))
 
     def _put_storage_pools(self, site: Site) -> None:
@@ -182,12 +191,27 @@ class RegionWrites(RegionReads):
                     .values(generation=row.generation + 1, **values)
                 )
 
-    def _refuse_with_addresses(self, site: Site) -> None:
+    def _server_at(self, site: Site) -> Row[Any] | None:
         # Whoever adds a server marks its storage, so none comes in unseen.
         self.hold_storage(*(pool.id for pool in self.site(site.id).storage_pools))
-        row = self._first(
+        return self._first(
             select(tables.servers.c.id).where(tables.servers.c.site_id == site.id).limit(1)
         )
+
+    def _refuse_to_part(self, site: Site) -> None:
+        """What servers have as address, network and router can't change under them."""
+        row = self._server_at(site)
+        if row is not None:
+            raise YuiError(
+                "member-prefix-in-use",
+                en=f"Site '{site.id}' has servers, so whether its hosts keep members' networks apart (member_prefix, {{segment}} in bridge) cannot change: keep it, or add a new site.",
+                ja=f"サイト「{site.id}」にはサーバーがあるため、参加団体ごとにネットワークを分けるかどうか(member_prefix、bridge の {{segment}})は変更できません。現在の設定のままにするか、新しいサイトを追加してください。",
+                status=409,
+                fields={"site": site.id, "server": row.id},
+            )
+
+    def _refuse_with_addresses(self, site: Site) -> None:
+        row = self._server_at(site)
         if row is not None:
             raise YuiError(
                 "guest-network-in-use",
@@ -291,4 +315,5 @@ def _site(row: Row[tuple[object, ...]], pools: list[StoragePool]) -> Site:
         row.guest_network,
         row.guest_gateway,
         tuple(pools),
+        row.member_prefix,
     )

@@ -30,6 +30,7 @@ from control_plane.store import tables
 from control_plane.store.failures import LostRace
 from control_plane.store.holdings import HoldingWrites
 from control_plane.store.hosts import HostWrites
+from control_plane.store.networks import NetworkWrites
 from control_plane.store.placements import hosts_of, placement_of, placement_values
 from control_plane.store.regions import RegionWrites
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
@@ -145,7 +146,7 @@ class ServerReads(Rows):
         return tuple(_server(row, codes) for row in self._connection.execute(query))
 
 
-class ServerWrites(HoldingWrites, RegionWrites, HostWrites, ServerReads):
+class ServerWrites(NetworkWrites, HoldingWrites, RegionWrites, HostWrites, ServerReads):
     def add_server(self, server: Server) -> Server:
         """Add it where it is placed; raises the generations of its hosts and its storage pool.
 
@@ -269,6 +270,8 @@ class ServerWrites(HoldingWrites, RegionWrites, HostWrites, ServerReads):
         )
         for table in (tables.refuges, tables.sightings, tables.server_user_data):
             self._connection.execute(delete(table).where(table.c.server_id == id))
+        site = self.site_of_storage(server.storage)
+        self.leave_network(id, server.tenant.text, site, server.address)
         self._connection.execute(delete(tables.servers).where(tables.servers.c.id == id))
 
     def put_away(self, server: Server, placement: Shelved) -> Server:

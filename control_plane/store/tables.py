@@ -52,6 +52,7 @@ sites = Table(
     Column("name", Text, nullable=False),
     Column("guest_network", Text, nullable=False),
     Column("guest_gateway", Text),
+    Column("member_prefix", Integer),
 )
 
 storage_pools = Table(

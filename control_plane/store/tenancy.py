@@ -13,6 +13,7 @@ from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.store import tables
 from control_plane.store.capacity_tables import allotments, holding_refuges, holdings
 from control_plane.store.membership_tables import memberships
+from control_plane.store.networks import NetworkWrites
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
 
 
@@ -54,7 +55,7 @@ class TenancyReads(Rows):
         return _system(row)
 
 
-class TenancyWrites(TenancyReads):
+class TenancyWrites(NetworkWrites, TenancyReads):
     def add_tenant(self, tenant: Tenant) -> None:
         """Raises `tenant-exists`."""
         if self._exists(tables.tenants, tenant.code):
@@ -68,6 +69,7 @@ class TenancyWrites(TenancyReads):
                 population=tenant.population,
             )
         )
+        self.add_default_group(tenant.code)
 
     def set_population(self, code: TenantName, population: int) -> None:
         """Raises `tenant-not-found`."""
@@ -97,6 +99,7 @@ class TenancyWrites(TenancyReads):
         for of in (holdings, allotments):
             self._connection.execute(delete(of).where(of.c.tenant == str(code)))
         self._connection.execute(delete(memberships).where(memberships.c.code == str(code)))
+        self.drop_networks(code)
         self._connection.execute(delete(tables.tenants).where(tables.tenants.c.code == str(code)))
 
     def add_system(self, system: System) -> None:

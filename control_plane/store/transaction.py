@@ -15,6 +15,7 @@ from control_plane.store.leases import LeaseReads
 from control_plane.store.ledger import LedgerReads
 from control_plane.store.listing import ListingReads
 from control_plane.store.memberships import MembershipReads, MembershipWrites
+from control_plane.store.networks import NetworkReads
 from control_plane.store.operations import OperationReads, OperationWrites
 from control_plane.store.regions import RegionReads
 from control_plane.store.servers import ServerReads, ServerWrites
@@ -23,6 +24,7 @@ from control_plane.store.tokens import TokenReads, TokenWrites
 
 
 class Snapshot(
+    NetworkReads,
     LedgerReads,
     ListingReads,
     RegionReads,

@@ -263,3 +263,43 @@ def test_names_of_things_may_look_like_numbers_in_yaml_but_not_in_json():
     assert parse(RIGHT.replace("rack: r1", "rack: 1"), "p").hosts[0].rack == "1"
     with pytest.raises(YuiError, match=r"name of region kyoto is '1'"):
         from_json({"regions": [{"id": "kyoto", "name": 1}]})
+
+
+APART = RIGHT.replace(
+    "      uri: qemu+tls://10.77.0.11/system\n",
+    "      uri: qemu+tls://10.77.0.11/system\n"
+    "      bridge: s{segment}\n"
+    "      tunnel_address: 10.77.0.11\n",
+).replace(
+    "rack: r2}",
+    "rack: r2, connection: {driver: simulated, bridge: 's{segment}', tunnel_address: 10.77.0.12}}",
+)
+
+
+@pytest.mark.parametrize(
+    ("guest_network", "prefix"),
+    [("10.77.16.0/24", 28), ("10.64.0.0/12", 26), ("10.77.16.0/20", 28), ("10.77.16.0/29", 29)],
+)
+def test_a_site_whose_hosts_make_segments_gives_members_blocks_of_a_fitting_size(
+    guest_network, prefix
+):
+    text = APART.replace("    guest_gateway: 10.77.16.1\n", "").replace("10.77.17.0", "10.200.0.0")
+    sites = parse(text.replace("10.77.16.0/24", guest_network), "pool.yaml").sites
+    assert [site.member_prefix for site in sites] == [prefix, None]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (", bridge: 's{segment}'", "", "host kyoto-2 carries servers of site kyoto-dc, which"),
+        ("      tunnel_address: 10.77.0.11\n", "", "has no tunnel_address; expected an IPv4"),
+        ("tunnel_address: 10.77.0.12", "tunnel_address: kyoto", "tunnel_address of the connection"),
+        ("10.77.0.12}", "10.77.0.11}", "tunnel address 10.77.0.11 is already another host's"),
+        ("bridge: s{segment}", "bridge: members-{segment}", "at most 15 characters"),
+        ("bridge: s{segment}", "bridge: s{vlan}", "at most 15 characters"),
+        ("    guest_gateway: 10.77.16.1\n", "    member_prefix: 23\n", "from 24 to 29"),
+    ],
+)
+def test_a_site_that_keeps_members_apart_on_some_hosts_only_is_told(old, new, said):
+    assert old in APART
+    assert said in mistakes_of(APART.replace(old, new)).en

@@ -41,7 +41,19 @@ vcpus = st.integers(1, 4096).map(VCpu)
 
 
 @st.composite
-def endpoints(draw, number, name):
+def endpoints(draw, number, name, *, apart):
+    if apart:
+        bridge = draw(st.sampled_from(["s{segment}", "br-{segment}"]))
+        return Endpoint(
+            "simulated",
+            f"simulated://{name}",
+            bridge=bridge,
+            **draw(
+                st.sampled_from(
+                    [{"tunnel_address": f"10.9.{number}.1"}, {"migration_host": f"10.9.{number}.1"}]
+                )
+            ),
+        )
     if draw(st.booleans()):
         return Endpoint(
             "simulated", draw(st.sampled_from(["simulated://x", f"simulated://{name}"]))
@@ -52,7 +64,7 @@ def endpoints(draw, number, name):
         driver="libvirt",
         uri=f"{scheme}://10.0.{number}.1/system",
         migration_host=draw(st.sampled_from(["", "host.example", "10.0.0.1"])),
-        bridge=draw(st.sampled_from(["", "br0"])),
+        bridge=draw(st.sampled_from(["", "br0", "br-{zone}"])),
         bmc_url=f"{draw(st.sampled_from(['http', 'https']))}://10.1.{number}.1"
         if has_bmc
         else None,
@@ -87,7 +99,16 @@ def descriptions(draw):
             )
             network = f"10.{r}.{s}.0/24"
             gateway = draw(st.sampled_from([None, f"10.{r}.{s}.1"]))
-            site = Site(SiteId(f"s{r}{s}"), RegionId(f"r{r}"), draw(names), network, gateway, pools)
+            apart = draw(st.booleans())
+            site = Site(
+                SiteId(f"s{r}{s}"),
+                RegionId(f"r{r}"),
+                draw(names),
+                network,
+                gateway,
+                pools,
+                draw(st.integers(24, 29)) if apart else None,
+            )
             sites.append(site)
             for h in range(draw(st.integers(0, 2))):
                 racks = labels if DomainKind.RACK in promised else st.none() | labels
@@ -100,7 +121,7 @@ def descriptions(draw):
                         Resources(draw(vcpus), draw(memories)),
                         draw(st.frozensets(st.sampled_from(Zone), min_size=1)),
                         draw(st.frozensets(st.sampled_from([p.id for p in pools]), min_size=1)),
-                        draw(endpoints(len(hosts), f"h{r}{s}{h}")),
+                        draw(endpoints(len(hosts), f"h{r}{s}{h}", apart=apart)),
                         draw(st.frozensets(labels, max_size=2)),
                         draw(racks),
                         draw(feeds),
@@ -184,6 +205,9 @@ keys = st.sampled_from(
         "prefectures",
         "guest_network",
         "guest_gateway",
+        "member_prefix",
+        "bridge",
+        "tunnel_address",
         "storage_pools",
         "overcommit",
     ]

@@ -149,13 +149,13 @@ def test_the_slower_one_loses_its_race_when(
     first, second = reversed(steps) if exchanged else steps
     _furnish(postgresql_store, standing)
     with pytest.raises(LostRace):
-        _overlap(postgresql_store, first, second)
+        overlap(postgresql_store, first, second)
 
 
 def test_a_server_that_has_left_its_host_is_given_no_refuge_there(postgresql_store: Store) -> None:
     _furnish(postgresql_store, (1,))
     with pytest.raises(LostRace):
-        _overlap(postgresql_store, evacuate(1, 3), refuge(1, 2))
+        overlap(postgresql_store, evacuate(1, 3), refuge(1, 2))
 
 
 @pytest.mark.parametrize("loser", ["a plan", "a new promise"])
@@ -166,9 +166,9 @@ def test_a_plan_rests_on_the_promises_that_were_in_force(
     _furnish(postgresql_store, ())
     if loser == "a plan":
         with pytest.raises(LostRace):
-            _overlap(postgresql_store, promise_more, hold_region)
+            overlap(postgresql_store, promise_more, hold_region)
     else:
-        _overlap(postgresql_store, hold_region, promise_more)
+        overlap(postgresql_store, hold_region, promise_more)
 
 
 _INDIFFERENT: dict[str, tuple[Step, Step]] = {
@@ -194,7 +194,7 @@ def test_both_get_through_when_they_do_not_meddle(
     steps = _INDIFFERENT[case]
     first, second = reversed(steps) if exchanged else steps
     _furnish(postgresql_store, (1, 2))
-    _overlap(postgresql_store, first, second)
+    overlap(postgresql_store, first, second)
 
 
 def test_what_the_loser_wrote_is_gone(postgresql_store: Store) -> None:
@@ -205,7 +205,7 @@ def test_what_the_loser_wrote_is_gone(postgresql_store: Store) -> None:
         add(2, 1)(tx)
 
     with pytest.raises(LostRace):
-        _overlap(postgresql_store, add(1, 1), add_and_lose)
+        overlap(postgresql_store, add(1, 1), add_and_lose)
     with postgresql_store.read() as tx:
         assert [region.id for region in tx.regions()] == [KYOTO]
         assert [server.id for server in tx.servers()] == [server_id(1)]
@@ -216,7 +216,7 @@ def test_a_member_that_another_process_added_exists_when_one_tries_again(
 ) -> None:
     _furnish(postgresql_store, ())
     with pytest.raises(LostRace):
-        _overlap(postgresql_store, join, join)
+        overlap(postgresql_store, join, join)
     with pytest.raises(YuiError) as refusal:
         samples.attempt(postgresql_store, join)
     assert refusal.value.type == "tenant-exists"
@@ -230,7 +230,7 @@ def test_a_reader_sees_one_moment_while_others_write(postgresql_store: Store) ->
         assert reader.ledger(KYOTO) == before
 
 
-def _overlap(store: Store, first: Step, second: Step) -> None:
+def overlap(store: Store, first: Step, second: Step) -> None:
     with store.write() as slower:
         _look_around(slower)
         with store.write() as faster:
