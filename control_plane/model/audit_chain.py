@@ -29,6 +29,8 @@ FOR_MEMBERS = frozenset(
     # Of people, programs and emergencies.
     | {"user", "account", "disabled", "issuer", "email"}
     | {"break_glass", "request", "reason", "minutes", "permissions"}
+    # Of leaving.
+    | {"statement", "destroy_keys", "manifest_sha256", "keys", "access", "export_kept"}
 )
 """The fields of a member's entry that the member reads. All others are taken for hardware, so that a
 field that nobody thought of tells a member nothing about the pool."""

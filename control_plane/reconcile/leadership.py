@@ -19,6 +19,7 @@ class Leadership:
     holder: str
     timings: Timings
     lease: Lease | None = None
+    name: str = LEASE_NAME
     _held_at: Seconds = Seconds(float("-inf"))
 
     @property
@@ -41,7 +42,7 @@ class Leadership:
                 return None
         if self.lease is None:
             self.lease = self.store.acquire_lease(
-                LEASE_NAME, self.holder, self.timings.lease_ttl, now
+                self.name, self.holder, self.timings.lease_ttl, now
             )
         return self.lease
 

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.ids import BlueprintId, Generation, OperationId, RegionId
-from control_plane.model.membership import (
-    Applied,
-    Approved,
-    Connected,
-    Contact,
-    Hosted,
-    Membership,
-    MembershipState,
-    OwnSite,
-    Person,
-    Rejected,
-    Standing,
-    Withdrawn,
-)
+from control_plane.model.membership import Contact, Membership, MembershipState
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.store.failures import LostRace
 from control_plane.store.membership_tables import memberships
+from control_plane.store.membership_values import (
+    particulars_of,
+    standing_of,
+    wanted_of,
+    wanted_values,
+)
 from control_plane.store.rows import Rows, TenantName, not_found
 
 _columns = memberships.c
@@ -88,8 +81,6 @@ class MembershipWrites(MembershipReads):
 
 def _values(membership: Membership) -> dict[str, Any]:
     tenant = membership.tenant
-    particulars = asdict(membership.standing)
-    del particulars["since"]
     return {
         "code": tenant.code.text,
         "name": tenant.name,
@@ -100,8 +91,9 @@ def _values(membership: Membership) -> dict[str, Any]:
         "blueprints": [list(each) for each in membership.blueprints],
         "state": membership.state.value,
         "since": membership.standing.since,
-        "particulars": particulars,
+        "particulars": particulars_of(membership.standing),
         "contact": asdict(membership.contact),
+        "wanted": wanted_values(membership.wanted),
         "operation_id": membership.operation,
     }
 
@@ -111,30 +103,9 @@ def _membership(row: Row[Any]) -> Membership:
         Tenant(MunicipalityCode(row.code), row.name, row.kana, row.prefecture, row.population),
         RegionId(row.region_id),
         tuple((BlueprintId(name), int(version)) for name, version in row.blueprints),
-        _standing(row),
+        standing_of(MembershipState(row.state), row.since, row.particulars),
         None if row.operation_id is None else OperationId(row.operation_id),
         Contact(**row.contact),
+        wanted_of(row.wanted),
         Generation(row.generation),
     )
-
-
-def _standing(row: Row[Any]) -> Standing:
-    said: dict[str, Any] = row.particulars
-    own_site = OwnSite(**said["own_site"]) if said.get("own_site") else None
-    match MembershipState(row.state):
-        case MembershipState.APPLIED:
-            return Applied(row.since, _person(said["by"]), own_site)
-        case MembershipState.APPROVED:
-            return Approved(row.since, _person(said["applied_by"]), _person(said["by"]), own_site)
-        case MembershipState.CONNECTED:
-            return Connected(row.since, _person(said["by"]), cast(OwnSite, own_site))
-        case MembershipState.HOSTED:
-            return Hosted(row.since, own_site)
-        case MembershipState.REJECTED:
-            return Rejected(row.since, _person(said["by"]), said["reason"])
-        case MembershipState.WITHDRAWN:
-            return Withdrawn(row.since, _person(said["by"]))
-
-
-def _person(said: dict[str, str]) -> Person:
-    return Person(**said)

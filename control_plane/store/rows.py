@@ -31,6 +31,7 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     "token": ("token", "トークン"),
     "user": ("user", "利用者"),
     "service-account": ("service account", "サービスアカウント"),
+    "export-file": ("file of an export", "書き出しのファイル"),
     "break-glass": ("break-glass", "非常時アクセス"),
 }
 

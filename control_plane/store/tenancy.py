@@ -81,7 +81,13 @@ class TenancyWrites(NetworkWrites, TenancyReads):
         )
 
     def remove_tenant(self, code: TenantName) -> None:
-        """Raises `tenant-in-use` while it has systems."""
+        """With its life. Raises `tenant-in-use` while it has systems."""
+        self.end_tenancy(code)
+        self._connection.execute(delete(memberships).where(memberships.c.code == str(code)))
+
+    def end_tenancy(self, code: TenantName) -> None:
+        """It is no member any more: its guarantee, its quota and the room kept for it are everybody's.
+        Its life stays on record. Raises `tenant-in-use` while it has systems."""
         self._need("tenant", tables.tenants, code)
         held = select(tables.systems.c.id).where(tables.systems.c.tenant == str(code)).limit(1)
         if self._first(held) is not None:
@@ -98,7 +104,6 @@ class TenancyWrites(NetworkWrites, TenancyReads):
         )
         for of in (holdings, allotments):
             self._connection.execute(delete(of).where(of.c.tenant == str(code)))
-        self._connection.execute(delete(memberships).where(memberships.c.code == str(code)))
         self.drop_networks(code)
         self._connection.execute(delete(tables.tenants).where(tables.tenants.c.code == str(code)))
 

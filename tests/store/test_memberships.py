@@ -9,20 +9,29 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from control_plane.model.ids import BlueprintId, OperationId, RegionId
+from control_plane.model.allotment import Capacity
+from control_plane.model.ids import BlueprintId, OperationId, RegionId, ServerId
 from control_plane.model.membership import (
     Applied,
     Approved,
     Connected,
     Contact,
+    Departing,
+    Exported,
+    FirstUser,
     Hosted,
+    LeaveAsked,
+    Leaving,
+    Left,
     Membership,
     OwnSite,
     Person,
     Rejected,
     Standing,
+    Wanted,
     Withdrawn,
 )
+from control_plane.model.units import GiB, MiB, VCpu
 from control_plane.store import LostRace, Store
 from tests.store import samples
 from tests.store.samples import NOON
@@ -47,6 +56,13 @@ STANDINGS: list[Standing] = [
     Hosted(NOON, SITE),
     Rejected(NOON, TANAKA, "The council has not decided."),
     Withdrawn(NOON, SATO),
+    LeaveAsked(NOON, SATO, Hosted(NOON, SITE), "A merger.", destroy_keys=True),
+    Leaving(NOON, SATO, TANAKA, Approved(NOON, SATO, TANAKA), False),
+    Leaving(NOON, SATO, TANAKA, Connected(NOON, TANAKA, SITE), True, (ServerId("a"),)),
+    Exported(NOON, SATO, TANAKA, Hosted(NOON), True, (ServerId("a"), ServerId("b")), NOON),
+    Departing(NOON, SATO, "We have read all of it.", True),
+    Departing(NOON, TANAKA, "Nobody is left there.", False, waived=True),
+    Left(NOON, SATO, "We have read all of it."),
 ]
 
 
@@ -58,6 +74,10 @@ def life(standing: Standing) -> Membership:
         standing,
         OperationId("op-1"),
         Contact(email="dx@city.example.jp"),
+        Wanted(
+            (FirstUser("鈴木", "https://id.example.jp", email="suzuki@city.example.jp"),),
+            Capacity(VCpu(8), MiB(4096), GiB(100)),
+        ),
     )
 
 

@@ -1,0 +1,46 @@
+"""Whoever could act for a member can no more, once it has left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, update
+
+from control_plane.store import tables
+from control_plane.store.rows import Rows, TenantName
+
+
+@dataclass(frozen=True, slots=True)
+class AccessEnded:
+    """How many of each there were."""
+
+    tokens: int
+    users: int
+    service_accounts: int
+
+
+class DepartureWrites(Rows):
+    def end_access(self, code: TenantName, by: str, at: datetime) -> AccessEnded:
+        """Nobody acts for the member any more: its tokens' hashes and its programs are deleted, its
+        users disabled, what was opened in an emergency closed."""
+        name = str(code)
+        grants, users = tables.break_glass, tables.users
+        of_member = tables.service_accounts.c.tenant == name
+        self._connection.execute(
+            update(grants)
+            .where(grants.c.tenant == name, grants.c.closed_at.is_(None))
+            .values(closed_at=at, closed_by=by)
+        )
+        tokens = self._connection.execute(
+            delete(tables.tokens).where(tables.tokens.c.tenant == name)
+        ).rowcount
+        accounts = self._connection.execute(
+            delete(tables.service_accounts).where(of_member)
+        ).rowcount
+        disabled = self._connection.execute(
+            update(users)
+            .where(users.c.tenant == name, users.c.disabled.is_(False))
+            .values(disabled=True)
+        ).rowcount
+        return AccessEnded(tokens, disabled, accounts)
