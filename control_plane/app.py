@@ -46,6 +46,7 @@ from control_plane.store import Store
 from images.routes import image_routes
 from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
+from tenants.creation_routes import router as creation_router
 from tenants.lifecycle_routes import router as lifecycle_router
 from tenants.lists import router as lists_router
 from tenants.membership_routes import router as membership_router
@@ -53,6 +54,7 @@ from tenants.quota_routes import router as quota_router
 from tenants.register import MemberRegister
 from tenants.routes import Membership
 from tenants.routes import router as tenants_router
+from tenants.shelving_routes import router as shelving_router
 from tenants.system_routes import router as system_router
 
 _DESCRIPTION = (
@@ -115,7 +117,9 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         lists_router,
         membership_router,
         tenants_router,
+        creation_router,
         lifecycle_router,
+        shelving_router,
         system_router,
         blueprint_router,
         quota_router,

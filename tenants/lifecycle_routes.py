@@ -1,110 +1,47 @@
-"""Servers of a member's own over HTTP: made, resized, rebuilt, restarted, protected, deleted."""
+"""Servers of a member's own over HTTP: resized, rebuilt, restarted, protected, deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from starlette.responses import JSONResponse
 
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.conditions import Expected, entity_tag
-from control_plane.http.edge import AtHand, DryRun, Edge
-from control_plane.http.idempotency import Once, OnceOnly, Remember
+from control_plane.http.edge import AtHand, DryRun
+from control_plane.http.idempotency import Once, Remember
 from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
-from control_plane.model.errors import YuiError
 from control_plane.model.ids import FlavorId, Generation, ImageId, ServerId
 from control_plane.model.operation import Operation
-from control_plane.model.workload import Power, Server
+from control_plane.model.workload import Server
 from control_plane.store import Transaction
-from tenants.lifecycle import (
-    Asker,
-    ServerRequest,
-    change_size,
-    create,
-    delete,
-    protect,
-    reboot,
-    rebuild,
-)
-from tenants.lifecycle_models import (
-    NewServerIn,
-    NewServersIn,
-    RebootIn,
-    RebuildIn,
-    ResizeIn,
-    ServerChangeIn,
-)
+from tenants.asking import Asker
+from tenants.lifecycle import change_size, delete, protect, reboot, rebuild
+from tenants.lifecycle_models import RebootIn, RebuildIn, ResizeIn, ServerChangeIn
 from tenants.models import ServerOut
 from tenants.plan import (
     FREE,
     ChangePlan,
     Cost,
     Difference,
-    added,
     certificate_change,
-    cost_of,
     given_back,
     growth,
     removed,
     replaced,
 )
+from tenants.server_change import REHEARSED, Change, KeepIt, location
 from tenants.servers import expect, find_server
 from tenants.views import server_out
 
 router = APIRouter(prefix="/v1", tags=["servers"])
-
-_MOST = 200
-
-REHEARSED: dict[int | str, dict[str, Any]] = {
-    200: {"model": ChangePlan, "description": "With `dry_run`."}
-}
-
-
-def location(operation: Mapping[str, Any]) -> Mapping[str, str]:
-    return {"Location": f"/v1/operations/{operation['id']}"}
-
-
-@router.post("/servers", status_code=202, response_model=OperationOut, responses=REHEARSED)
-@audited("server.create", "server")
-def create_servers(
-    body: NewServersIn,
-    who: Annotated[Principal, needs(Permission.SERVERS_WRITE)],
-    edge: AtHand,
-    once: Once,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
-    """Make servers: all of them are admitted in one decision, or none."""
-    _refuse_many(body)
-    requests = [_request(one) for one in body.servers]
-
-    def rehearse(_: Remember) -> ChangePlan:
-        asker = Asker(who, edge.clock.now())
-        admitted = create(edge.store, requests, asker, lambda _, __: None, dry_run=True)
-        return ChangePlan(
-            diff=[_added(server) for server in admitted.servers],
-            certificate=certificate_change(admitted.ledger, admitted.plan),
-            capacity=cost_of(admitted.servers),
-        )
-
-    def work(remember: Remember) -> OperationOut:
-        asker = Asker(who, edge.clock.now())
-
-        def keep(tx: Transaction, operation: Operation) -> None:
-            remember(tx, operation_out(operation))
-
-        return operation_out(create(edge.store, requests, asker, keep).result)
-
-    with named_in_body():
-        return once.run(rehearse) if dry_run else once.run(work, status=202, headers=location)
 
 
 @router.delete(
@@ -122,13 +59,13 @@ def delete_server(
 ) -> Response:
     """Remove the server with its root disk. One that is protected is not removed."""
 
-    def change(tx: Transaction, found: Server, asker: Asker, keep: _Keep) -> Operation:
+    def change(tx: Transaction, found: Server, asker: Asker, keep: KeepIt) -> Operation:
         return delete(tx, found, asker, keep)
 
     def shown(before: Server, _: Server) -> tuple[list[Difference], Cost]:
         return [removed(f"/servers/{before.name}")], given_back([before])
 
-    return _Change(server, who, edge, once, expected).make(change, shown, dry_run=dry_run)
+    return Change(server, who, edge, once, expected).make(change, shown, dry_run=dry_run)
 
 
 @router.patch("/servers/{server}", response_model=ServerOut | ChangePlan)
@@ -192,13 +129,13 @@ def reboot_server(
     """Stop it and start it again where it stands."""
     hard = body is not None and body.hard
 
-    def change(tx: Transaction, found: Server, asker: Asker, keep: _Keep) -> Operation:
+    def change(tx: Transaction, found: Server, asker: Asker, keep: KeepIt) -> Operation:
         return reboot(tx, found, asker, keep, hard=hard)
 
     def shown(before: Server, _: Server) -> tuple[list[Difference], Cost]:
         return [replaced(f"/servers/{before.name}/status", "active", "building")], FREE
 
-    return _Change(server, who, edge, once, expected).make(change, shown, dry_run=dry_run)
+    return Change(server, who, edge, once, expected).make(change, shown, dry_run=dry_run)
 
 
 @router.post(
@@ -218,7 +155,7 @@ def rebuild_server(
     """Give it a new root disk from an image; what is on the old one is lost. Id, name and address stay."""
     image = ImageId(body.image)
 
-    def change(tx: Transaction, found: Server, asker: Asker, keep: _Keep) -> Operation:
+    def change(tx: Transaction, found: Server, asker: Asker, keep: KeepIt) -> Operation:
         with named_in_body():
             return rebuild(tx, found, image, asker, keep)
 
@@ -227,7 +164,7 @@ def rebuild_server(
         disk = replaced(f"{path}/disk", "as it is", f"made anew from {image}")
         return [replaced(f"{path}/image", before.image, after.image), disk], FREE
 
-    return _Change(server, who, edge, once, expected).make(change, shown, dry_run=dry_run)
+    return Change(server, who, edge, once, expected).make(change, shown, dry_run=dry_run)
 
 
 @router.post(
@@ -285,104 +222,6 @@ def resize_server(
         return operation_out(done.result)
 
     return once.run(rehearse) if dry_run else once.run(work, status=202, headers=location)
-
-
-_Keep = Callable[[Operation], None]
-
-
-class _Change:
-    """A change of one server that needs no other place: decided in one transaction."""
-
-    def __init__(
-        self,
-        server: str,
-        who: Principal,
-        edge: Edge,
-        once: OnceOnly,
-        expected: Generation | None,
-    ) -> None:
-        self._server = server
-        self._who = who
-        self._edge = edge
-        self._once = once
-        self._expected = expected
-
-    def make(
-        self,
-        change: Callable[[Transaction, Server, Asker, _Keep], Operation],
-        shown: Callable[[Server, Server], tuple[list[Difference], Cost]],
-        *,
-        dry_run: bool,
-    ) -> JSONResponse | Response:
-        if dry_run:
-            return self._once.run(lambda _: self._rehearse(change, shown))
-        return self._once.run(
-            lambda remember: self._work(change, remember), status=202, headers=location
-        )
-
-    def _find(self, tx: Transaction) -> Server:
-        return expect(find_server(tx, self._server, self._who.tenant), self._expected)
-
-    def _rehearse(
-        self,
-        change: Callable[[Transaction, Server, Asker, _Keep], Operation],
-        shown: Callable[[Server, Server], tuple[list[Difference], Cost]],
-    ) -> ChangePlan:
-        with self._edge.rehearsable(dry_run=True) as tx:
-            before = self._find(tx)
-            ledger = tx.ledger(tx.region_of(before.id))
-            change(tx, before, Asker(self._who, self._edge.clock.now()), lambda _: None)
-            diff, cost = shown(before, tx.server(before.id))
-        return ChangePlan(diff=diff, certificate=certificate_change(ledger, None), capacity=cost)
-
-    def _work(
-        self,
-        change: Callable[[Transaction, Server, Asker, _Keep], Operation],
-        remember: Remember,
-    ) -> OperationOut:
-        with self._edge.store.write() as tx:
-            found = self._find(tx)
-            asker = Asker(self._who, self._edge.clock.now())
-            operation = change(tx, found, asker, lambda begun: remember(tx, operation_out(begun)))
-        return operation_out(operation)
-
-
-def _request(one: NewServerIn) -> ServerRequest:
-    return ServerRequest(
-        name=one.name,
-        system=one.system,
-        flavor=FlavorId(one.flavor),
-        image=ImageId(one.image),
-        role=one.role or one.name,
-        start_order=one.start_order,
-        anti_affinity=one.anti_affinity,
-        user_data=one.user_data,
-        protected=one.protected,
-        count=one.count,
-    )
-
-
-def _refuse_many(body: NewServersIn) -> None:
-    count = sum(one.count for one in body.servers)
-    if count > _MOST:
-        raise YuiError(
-            "too-many-servers",
-            en=f"{count} servers are asked for at once, and at most {_MOST} can be: ask in several calls.",
-            ja=f"一度に {count} 台のサーバーが指定されましたが、上限は {_MOST} 台です。数回に分けて依頼してください。",
-            fields={"servers": count, "most": _MOST},
-        )
-
-
-def _added(server: Server) -> Difference:
-    return added(
-        f"/servers/{server.name}",
-        {
-            "system": server.system,
-            "flavor": server.flavor,
-            "image": server.image,
-            "power": Power.RUNNING.value,
-        },
-    )
 
 
 def _resized(before: Server, after: Server) -> list[Difference]:

@@ -38,6 +38,9 @@ class Cost(ResponseBody):
     memory_mib: int
     disk_gib: int
 
+    def negative(self) -> Cost:
+        return Cost(vcpus=-self.vcpus, memory_mib=-self.memory_mib, disk_gib=-self.disk_gib)
+
 
 class ChangePlan(ResponseBody):
     """What a request would do; nothing of it is written."""
@@ -83,8 +86,12 @@ def growth(before: Server, after: Server) -> Cost:
 
 
 def given_back(servers: Sequence[Server]) -> Cost:
-    whole = cost_of(servers)
-    return Cost(vcpus=-whole.vcpus, memory_mib=-whole.memory_mib, disk_gib=-whole.disk_gib)
+    return cost_of(servers).negative()
+
+
+def room_of(server: Server) -> Cost:
+    """What it takes of hosts alone."""
+    return Cost(vcpus=server.size.vcpu, memory_mib=server.size.memory, disk_gib=0)
 
 
 def added(path: str, what: Mapping[str, Any]) -> Difference:

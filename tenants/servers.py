@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from control_plane.admission import move
+from control_plane.admission.standing import cannot
 from control_plane.drivers.protocol import DriverError, HostUnreachable, NoSuchServer
 from control_plane.drivers.world import World
 from control_plane.http.principal import Principal
@@ -43,7 +44,7 @@ def set_power(
 ) -> Operation:
     """Ask for the server to run or not; the reconciler brings it about. One that is as wanted
     already is left alone. `keep` gets the operation before the journal is written to. Raises
-    `server-deleting`."""
+    `server-deleting`, `server-shelved`."""
     if server.deleting:
         raise YuiError(
             "server-deleting",
@@ -51,6 +52,13 @@ def set_power(
             ja=f"サーバー「{server.id}」は削除処理中のため、起動も停止もできません。",
             status=409,
             fields={"server": server.id},
+        )
+    if server.power is Power.SHELVED:
+        raise cannot(
+            server,
+            "server-shelved",
+            "is shelved: unshelve it, and it is placed where there is room and started",
+            "は休止中です。休止を解除すると、空きのある場所で起動します",
         )
     stops = power is Power.STOPPED
     operation = _operation(SERVER_STOP if stops else SERVER_START, server, at)

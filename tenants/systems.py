@@ -17,7 +17,7 @@ from control_plane.model.pool import Zone
 from control_plane.model.tenant import Tenant
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Transaction
-from tenants.lifecycle import Asker, Keep
+from tenants.asking import Asker, Keep
 from tenants.onboarding import Onboarding, region_for, system_of
 
 

@@ -12,16 +12,20 @@ from control_plane.admission.move import move
 from control_plane.admission.new_server import NewServer
 from control_plane.admission.refusal import no_room
 from control_plane.admission.resize import Resized, resize
+from control_plane.admission.shelving import Unshelved, shelve, unshelve
 
 __all__ = [
     "Admitted",
     "Guaranteed",
     "NewServer",
     "Resized",
+    "Unshelved",
     "admit",
     "certify",
     "guarantee",
     "move",
     "no_room",
     "resize",
+    "shelve",
+    "unshelve",
 ]

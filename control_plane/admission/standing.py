@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from control_plane.model.errors import YuiError
-from control_plane.model.workload import Moving, Placed, Server, Shelved, Stranded
+from control_plane.model.workload import Moving, Placed, Power, Server, Shelved, Stranded
 
 
 def need_placed(server: Server) -> Placed:
@@ -31,15 +31,15 @@ def need_placed(server: Server) -> Placed:
                 "waits for room and runs nowhere: try again once it runs",
                 "は空きがなく停止しています。稼働を再開してから再度お試しください",
             )
-        case Shelved():
+        case Placed() as placed if server.power is not Power.SHELVED:
+            return placed
+        case Placed() | Shelved():
             raise cannot(
                 server,
                 "server-shelved",
-                "is shelved and holds no room: unshelve it first",
+                "is shelved, so its room is not its own: unshelve it first",
                 "は休止中で、容量を確保していません。先に休止を解除してください",
             )
-        case Placed() as placed:
-            return placed
 
 
 def cannot(server: Server, type: str, en: str, ja: str) -> YuiError:

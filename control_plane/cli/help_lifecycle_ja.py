@@ -21,6 +21,8 @@ HELP_LIFECYCLE_JA: Mapping[str, str] = {
     "Stop a running server and start it again.": "稼働中のサーバーを再起動します。",
     "Its new size.": "新しいサイズ",
     "Give a server another flavor; its disk can only grow.": "サーバーのフレーバーを変更します。ディスクは縮小できません。",
+    "Stop a server and give its room back; its disk and its address are kept.": "サーバーを休止し、容量を返却します。ディスクとアドレスは保持します。",
+    "Find a shelved server room again, and start it.": "休止中のサーバーの容量を確保し直し、起動します。",
     "The image of its new disk.": "新しいディスクの元になるイメージ",
     "The server's name, for programs; a person is asked for it.": "サーバー名(プログラム用)。人が実行するときは入力を求めます。",
     "Give a server a new disk made from an image: all that is on the old one is lost.": "サーバーのディスクをイメージから作り直します。元の内容はすべて失われます。",

@@ -1,4 +1,4 @@
-"""`yui server create, reboot, resize, rebuild, protect, delete`: the life of members' own servers."""
+"""`yui server create, reboot, resize, shelve, rebuild, protect, delete`: the life of members' own servers."""
 
 from __future__ import annotations
 
@@ -118,6 +118,26 @@ def resize(
     session = session_of(context)
     path = f"/v1/servers/{segment(server)}/resize"
     document = session.api.post(path, {"flavor": flavor}, dry_run=dry_run)
+    finish(session, document, wait=wait, dry_run=dry_run)
+
+
+@app.command()
+def shelve(
+    context: typer.Context, server: ServerArgument, wait: Wait = False, dry_run: DryRun = False
+) -> None:
+    """Stop a server and give its room back; its disk and its address are kept."""
+    session = session_of(context)
+    document = session.api.post(f"/v1/servers/{segment(server)}/shelve", dry_run=dry_run)
+    finish(session, document, wait=wait, dry_run=dry_run)
+
+
+@app.command()
+def unshelve(
+    context: typer.Context, server: ServerArgument, wait: Wait = False, dry_run: DryRun = False
+) -> None:
+    """Find a shelved server room again, and start it."""
+    session = session_of(context)
+    document = session.api.post(f"/v1/servers/{segment(server)}/unshelve", dry_run=dry_run)
     finish(session, document, wait=wait, dry_run=dry_run)
 
 

@@ -9,7 +9,7 @@ from typing import cast
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import Generation, ServerId, SystemId
 from control_plane.model.operation import Operation, OperationState
-from control_plane.model.workload import Power, Seen, Server, ServerStatus, status_of
+from control_plane.model.workload import Power, Seen, Server, ServerStatus, Shelved, status_of
 from control_plane.store import Snapshot
 
 SERVER_CREATE = "server.create"
@@ -17,6 +17,8 @@ SERVER_DELETE = "server.delete"
 SERVER_REBOOT = "server.reboot"
 SERVER_REBUILD = "server.rebuild"
 SERVER_RESIZE = "server.resize"
+SERVER_SHELVE = "server.shelve"
+SERVER_UNSHELVE = "server.unshelve"
 SYSTEM_ADD = "system.add"
 SYSTEM_DELETE = "system.delete"
 
@@ -90,12 +92,21 @@ def _resized(tx: Snapshot, operation: Operation) -> Operation:
     return done(operation, int(told or server.power is not Power.RUNNING))
 
 
+def _shelved(tx: Snapshot, operation: Operation) -> Operation:
+    server = _server(tx, operation)
+    if server is None or server.power is not Power.SHELVED:
+        return superseded(operation)
+    return done(operation, int(isinstance(server.placement, Shelved)))
+
+
 SERVER_DERIVATIONS: Mapping[str, Callable[[Snapshot, Operation], Operation]] = {
     SERVER_CREATE: built,
     SERVER_DELETE: _deleted,
     SERVER_REBOOT: _restarted,
     SERVER_REBUILD: _restarted,
     SERVER_RESIZE: _resized,
+    SERVER_SHELVE: _shelved,
+    SERVER_UNSHELVE: built,
     SYSTEM_ADD: built,
     SYSTEM_DELETE: _system_deleted,
 }

@@ -28,7 +28,7 @@ from control_plane.placement.lending import lendable
 from control_plane.placement.move import plan_move
 from control_plane.placement.plan import Plan, apply
 from control_plane.placement.recertification import Recertification, recertify
-from control_plane.placement.reclaim import Reclaim, borrowed, plan_reclaim, without
+from control_plane.placement.reclaim import ReclaimPlan, borrowed, plan_reclaim, without
 from control_plane.placement.refusal import Lack, Proof, Refusal, Role
 from control_plane.placement.remedy import AddHosts, MoveServer, Remedy, ShrinkServer
 from control_plane.placement.reserve import Reserve, reserve
@@ -46,7 +46,7 @@ __all__ = [
     "Plan",
     "Proof",
     "Recertification",
-    "Reclaim",
+    "ReclaimPlan",
     "Refusal",
     "Remedy",
     "Reserve",

@@ -2,7 +2,7 @@
 
 Room that nobody is guaranteed may be used by whoever asks, and is theirs only until it is needed.
 A server counts as borrowed while all that it takes lies beyond its owner's guarantee, so that
-giving it back never cuts into one.
+giving it back never cuts into one. To whom nothing was ever allotted, nothing was lent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TRIES = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Reclaim:
+class ReclaimPlan:
     """`servers` in the order in which they are taken. `enough`: without them, the room that was asked
     for fits beside all guarantees and under the certificate. `freed` is what they give back, by
     owner; their disks stay."""
@@ -46,7 +46,7 @@ def plan_reclaim(
     spared: Collection[ServerId] = frozenset(),
     among: Collection[ServerId] | None = None,
     first_tier_too: bool = False,
-) -> Reclaim:
+) -> ReclaimPlan:
     """The fewest borrowed servers for `asked` to fit beside what is guaranteed to everybody and not
     used; of disk nothing is asked, since no disk is given back.
 
@@ -61,6 +61,7 @@ def plan_reclaim(
         workload.id: workload
         for workload in ledger.workloads.values()
         if not workload.holding
+        and workload.owner in ledger.guaranteed
         and len(workload.hosts) == 1
         and workload.id not in spared
         and (among is None or workload.id in among)
@@ -158,12 +159,12 @@ def _fewer(ledger: Ledger, asked: Capacity, taken: Sequence[ServerId]) -> list[S
     return kept
 
 
-def _answer(ledger: Ledger, taken: Sequence[ServerId], *, enough: bool) -> Reclaim:
+def _answer(ledger: Ledger, taken: Sequence[ServerId], *, enough: bool) -> ReclaimPlan:
     freed: dict[str, Capacity] = {}
     for server in taken:
         workload = ledger.workloads[server]
         freed[workload.owner] = freed.get(workload.owner, Capacity()) + _takes(workload)
-    return Reclaim(tuple(taken), dict(sorted(freed.items())), enough)
+    return ReclaimPlan(tuple(taken), dict(sorted(freed.items())), enough)
 
 
 def _pieces(

@@ -76,6 +76,8 @@ NEEDS: dict[Route, P] = {
     ("POST", "/v1/servers/{server}/reboot"): P.SERVERS_POWER,
     ("POST", "/v1/servers/{server}/resize"): P.SERVERS_WRITE,
     ("POST", "/v1/servers/{server}/rebuild"): P.SERVERS_WRITE,
+    ("POST", "/v1/servers/{server}/shelve"): P.SERVERS_WRITE,
+    ("POST", "/v1/servers/{server}/unshelve"): P.SERVERS_WRITE,
     ("POST", "/v1/servers/{server}/migrate"): P.SERVERS_MIGRATE,
     ("GET", "/v1/images"): P.IMAGES_READ,
     ("POST", "/v1/images"): P.IMAGES_SHARE,

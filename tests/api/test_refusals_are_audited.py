@@ -29,6 +29,8 @@ CHANGES = {
     ("PATCH", "/v1/servers/{server}"): ("server.protect", "server:"),
     ("DELETE", "/v1/servers/{server}"): ("server.delete", "server:"),
     ("POST", "/v1/servers/{server}/resize"): ("server.resize", "server:"),
+    ("POST", "/v1/servers/{server}/shelve"): ("server.shelve", "server:"),
+    ("POST", "/v1/servers/{server}/unshelve"): ("server.unshelve", "server:"),
     ("POST", "/v1/servers/{server}/rebuild"): ("server.rebuild", "server:"),
     ("POST", "/v1/systems"): ("system.add", "system"),
     ("DELETE", "/v1/systems/{system}"): ("system.delete", "system:"),

@@ -39,7 +39,7 @@ LENDER, SECOND = OWNERS
 
 def lent(*servers: tuple[str, str, int, int]) -> Ledger:
     """Four hosts of 4 vCPU, so that 12 can be used: (name, owner, tier, vCPU) of each server."""
-    ledger = pool(4)
+    ledger = replace(pool(4), guaranteed=dict.fromkeys(OWNERS, Capacity()))
     for name, owner, tier, vcpu in servers:
         ledger = admitted(ledger, replace(server(name, vcpu, 2 * vcpu, owner), tier=tier))
     return ledger
@@ -109,6 +109,7 @@ def test_a_shelved_server_comes_back_by_admission_at_the_cost_of_its_owners_hold
 @given(st.data())
 def test_a_reclaim_keeps_guarantees_and_order_and_takes_only_what_is_needed(data):
     ledger = pool(data.draw(st.integers(3, 5)), data.draw(st.integers(3, 6)), 12)
+    ledger = replace(ledger, guaranteed=dict.fromkeys(OWNERS, Capacity()))
     for number in range(data.draw(st.integers(2, 9))):
         new = replace(
             server(

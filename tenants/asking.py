@@ -1,0 +1,71 @@
+"""Who asks for a change of a server, and what is written down of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from control_plane.http.principal import Principal
+from control_plane.journal.operations import new_operation_id
+from control_plane.model.operation import Event, Operation, OperationState, Severity
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.workload import Server
+from control_plane.store import Transaction
+
+Keep = Callable[[Transaction, Operation], None]
+"""Called within the transaction of a change with the operation that tells of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and when."""
+
+    who: Principal
+    at: datetime
+
+    @property
+    def tenant(self) -> MunicipalityCode | None:
+        return self.who.tenant
+
+    def operation(self, kind: str, servers: Sequence[Server], **fields: object) -> Operation:
+        first = servers[0]
+        one = len(servers) == 1
+        return Operation(
+            id=new_operation_id(),
+            kind=kind,
+            subject=f"server:{first.id}" if one else f"system:{first.system}",
+            tenant=first.tenant.text,
+            state=OperationState.RUNNING,
+            done=0,
+            total=len(servers),
+            created_at=self.at,
+            updated_at=self.at,
+            fields={"servers": [server.id for server in servers], **fields},
+        )
+
+    def tell(
+        self,
+        tx: Transaction,
+        kind: str,
+        server: Server,
+        sentences: tuple[str, str],
+        fields: Mapping[str, object] | None = None,
+    ) -> None:
+        """The event and the audit entry of a change of one server; `kind` is the audit trail's word."""
+        en, ja = sentences
+        tx.add_event(
+            Event(
+                f"{kind}-asked",
+                f"server:{server.id}",
+                self.at,
+                Severity.INFO,
+                f"Server {server.name} {en}, {self.who.label} asks.",
+                f"{self.who.label} さんの指示により、サーバー {server.name} {ja}。",
+                tenant=server.tenant.text,
+                fields=fields,
+            )
+        )
+        tx.add_audit(
+            self.who.did(kind, f"server:{server.id}", self.at, tenant=server.tenant, fields=fields)
+        )

@@ -1,0 +1,189 @@
+"""Members make servers of their own: all that are asked for at once, or none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from control_plane.admission import Admitted, NewServer, admit
+from control_plane.journal.operations import draw
+from control_plane.journal.server_progress import SERVER_CREATE
+from control_plane.model.addressing import mac_of
+from control_plane.model.blueprint import System
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import FlavorId, GroupId, ImageId, ServerId, SystemId
+from control_plane.model.operation import Event, Operation, Severity
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.workload import Server
+from control_plane.store import Snapshot, Store, Transaction
+from tenants.asking import Asker, Keep
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRequest:
+    """`count` servers of one kind; more than one are called `<name>-1`, `<name>-2` and so on. Servers
+    of one system with the same `anti_affinity` never share a host."""
+
+    name: str
+    system: str
+    flavor: FlavorId
+    image: ImageId
+    role: str
+    start_order: int = 0
+    anti_affinity: str | None = None
+    user_data: str = ""
+    protected: bool = False
+    count: int = 1
+
+    @property
+    def names(self) -> list[str]:
+        if self.count == 1:
+            return [self.name]
+        return [f"{self.name}-{number}" for number in range(1, self.count + 1)]
+
+
+def create(
+    store: Store,
+    requests: Sequence[ServerRequest],
+    asker: Asker,
+    keep: Keep,
+    *,
+    draw: Callable[[int], str] = draw,
+    dry_run: bool = False,
+) -> Admitted[Operation]:
+    """Admit all of them in one decision, or none.
+
+    Raises `system-not-found`, `system-deleting`, `servers-of-several-regions`,
+    `servers-of-several-members`, `server-name-twice`, `server-name-taken`, `flavor-not-found`,
+    `image-not-found`, `image-larger-than-disk`, `quota-exceeded`, `no-room`, `addresses-exhausted`.
+    """
+    names = [name for request in requests for name in request.names]
+    _refuse_twice(names)
+    with store.read() as snapshot:
+        systems = _systems(snapshot, requests, asker.tenant)
+        ids = _fresh_ids(snapshot, names, draw)
+    region = next(iter(systems.values())).region
+
+    def prepare(tx: Transaction) -> list[NewServer]:
+        taken = tx.server_names_taken(next(iter(systems.values())).tenant, names)
+        if taken:
+            raise _name_taken(sorted(taken)[0])
+        return [
+            _new_server(request, systems[request.system], name, ids[name])
+            for request in requests
+            for name in request.names
+        ]
+
+    def finish(tx: Transaction, servers: Sequence[Server]) -> Operation:
+        operation = asker.operation(SERVER_CREATE, servers)
+        tx.put_operation(operation)
+        keep(tx, operation)
+        _tell_of_new(tx, servers, asker, operation)
+        return operation
+
+    return admit(store, region, prepare, finish, dry_run=dry_run)
+
+
+def _tell_of_new(
+    tx: Transaction, servers: Sequence[Server], asker: Asker, operation: Operation
+) -> None:
+    """One event and one audit entry for all: it was one decision."""
+    names = ", ".join(server.name for server in servers[:5])
+    more = len(servers) - 5
+    first, label = servers[0], asker.who.label
+    tx.add_event(
+        Event(
+            "server.create-asked",
+            operation.subject,
+            asker.at,
+            Severity.INFO,
+            f"{len(servers)} servers are to be made ({names}{f' and {more} more' if more > 0 else ''}), {label} asks.",
+            f"{label} さんの指示により、サーバー {len(servers)} 台({names}{f' ほか {more} 台' if more > 0 else ''})を作成します。",
+            tenant=first.tenant.text,
+        )
+    )
+    tx.add_audit(
+        asker.who.did(
+            "server.create",
+            operation.subject,
+            asker.at,
+            tenant=first.tenant,
+            fields={"servers": [server.id for server in servers]},
+        )
+    )
+
+
+def _systems(
+    tx: Snapshot, requests: Sequence[ServerRequest], tenant: MunicipalityCode | None
+) -> dict[str, System]:
+    systems = {name: tx.system(SystemId(name), tenant) for name in {r.system for r in requests}}
+    regions = sorted({system.region for system in systems.values()})
+    if len(regions) > 1:
+        raise YuiError(
+            "servers-of-several-regions",
+            en=f"The systems of these servers are in the regions {' and '.join(regions)}: ask for each region's servers by themselves.",
+            ja=f"指定されたサーバーのシステムは複数のリージョン({'・'.join(regions)})にあります。リージョンごとに分けて依頼してください。",
+            fields={"regions": regions},
+        )
+    members = sorted({system.tenant.text for system in systems.values()})
+    if len(members) > 1:
+        raise YuiError(
+            "servers-of-several-members",
+            en=f"The systems of these servers belong to the members {' and '.join(members)}: ask for each member's servers by themselves.",
+            ja=f"指定されたサーバーのシステムは複数の参加団体({'・'.join(members)})のものです。団体ごとに分けて依頼してください。",
+            fields={"tenants": members},
+        )
+    return systems
+
+
+def _new_server(request: ServerRequest, system: System, name: str, id: ServerId) -> NewServer:
+    group = request.anti_affinity
+    return NewServer(
+        id=id,
+        system=system.id,
+        name=name,
+        role=request.role,
+        flavor=request.flavor,
+        image=request.image,
+        start_order=request.start_order,
+        group=None if group is None else GroupId(f"{system.id}-{group}"),
+        protected=request.protected,
+        user_data=request.user_data,
+    )
+
+
+def _fresh_ids(
+    tx: Snapshot, names: Sequence[str], draw: Callable[[int], str]
+) -> dict[str, ServerId]:
+    """An id for each, never used before, whose hardware address nobody has."""
+    taken = {mac_of(id) for id in tx.server_ids()}
+    ids: dict[str, ServerId] = {}
+    for name in names:
+        server_id = ServerId(f"{name}-{draw(8)}")
+        while mac_of(server_id) in taken:
+            server_id = ServerId(f"{name}-{draw(8)}")
+        taken.add(mac_of(server_id))
+        ids[name] = server_id
+    return ids
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise YuiError(
+                "server-name-twice",
+                en=f"Two of these servers are called '{name}': give each a name of its own.",
+                ja=f"「{name}」という名前のサーバーが重複しています。それぞれ別の名前にしてください。",
+                fields={"name": name},
+            )
+
+
+def _name_taken(name: str) -> YuiError:
+    return YuiError(
+        "server-name-taken",
+        en=f"A server is called '{name}' already: choose another name.",
+        ja=f"「{name}」という名前のサーバーがすでにあります。別の名前にしてください。",
+        status=409,
+        fields={"name": name},
+    )
