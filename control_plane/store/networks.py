@@ -1,4 +1,4 @@
-"""Members' networks, their security groups and the bindings between them."""
+"""Members' networks and their security groups, and what hosts have made of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from control_plane.model.ids import (
-    BindingId,
     Generation,
     HostId,
     NetworkId,
@@ -23,10 +22,7 @@ from control_plane.model.ids import (
 from control_plane.model.network import (
     DEFAULT_GROUP,
     FIRST_SEGMENT,
-    Binding,
-    BindingState,
     Network,
-    Protocol,
     SecurityGroup,
     Subnet,
     default_rules,
@@ -34,6 +30,7 @@ from control_plane.model.network import (
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import tables
+from control_plane.store.bindings import BindingReads, BindingWrites
 from control_plane.store.failures import LostRace
 from control_plane.store.network_tables import (
     bindings,
@@ -45,10 +42,10 @@ from control_plane.store.network_tables import (
     subnets,
 )
 from control_plane.store.network_values import rules_from_json, rules_to_json
-from control_plane.store.rows import Rows, TenantName, already_exists, not_found
+from control_plane.store.rows import TenantName, already_exists, not_found
 
 
-class NetworkReads(Rows):
+class NetworkReads(BindingReads):
     def networks(
         self,
         tenant: TenantName | None = None,
@@ -128,33 +125,6 @@ class NetworkReads(Rows):
         )
         return tuple(ServerId(name) for name in self._connection.scalars(query))
 
-    def bindings(
-        self,
-        member: TenantName | None = None,
-        *,
-        after: BindingId | None = None,
-        limit: int | None = None,
-    ) -> tuple[Binding, ...]:
-        """By id, beginning behind `after`; with `member`, those that it is a side of."""
-        query = select(bindings).order_by(bindings.c.id)
-        if member is not None:
-            query = query.where(_side(member))
-        if after is not None:
-            query = query.where(bindings.c.id > after)
-        if limit is not None:
-            query = query.limit(limit)
-        return tuple(_binding(row) for row in self._connection.execute(query))
-
-    def binding(self, id: BindingId, member: TenantName | None = None) -> Binding:
-        """With `member`, one between others is not found."""
-        query = select(bindings).where(bindings.c.id == id)
-        if member is not None:
-            query = query.where(_side(member))
-        row = self._first(query)
-        if row is None:
-            raise not_found("binding", id)
-        return _binding(row)
-
     def applied_networks(self) -> Mapping[HostId, str]:
         """The tag of the plan that each host has made so, as far as it has said."""
         query = select(host_network_reports.c.host_id, host_network_reports.c.applied)
@@ -194,7 +164,7 @@ class NetworkReads(Rows):
         return found
 
 
-class NetworkWrites(NetworkReads):
+class NetworkWrites(BindingWrites, NetworkReads):
     def ensure_network(self, tenant: MunicipalityCode, region: RegionId, zone: Zone) -> Network:
         """The member's network there, made now if there is none. Of two transactions that make one at
         the same time, one loses its race, so that no two networks share a segment."""
@@ -312,24 +282,6 @@ class NetworkWrites(NetworkReads):
                 [{"server_id": server, "group_id": group} for group in sorted(groups)],
             )
 
-    def add_binding(self, binding: Binding) -> Binding:
-        if self._exists(bindings, binding.id):
-            raise already_exists("binding", binding.id)
-        self._connection.execute(insert(bindings).values(id=binding.id, **_values(binding)))
-        return binding
-
-    def save_binding(self, binding: Binding) -> Binding:
-        """Answers it with the next generation. Raises LostRace when it has moved on since it was read."""
-        saved = replace(binding, generation=Generation(binding.generation + 1))
-        written = self._connection.execute(
-            update(bindings)
-            .where(bindings.c.id == binding.id, bindings.c.generation == binding.generation)
-            .values(_values(saved))
-        )
-        if written.rowcount == 0:
-            raise LostRace(f"binding {binding.id}")
-        return saved
-
     def note_applied_network(self, host: HostId, applied: str, at: Any) -> None:
         """What the host says it has made so."""
         reports = host_network_reports
@@ -347,7 +299,7 @@ class NetworkWrites(NetworkReads):
         self._connection.execute(
             delete(security_groups).where(security_groups.c.tenant == str(tenant))
         )
-        self._connection.execute(delete(bindings).where(_side(tenant)))
+        self.drop_bindings(tenant)
 
     def leave_network(self, server: ServerId, tenant: str, site: SiteId, address: str) -> None:
         """Before it is removed: its groups know it no more, and its block, if it is the last there, is
@@ -372,10 +324,6 @@ class NetworkWrites(NetworkReads):
                     subnets.c.site_id == site, subnets.c.addresses == block.addresses
                 )
             )
-
-
-def _side(member: TenantName) -> Any:
-    return or_(bindings.c.provider == str(member), bindings.c.consumer == str(member))
 
 
 def _network(row: Row[Any], of: Collection[Subnet]) -> Network:
@@ -403,43 +351,4 @@ def _group(row: Row[Any]) -> SecurityGroup:
         row.name,
         rules_from_json(row.rules),
         Generation(row.generation),
-    )
-
-
-def _values(binding: Binding) -> dict[str, Any]:
-    return {
-        "name": binding.name,
-        "provider": binding.provider.text,
-        "consumer": binding.consumer.text,
-        "zone": binding.zone.value,
-        "servers": sorted(binding.servers),
-        "protocol": binding.protocol.value,
-        "port": binding.port,
-        "reason": binding.reason,
-        "state": binding.state.value,
-        "requested_by": binding.requested_by,
-        "requested_at": binding.requested_at,
-        "decided_by": binding.decided_by,
-        "decided_at": binding.decided_at,
-        "generation": binding.generation,
-    }
-
-
-def _binding(row: Row[Any]) -> Binding:
-    return Binding(
-        id=BindingId(row.id),
-        name=row.name,
-        provider=MunicipalityCode(row.provider),
-        consumer=MunicipalityCode(row.consumer),
-        zone=Zone(row.zone),
-        servers=tuple(ServerId(server) for server in row.servers),
-        protocol=Protocol(row.protocol),
-        port=row.port,
-        reason=row.reason,
-        state=BindingState(row.state),
-        requested_by=row.requested_by,
-        requested_at=row.requested_at,
-        decided_by=row.decided_by,
-        decided_at=row.decided_at,
-        generation=Generation(row.generation),
     )
