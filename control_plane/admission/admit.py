@@ -51,6 +51,25 @@ class _Request:
         return [one.workload() for one in self.wanted]
 
 
+@dataclass(slots=True)
+class _Reading:
+    """The ledger for planning and for keeping the plan: read once where nothing can have been written
+    in between."""
+
+    store: Store
+    region: RegionId
+    _known: tuple[object, Ledger] | None = None
+
+    def ledger(self, tx: Transaction) -> Ledger:
+        # Within a writer's transaction no other one comes to its end where the store knows of all.
+        moment = self.store.moment_of_all
+        if moment is not None and self._known is not None and self._known[0] is moment:
+            return self._known[1]
+        ledger = tx.ledger(self.region)
+        self._known = None if moment is None else (moment, ledger)
+        return ledger
+
+
 def admit(
     store: Store,
     region: RegionId,
@@ -70,10 +89,12 @@ def admit(
     region never comes to rest.
     """
 
+    reading = _Reading(store, region)
+
     def read(tx: Transaction) -> _Request:
         wanted = tuple(resolve(tx, region, new) for new in prepare(tx))
         _check_quotas(tx, region, wanted)
-        ledger = tx.ledger(region)
+        ledger = reading.ledger(tx)
         _refuse_taken_ids(ledger, wanted)
         return _Request(wanted, ledger)
 

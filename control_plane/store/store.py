@@ -105,17 +105,17 @@ class Store:
         processes would otherwise keep losing their race to each other, this lets each get on.
         Raises LostRace when another transaction was there first.
         """
-        with (
-            self._refusals(),
-            self._only_writer(),
-            self._engines.writers.connect() as connection,
-            _in_turn(connection, turn),
-            _begin(connection, lease),
-        ):
-            transaction = Transaction(connection, self._engines.aside)
-            yield transaction
-            transaction.write_entries()
-        self._moment = object()
+        with self._refusals(), self._only_writer():
+            with (
+                self._engines.writers.connect() as connection,
+                _in_turn(connection, turn),
+                _begin(connection, lease),
+            ):
+                transaction = Transaction(connection, self._engines.aside)
+                yield transaction
+                transaction.write_entries()
+            # Before the next writer has its turn, which may compare.
+            self._moment = object()
 
     def acquire_lease(self, name: str, holder: str, ttl: Seconds, now: datetime) -> Lease | None:
         """Take the lease when nobody holds it, its time has run out by `now`, or `holder` itself
