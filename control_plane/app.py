@@ -47,6 +47,8 @@ from images.routes import image_routes
 from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
 from tenants.creation_routes import router as creation_router
+from tenants.leaving.export_directory import ExportDirectory
+from tenants.leaving.routes import router as leaving_router
 from tenants.lifecycle_routes import router as lifecycle_router
 from tenants.lists import router as lists_router
 from tenants.membership_routes import router as membership_router
@@ -70,7 +72,7 @@ class Options:
     audit trail's heads are not signed here. `body_bytes` is
     the most that a request may carry, within `body_patience`; it waits for its turn to have its token
     proved for `token_patience`; a waiting request sees a change after `look_every`. `providers` are
-    those whose users may sign in. `approval` says how many people let a member in."""
+    those whose users may sign in. `approval` says how many people let a member in. `exports` is where those that leave get theirs."""
 
     catalogue: Catalogue
     register: MemberRegister = field(default_factory=MemberRegister)
@@ -83,6 +85,7 @@ class Options:
     look_every: Seconds = Seconds(0.5)
     limits: RateLimits | None = None
     approval: ApprovalRule = ApprovalRule.TWO_PERSONS
+    exports: Path | None = None
 
 
 def create_app(store: Store, world: World, options: Options) -> FastAPI:
@@ -110,12 +113,16 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.state.edge = Edge(store, world, watch, InFlight())
     app.state.last_used = LastUsed()
     app.state.providers = options.providers
-    app.state.membership = Membership(options.catalogue, options.register, options.approval)
+    exports = None if options.exports is None else ExportDirectory(options.exports)
+    app.state.membership = Membership(
+        options.catalogue, options.register, options.approval, exports
+    )
     for router in (
         health_router,
         pool_router,
         lists_router,
         membership_router,
+        leaving_router,
         tenants_router,
         creation_router,
         lifecycle_router,

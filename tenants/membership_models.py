@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from control_plane.http.bounds import (
     ShortText,
     Statement,
 )
+from control_plane.journal.member_progress import StepName, Unit
 from tenants.models import MemberOut
 
 
@@ -81,9 +82,22 @@ class AppliedFor(ResponseBody):
     version: int
 
 
+class StepOut(ResponseBody):
+    """One step on a member's way in or out: `done` of `total`, in `unit`. `of` names the part that it
+    speaks of, such as a system or a file; a file's total is 0 until it is known."""
+
+    name: StepName
+    of: str | None
+    done: int
+    total: int
+    unit: Unit
+    ended: bool
+
+
 class MemberDetails(MemberOut):
-    """`operation` is that of the application while it waits, then that of joining. Who applied, who
-    decided and why is told while that is the newest step; the audit trail keeps all of them."""
+    """`operation` is that of the application while it waits, then that of joining, then that of leaving.
+    Who applied, who decided and why is told while that is the newest step; the audit trail keeps all of
+    them. `stage` says how far one that is leaving has come, `steps` tells it in detail."""
 
     region: str
     applied_for: list[AppliedFor]
@@ -92,6 +106,8 @@ class MemberDetails(MemberOut):
     applied_by: str | None
     decided_by: str | None
     reason: str | None
+    stage: Literal["exporting", "to-be-confirmed", "removing"] | None
+    steps: list[StepOut]
     operation: str | None
     generation: int
 

@@ -90,8 +90,9 @@ def read_member(
     """One member or applicant, its state and since when, with its ETag."""
     with edge.store.read() as tx:
         found = member_of(tx, code, who)
+        details = member_details(found, tx)
     return JSONResponse(
-        member_details(found).model_dump(mode="json"),
+        details.model_dump(mode="json"),
         headers={"ETag": entity_tag(found.generation)},
     )
 
@@ -152,7 +153,7 @@ def reject_application(
         with edge.rehearsable(dry_run) as tx:
             at = edge.clock.now()
             found = reject(tx, code, who, at, reason=body.reason, expected=expected)
-            answer = member_details(found)
+            answer = member_details(found, tx)
             remember(tx, answer)
         return answer
 
@@ -174,7 +175,9 @@ def withdraw_application(
 
     def work(remember: Remember) -> MemberDetails:
         with edge.rehearsable(dry_run) as tx:
-            answer = member_details(withdraw(tx, code, who, edge.clock.now(), expected=expected))
+            answer = member_details(
+                withdraw(tx, code, who, edge.clock.now(), expected=expected), tx
+            )
             remember(tx, answer)
         return answer
 
@@ -199,7 +202,7 @@ def connect_own_site(
         with edge.rehearsable(dry_run) as tx:
             at = edge.clock.now()
             found = connect(tx, code, who, at, statement=body.statement, expected=expected)
-            answer = member_details(found)
+            answer = member_details(found, tx)
             remember(tx, answer)
         return answer
 
@@ -234,7 +237,7 @@ def change_member(
                 expected=expected,
             )
             sizes = other_sizes(tx, after.tenant, known.catalogue)
-            answer = MemberChanged(**member_details(after).model_dump(), sizes=sizes)
+            answer = MemberChanged(**member_details(after, tx).model_dump(), sizes=sizes)
             remember(tx, answer)
         return answer
 

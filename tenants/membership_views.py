@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from control_plane.journal.member_progress import Step, steps_of
 from control_plane.model.membership import (
     Applied,
     Approved,
     Connected,
+    Departing,
+    Exported,
+    LeaveAsked,
+    Leaving,
+    Left,
     Membership,
     Rejected,
+    Standing,
     Withdrawn,
 )
-from tenants.membership_models import AppliedFor, ContactOut, MemberDetails, OwnSiteOut
+from control_plane.store import Snapshot
+from tenants.membership_models import AppliedFor, ContactOut, MemberDetails, OwnSiteOut, StepOut
 from tenants.views import member_out
 
 
-def member_details(membership: Membership) -> MemberDetails:
+def member_details(membership: Membership, tx: Snapshot) -> MemberDetails:
     standing, own_site, contact = membership.standing, membership.own_site, membership.contact
     applied_by = decided_by = reason = None
     match standing:
@@ -26,6 +36,12 @@ def member_details(membership: Membership) -> MemberDetails:
             decided_by, reason = by.label, why
         case Connected(by=by) | Withdrawn(by=by):
             decided_by = by.label
+        case LeaveAsked(by=by, reason=why):
+            applied_by, reason = by.label, why
+        case Leaving(asked_by=asker, by=by) | Exported(asked_by=asker, by=by):
+            applied_by, decided_by = asker.label, by.label
+        case Departing(by=by, statement=why) | Left(by=by, statement=why):
+            decided_by, reason = by.label, why
     return MemberDetails(
         **member_out(membership.tenant, membership).model_dump(),
         region=membership.region,
@@ -39,6 +55,31 @@ def member_details(membership: Membership) -> MemberDetails:
         applied_by=applied_by,
         decided_by=decided_by,
         reason=reason,
+        stage=_stage(standing),
+        steps=[_step(step) for step in steps_of(tx, membership)],
         operation=membership.operation,
         generation=membership.generation,
+    )
+
+
+def _stage(standing: Standing) -> Literal["exporting", "to-be-confirmed", "removing"] | None:
+    match standing:
+        case Leaving():
+            return "exporting"
+        case Exported():
+            return "to-be-confirmed"
+        case Departing():
+            return "removing"
+        case _:
+            return None
+
+
+def _step(step: Step) -> StepOut:
+    return StepOut(
+        name=step.name,
+        of=step.of,
+        done=step.done,
+        total=step.total,
+        unit=step.unit,
+        ended=step.ended,
     )

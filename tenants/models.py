@@ -23,9 +23,20 @@ class MemberOut(ResponseBody):
     prefecture: str
     population: int
     band: str
-    state: Literal["applied", "approved", "connected", "hosted", "rejected", "withdrawn"] | None = (
-        None
-    )
+    state: (
+        Literal[
+            "applied",
+            "approved",
+            "connected",
+            "hosted",
+            "rejected",
+            "withdrawn",
+            "leave-asked",
+            "leaving",
+            "left",
+        ]
+        | None
+    ) = None
     since: datetime | None = None
 
 

@@ -27,6 +27,7 @@ from control_plane.model.workload import Power, Server
 from control_plane.pool.models import RefugeOut
 from control_plane.store import Transaction
 from tenants.catalogue import Catalogue
+from tenants.leaving.export_directory import ExportDirectory
 from tenants.models import (
     ConsoleOut,
     MigrateIn,
@@ -48,6 +49,8 @@ class Membership:
     catalogue: Catalogue
     register: MemberRegister
     rule: ApprovalRule = ApprovalRule.TWO_PERSONS
+    exports: ExportDirectory | None = None
+    """Where the exports of members that leave lie."""
 
 
 def _membership(request: Request) -> Membership:

@@ -15,6 +15,7 @@ from datetime import datetime
 import structlog
 
 from control_plane.drivers.world import Clock
+from control_plane.journal.member_progress import MEMBER_LEAVE, leaving_progress
 from control_plane.journal.server_progress import (
     SERVER_DERIVATIONS,
     built,
@@ -187,6 +188,7 @@ def _drain(tx: Snapshot, operation: Operation) -> Operation:
 
 _DERIVATIONS: Mapping[str, Callable[[Snapshot, Operation], Operation]] = {
     MEMBER_JOIN: built,
+    MEMBER_LEAVE: leaving_progress,
     **SERVER_DERIVATIONS,
     SERVER_START: _start,
     SERVER_STOP: _stop,

@@ -57,6 +57,14 @@ NEEDS: dict[Route, P] = {
     ("POST", "/v1/members/{code}/reject"): P.MEMBERS_APPROVE,
     ("POST", "/v1/members/{code}/withdraw"): P.MEMBERS_APPLY,
     ("POST", "/v1/members/{code}/connect"): P.MEMBERS_APPLY,
+    ("POST", "/v1/members/{code}/leave"): P.MEMBERS_LEAVE,
+    ("POST", "/v1/members/{code}/leave/approve"): P.MEMBERS_APPROVE,
+    ("POST", "/v1/members/{code}/leave/reject"): P.MEMBERS_APPROVE,
+    ("POST", "/v1/members/{code}/leave/cancel"): P.MEMBERS_LEAVE,
+    ("POST", "/v1/members/{code}/leave/confirm"): P.MEMBERS_LEAVE,
+    ("POST", "/v1/members/{code}/leave/waive"): P.MEMBERS_APPROVE,
+    ("GET", "/v1/members/{code}/export"): P.MEMBERS_LEAVE,
+    ("GET", "/v1/members/{code}/export/file"): P.MEMBERS_LEAVE,
     ("GET", "/v1/members/{code}/quota"): P.QUOTAS_READ,
     ("PUT", "/v1/members/{code}/quota"): P.QUOTAS_WRITE,
     ("GET", "/v1/quotas"): P.QUOTAS_READ,
@@ -114,6 +122,7 @@ NEEDS: dict[Route, P] = {
 """Which permission each route asks for. A new route has its line here, or this module fails."""
 
 BEYOND: dict[tuple[Route, Role], str] = {
+    (("POST", "/v1/members/{code}/leave/confirm"), Role.OPERATOR): "members-own-word",
     (("PATCH", "/v1/users/{user_id}"), Role.OPERATOR): "members-own-users",
     (("DELETE", "/v1/users/{user_id}"), Role.OPERATOR): "members-own-users",
 }

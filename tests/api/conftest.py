@@ -204,6 +204,7 @@ def opened_at(
                 register=MemberRegister({member.code: member for member in MEMBERS}),
                 look_every=Seconds(0.02),
                 approval=approval,
+                exports=state_file.parent / "exports",
             ),
         )
         token = token or bootstrap_operator_token(store)

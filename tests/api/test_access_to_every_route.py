@@ -65,6 +65,11 @@ FOR_MEMBERS = {
     ("POST", "/v1/service-accounts/{account_id}/tokens"),
     ("GET", "/v1/break-glass"),
     ("GET", "/v1/break-glass/{grant_id}"),
+    ("POST", "/v1/members/{code}/leave"),
+    ("POST", "/v1/members/{code}/leave/cancel"),
+    ("POST", "/v1/members/{code}/leave/confirm"),
+    ("GET", "/v1/members/{code}/export"),
+    ("GET", "/v1/members/{code}/export/file"),
     ("GET", "/v1/tokens"),
     ("POST", "/v1/tokens"),
     ("DELETE", "/v1/tokens/{token_id}"),
@@ -95,6 +100,11 @@ BODIES: dict[tuple[str, str], Any] = {
     },
     ("POST", "/v1/members/{code}/reject"): {"reason": "The council has not decided yet."},
     ("POST", "/v1/members/{code}/connect"): {"statement": "Its servers answered our ping."},
+    ("POST", "/v1/members/{code}/leave"): {"reason": "Two towns become one."},
+    ("POST", "/v1/members/{code}/leave/reject"): {"reason": "The council has not decided yet."},
+    ("POST", "/v1/members/{code}/leave/cancel"): {"reason": "The council decided otherwise."},
+    ("POST", "/v1/members/{code}/leave/confirm"): {"statement": "We have read all of it."},
+    ("POST", "/v1/members/{code}/leave/waive"): {"reason": "The town hall has closed."},
     ("PATCH", "/v1/members/{code}"): {"contact": {"email": "dx@city.example.jp"}},
     ("POST", "/v1/explain"): {"region": "kyoto", "flavor": "m1.small"},
     ("POST", "/v1/tokens"): {"role": "member-user", "label": "mine"},
@@ -124,6 +134,7 @@ BODIES: dict[tuple[str, str], Any] = {
 QUERIES = {
     "/v1/catalogue/size": "?population=8040",
     "/v1/events/stream": "?seconds=0",
+    "/v1/members/{code}/export/file": "?path=manifest.json",
     "/v1/operations/{operation_id}/stream": "?seconds=0",
 }
 
@@ -222,7 +233,7 @@ def test_a_member_reaches_its_own_things_on_every_route_for_members(joined: Api)
     for method, path in sorted(FOR_MEMBERS, key=lambda r: (r[0] == "DELETE", "token" in r[1], r)):
         answer = send(town, method, path)
         # Nothing runs yet, or no more, so there is nothing to show or restart; but it may be asked for.
-        resting = ("/console", "/reboot", "/start", "/stop")
+        resting = ("/console", "/reboot", "/start", "/stop", "/export", "/file", "/confirm")
         allowed = {200, 202, 409} if path.endswith(resting) else {200, 201, 202}
         if "_id}" in path or path == "/v1/users":
             allowed |= {404, 422}

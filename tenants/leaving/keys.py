@@ -1,0 +1,82 @@
+"""What a leaving member's keys are, who destroys which, and what is said of it afterwards.
+
+Whoever keeps keys for members is a keeper and stands in `KEEPERS`: keys of backups join there. What a
+keeper answers goes into the audit trail as it is, so it says no more than what was done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.store import Transaction
+from control_plane.store.departures import AccessEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one kind of key: `count` were destroyed; with 0, `en` and `ja` say why none."""
+
+    kind: str
+    count: int
+    en: str
+    ja: str
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        return {"kind": self.kind, "destroyed": self.count, "en": self.en, "ja": self.ja}
+
+
+class KeyKeeper(Protocol):
+    def destroy(self, tx: Transaction, member: MunicipalityCode, at: datetime) -> Fate:
+        """Destroy the member's keys of this kind, within the transaction that ends its membership or
+        before it; again, where that was not kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DiskKeys:
+    """There are none: disks are not encrypted by Yui, so what removes them is their removal."""
+
+    def destroy(self, tx: Transaction, member: MunicipalityCode, at: datetime) -> Fate:  # noqa: ARG002
+        return Fate(
+            "disk-keys",
+            0,
+            "There were none: its disks were not encrypted by Yui. They were removed, not overwritten.",
+            "該当なし。ディスクは Yui では暗号化されていません。ディスクは削除しましたが、上書き消去はしていません。",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditKeys:
+    """The consortium's own, which go on proving that nothing in the trail was edited."""
+
+    def destroy(self, tx: Transaction, member: MunicipalityCode, at: datetime) -> Fate:  # noqa: ARG002
+        return Fate(
+            "audit-keys",
+            0,
+            "Kept: the keys that sign the audit trail belong to the consortium, and its signed heads go on proving the member's entries.",
+            "保持。監査記録の署名鍵は共同体のもので、署名済みの記録は今後も団体の記録の真正性を証明します。",
+        )
+
+
+KEEPERS: Sequence[KeyKeeper] = (DiskKeys(), AuditKeys())
+
+
+def destroyed(ended: AccessEnded) -> Fate:
+    """What was destroyed of its tokens, which end with every membership, asked for or not."""
+    return Fate(
+        "tokens",
+        ended.tokens,
+        f"The hashes of {ended.tokens} tokens were deleted; {ended.users} users were disabled and {ended.service_accounts} service accounts deleted.",
+        f"トークン {ended.tokens} 件のハッシュを削除し、利用者 {ended.users} 人を無効にし、サービスアカウント {ended.service_accounts} 件を削除しました。",
+    )
+
+
+def destroy_keys(
+    tx: Transaction, member: MunicipalityCode, at: datetime, ended: AccessEnded
+) -> tuple[Fate, ...]:
+    return (destroyed(ended), *(keeper.destroy(tx, member, at) for keeper in KEEPERS))

@@ -1,0 +1,67 @@
+"""Removes what a member had, once it may be: first what stands on hosts, then what is on record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from control_plane.drivers.world import Clock
+from control_plane.model.membership import Departing, Membership
+from control_plane.store import Lease, Store, Transaction
+from tenants.leaving import telling
+from tenants.leaving.export_directory import ExportDirectory
+from tenants.leaving.keys import destroy_keys, destroyed
+from tenants.leaving.service import move
+
+
+def remove_next(
+    store: Store,
+    exports: ExportDirectory | None,
+    membership: Membership,
+    departing: Departing,
+    *,
+    lease: Lease,
+    clock: Clock,
+) -> int:
+    """Ask for what is still there to be removed; once nothing is, end the membership. The export goes
+    with it where the member has confirmed that it has it; how much was done."""
+    code = membership.tenant.code
+    with store.write(lease) as tx:
+        asked = _ask_for_removal(tx, membership)
+        if asked or tx.servers(code) or tx.systems(code):
+            return asked
+    erased = not departing.waived and exports is not None and membership.operation is not None
+    if erased:
+        assert exports is not None and membership.operation is not None  # noqa: S101, PT018
+        exports.of(code, membership.operation).erase()
+    at = clock.now()
+    with store.write(lease) as tx:
+        now = tx.membership(code)
+        if not isinstance(now.standing, Departing) or tx.servers(code):
+            return 0
+        ended = tx.end_access(code, "leaving", at)
+        fates = destroy_keys(tx, code, at, ended) if departing.destroy_keys else ()
+        tx.end_tenancy(code)
+        if now.operation is not None:
+            tx.forget_export(now.operation)
+        move(tx, now, now.standing.gone(at))
+        if fates:
+            tx.add_audit(telling.keys_entry(now, fates, at))
+        tx.add_audit(telling.left_entry(now, destroyed(ended), at, export_kept=not erased))
+        tx.add_event(telling.left(now, fates, at, export_kept=not erased))
+    return 1
+
+
+def _ask_for_removal(tx: Transaction, membership: Membership) -> int:
+    code, asked = membership.tenant.code, 0
+    for system in tx.systems(code):
+        if not system.deleting:
+            tx.begin_removing_system(system.id)
+            asked += 1
+    for server in tx.servers(code):
+        if not server.deleting:
+            # The member's own word goes before its own protection.
+            tx.save_server(replace(server, deleting=True, protected=False))
+            asked += 1
+    for system in tx.systems(code):
+        tx.remove_emptied_system(system.id)
+    return asked

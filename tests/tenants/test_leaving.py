@@ -1,0 +1,180 @@
+"""A member leaves with everything that is its own, and nobody else notices."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from control_plane.journal.audit_check import check
+from control_plane.model.ids import ServerId
+from tenants.leaving.ovf import read
+from tests.api.conftest import MIKASA, UJI, problem_of
+from tests.tenants.leaving import REASON, STATEMENT, Town, town_in
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    with town_in(tmp_path) as town:
+        yield town
+
+
+def test_a_member_leaves_with_all_its_things_and_its_room_is_everybodys(town: Town) -> None:
+    others = town.servers(UJI)
+    for server in town.servers(MIKASA):
+        town.api.world.write_note(ServerId(server["id"]), f"a record of {server['name']}")
+    begun = town.ask(destroy_keys=True)
+    assert (begun["kind"], begun["state"], begun["done"]) == ("member.leave", "running", 0)
+    town.look()
+    assert town.member()["state"] == "leave-asked"
+    assert {server["status"] for server in town.servers(MIKASA)} == {"active"}
+
+    assert town.approver.post(f"/v1/members/{MIKASA}/leave/approve").status_code == 200
+    town.until(lambda: town.member()["stage"] == "to-be-confirmed")
+    assert {server["status"] for server in town.servers(MIKASA)} == {"stopped"}
+    export = town.admin.get(f"/v1/members/{MIKASA}/export").json()
+    assert export["missing"] == []
+    for file in export["files"]:
+        answer = town.admin.get(f"/v1/members/{MIKASA}/export/file?path={file['path']}")
+        assert answer.status_code == 200, answer.text
+        assert hashlib.sha256(answer.content).hexdigest() == file["sha256"]
+        assert len(answer.content) == file["size"]
+    names = {server["name"] for server in town.servers(MIKASA)}
+    disks = {f["path"] for f in export["files"] if f["path"].endswith(".qcow2")}
+    assert {path.rpartition("/")[2] for path in disks} == {f"{name}.qcow2" for name in names}
+    folder = town.exports.root / MIKASA / begun["id"]
+    for path in disks:
+        name = path.rpartition("/")[2].removesuffix(".qcow2")
+        assert f"a record of {name}".encode() in (folder / path).read_bytes()
+    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=folder, check=True)
+    with (folder / "audit/audit.jsonl").open("rb") as lines:
+        assert check(lines).whole
+    part = town.admin.get(
+        f"/v1/members/{MIKASA}/export/file?path=SHA256SUMS", headers={"Range": "bytes=0-9"}
+    )
+    assert (part.status_code, len(part.content)) == (206, 10)
+
+    town.confirm()
+    assert town.servers(MIKASA) == []
+    assert [volume for pool in town.api.world.around.pools.values() for volume in pool.volumes
+            if volume.startswith(f"m{MIKASA}")] == []  # fmt: skip
+    problem_of(town.admin.get("/v1/servers"), 401, "token-invalid")
+    operation = town.api.get(f"/v1/operations/{begun['id']}").json()
+    assert (operation["state"], operation["done"]) == ("done", operation["total"])
+    (destroyed,) = town.audit("member.keys-destroy")
+    assert {key["kind"]: key["destroyed"] for key in destroyed["fields"]["keys"]} == {
+        "tokens": 1,
+        "disk-keys": 0,
+        "audit-keys": 0,
+    }
+    assert not folder.exists()
+    assert town.servers(UJI) == others
+    problem_of(town.api.get(f"/v1/members/{MIKASA}/quota"), 404, "tenant-not-found")
+    assert town.audit("member.left")
+    answer = town.api.post("/v1/members", json={"code": MIKASA, "blueprints": ["library"]})
+    assert answer.status_code == 202, answer.text
+
+
+def test_servers_stop_in_the_reverse_of_their_order_of_starting(town: Town) -> None:
+    town.leave()
+    own = [s for s in town.servers(MIKASA) if s["system"] == f"m{MIKASA}-resident-records"]
+    own.sort(key=lambda server: -int(server["start_order"]))
+    assert len({server["start_order"] for server in own}) > 1
+    ids = [server["id"] for server in own]
+    assert [server for server in town.stops if server in ids] == ids
+
+
+def test_it_takes_a_second_person_and_the_members_own_word(town: Town) -> None:
+    path = f"/v1/members/{MIKASA}/leave"
+    problem_of(town.approver.post(path, json=REASON), 403, "permission-missing")
+    town.ask()
+    problem_of(town.admin.post(f"{path}/approve"), 403, "permission-missing")
+    problem_of(town.admin.post(path, json=REASON), 409, "member-not-in")
+    problem_of(town.admin.post(f"{path}/confirm", json=STATEMENT), 409, "export-not-ready")
+    assert town.approver.post(f"{path}/approve").status_code == 200
+    problem_of(town.approver.post(f"{path}/approve"), 409, "leave-not-asked")
+    problem_of(town.admin.get(f"/v1/members/{MIKASA}/export"), 409, "export-not-ready")
+    town.until(lambda: town.member()["stage"] == "to-be-confirmed")
+    problem_of(town.api.post(f"{path}/confirm", json=STATEMENT), 403, "members-own-word")
+    for escape in ("../../../state.db", "member/member.json.part", "/etc/passwd", "a\0b"):
+        answer = town.admin.get(f"/v1/members/{MIKASA}/export/file", params={"path": escape})
+        problem_of(answer, 404, "export-file-not-found")
+    answer = town.approver.post(f"{path}/waive", json={"reason": "The town hall has closed."})
+    assert answer.json()["stage"] == "removing"
+    problem_of(town.admin.post(f"{path}/cancel", json=REASON), 409, "member-not-leaving")
+    town.until(lambda: town.member()["state"] == "left")
+    (left,) = town.audit("member.left")
+    assert left["fields"]["export_kept"] is True
+    assert list(town.exports.root.glob(f"{MIKASA}/*/SHA256SUMS"))
+
+
+@pytest.mark.parametrize("stage", ["asked", "exporting", "to-be-confirmed"])
+def test_until_its_things_are_removed_a_member_may_stay(town: Town, stage: str) -> None:
+    before = town.member()
+    begun = town.ask()
+    if stage != "asked":
+        town.approver.post(f"/v1/members/{MIKASA}/leave/approve")
+        town.until(lambda: town.member()["stage"] == stage)
+        if stage == "exporting":
+            town.look()
+    answer = town.admin.post(f"/v1/members/{MIKASA}/leave/cancel", json=REASON)
+    assert answer.status_code == 200, answer.text
+    assert (town.member()["state"], town.member()["since"]) == ("hosted", before["since"])
+    town.until(lambda: {s["status"] for s in town.servers(MIKASA)} == {"active"})
+    operation = town.api.get(f"/v1/operations/{begun['id']}").json()
+    assert (operation["state"], operation["error"]["type"]) == ("failed", "leave-cancelled")
+    town.look()
+    assert not (town.exports.root / MIKASA / begun["id"]).exists()
+
+
+def test_a_question_may_be_turned_down_with_a_reason(town: Town) -> None:
+    begun = town.ask()
+    path = f"/v1/members/{MIKASA}/leave/reject"
+    answer = town.approver.post(path, json={"reason": "The council decides in March."})
+    assert answer.json()["state"] == "hosted"
+    operation = town.api.get(f"/v1/operations/{begun['id']}").json()
+    assert operation["error"]["type"] == "leave-rejected"
+    assert "in March" in operation["error"]["en"]
+
+
+def test_progress_is_told_step_by_step(town: Town) -> None:
+    town.leave()
+    steps = town.member()["steps"]
+    assert [s["name"] for s in steps if s["name"] != "exported"] == [
+        "approved", "stopped", "described", "confirmed", "removed", "left",
+    ]  # fmt: skip
+    exported = [step for step in steps if step["name"] == "exported"]
+    assert len(exported) == len(town.servers(MIKASA))
+    assert all(step["done"] == step["total"] > 0 and step["ended"] for step in exported)
+    operation = town.api.get(f"/v1/operations/{town.member()['operation']}").json()
+    assert 0 < operation["done"] < operation["total"]
+
+
+def test_what_is_exported_describes_every_server_with_its_disk(town: Town) -> None:
+    begun = town.leave()
+    folder = town.exports.root / MIKASA / begun["id"]
+    servers = {server["id"]: server for server in town.servers(MIKASA)}
+    described = {}
+    for path in folder.glob("systems/*/*.ovf"):
+        for machine in read(path.read_bytes()).machines:
+            described[machine.id] = machine
+            (disk,) = machine.disks
+            assert (path.parent / disk.file).stat().st_size == disk.length
+    assert set(described) == set(servers)
+    for id, machine in described.items():
+        wanted = servers[id]
+        assert machine.vcpus == wanted["size"]["vcpus"]
+        assert machine.memory_mib == wanted["size"]["memory_mib"]
+        assert machine.disks[0].capacity == wanted["disk_gib"] * 2**30
+        assert (machine.mac, machine.network) == (wanted["mac"], wanted["zone"])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["member"] == MIKASA
+    users = (folder / "member/users.json").read_text() + (
+        folder / "member/servers.json"
+    ).read_text()
+    assert "hash" not in users
+    assert "yui_" not in users
