@@ -26,6 +26,7 @@ from control_plane.model.workload import (
     Sighting,
     Stranded,
 )
+from control_plane.reconcile.disks import Disks, FitVolumes, RestoreSnapshot, TakeSnapshot, fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,9 @@ Action = (
     | Delete
     | Undefine
     | PutAway
+    | FitVolumes
+    | TakeSnapshot
+    | RestoreSnapshot
     | Unknown
 )
 
@@ -134,11 +138,18 @@ Observed = Mapping[HostId, Sequence[ObservedServer]]
 """What each host that answered reports; a host that is missing here is not known about."""
 
 
+_NO_DISKS = Disks()
+
+
 def compare(
-    servers: Iterable[Server], observed: Observed, pool_hosts: Mapping[StoragePoolId, HostId]
+    servers: Iterable[Server],
+    observed: Observed,
+    pool_hosts: Mapping[StoragePoolId, HostId],
+    disks: Disks = _NO_DISKS,
 ) -> list[Action]:
     """One action at most per server, in the order of the servers given. `pool_hosts` names a host for
-    each storage pool that can be reached, from which the volume of a server on no host is removed."""
+    each storage pool that can be reached, from which the volume of a server on no host is removed.
+    `disks` says what volumes servers are to have."""
     found: dict[ServerId, dict[HostId, ObservedServer]] = defaultdict(dict)
     for host, listing in observed.items():
         for machine in listing:
@@ -147,7 +158,7 @@ def compare(
     known: set[ServerId] = set()
     for server in servers:
         known.add(server.id)
-        action = _next_action(server, found.get(server.id, {}), observed, pool_hosts)
+        action = _next_action(server, found.get(server.id, {}), observed, pool_hosts, disks)
         if action is not None:
             actions.append(action)
     for server_id, places in found.items():
@@ -162,8 +173,10 @@ def may_go_on(action: Action, doubtful: Collection[HostId]) -> bool:
     Nothing is brought to a doubtful host, neither started nor moved there, and nothing that it may
     still have to offer is thrown away. What its owners and operators want gone from it goes."""
     match action:
-        case BringUp(host=host):
+        case BringUp(host=host) | TakeSnapshot(host=host) | RestoreSnapshot(host=host):
             return host not in doubtful
+        case FitVolumes(host=host, give=give):
+            return not give or host not in doubtful
         case Migrate(target=target):
             return target not in doubtful
         case RemoveStale(server=server, host=host, running=True):
@@ -177,6 +190,7 @@ def _next_action(
     places: Mapping[HostId, ObservedServer],
     observed: Observed,
     pool_hosts: Mapping[StoragePoolId, HostId],
+    disks: Disks,
 ) -> Action | None:
     home = _homes(server)
     for host, machine in places.items():
@@ -185,7 +199,7 @@ def _next_action(
             return RemoveStale(server, host, running, machine.generation)
     match server.placement:
         case Placed(host=host) if host in observed:
-            return _at_home(server, host, places.get(host))
+            return _at_home(server, host, places.get(host), disks)
         case Moving() as move if move.source in observed and move.target in observed:
             return _on_the_way(server, move, places.get(move.source), places.get(move.target))
         case Stranded() | Shelved() if server.deleting and server.storage in pool_hosts:
@@ -204,34 +218,56 @@ def _homes(server: Server) -> tuple[HostId, ...]:
             return ()
 
 
-def _at_home(server: Server, host: HostId, machine: ObservedServer | None) -> Action | None:
+def _at_home(
+    server: Server, host: HostId, machine: ObservedServer | None, disks: Disks
+) -> Action | None:
     if server.deleting:
         return Delete(server, host, None if machine is None else machine.generation)
     if machine is None or machine.state is RunState.STOPPED:
-        return _at_rest(server, host, machine)
+        return _at_rest(server, host, machine, disks)
     if server.power is not Power.RUNNING:
         return Stop(server, host, machine.generation)
     if machine.booted < server.boot_since:
         return Stop(server, host, machine.generation, hard=server.boot_hard)
     if machine.generation == server.generation:
-        # Starting a paused machine lets it go on, as after a full disk has got room again.
-        return BringUp(server, host) if machine.state is RunState.PAUSED else None
+        if machine.state is RunState.PAUSED:
+            # Starting it lets it go on, as after a full disk has got room again.
+            return BringUp(server, host)
+        return fit(server, host, machine, runs=True, disks=disks) or _copied(
+            server, host, machine, disks
+        )
     if machine.state is RunState.PAUSED:
         # Left over from a move that broke off: what it holds in memory is worth nothing.
         return RemoveStale(server, host, True, machine.generation)
     return Relabel(server, host)
 
 
-def _at_rest(server: Server, host: HostId, machine: ObservedServer | None) -> Action | None:
+def _at_rest(
+    server: Server, host: HostId, machine: ObservedServer | None, disks: Disks
+) -> Action | None:
+    if server.id in disks.to_restore:
+        return RestoreSnapshot(server, host, disks.to_restore[server.id])
+    fitting = fit(server, host, machine, runs=False, disks=disks)
+    if fitting is not None:
+        return fitting
     match server.power:
         case Power.RUNNING:
             return BringUp(server, host)
         case Power.STOPPED:
-            return None
+            return _copied(server, host, machine, disks)
         case Power.SHELVED if machine is None:
             return PutAway(server)
         case Power.SHELVED:
             return Undefine(server, host, machine.generation)
+
+
+def _copied(
+    server: Server, host: HostId, machine: ObservedServer | None, disks: Disks
+) -> TakeSnapshot | None:
+    snapshot = disks.to_take.get(server.id)
+    if snapshot is None:
+        return None
+    return TakeSnapshot(server, host, snapshot, defined=machine is not None)
 
 
 def _on_the_way(

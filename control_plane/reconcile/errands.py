@@ -8,7 +8,7 @@ which the drivers promise may be repeated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from control_plane.drivers.protocol import DriverError, HostDriver, MovedOn, ServerSpec
 from control_plane.drivers.world import Pending, World
@@ -25,9 +25,16 @@ from control_plane.reconcile.convergence import (
     Stop,
     Undefine,
 )
+from control_plane.reconcile.disk_errands import (
+    NOTHING_DONE,
+    DisksDone,
+    StillOpen,
+    carry_out,
+)
+from control_plane.reconcile.disks import DiskAction
 from control_plane.reconcile.timings import Timings
 
-HostAction = BringUp | Relabel | Stop | RemoveStale | Migrate | Delete | Undefine
+HostAction = BringUp | Relabel | Stop | RemoveStale | Migrate | Delete | Undefine | DiskAction
 
 
 class NoLongerWanted(Exception):
@@ -37,11 +44,12 @@ class NoLongerWanted(Exception):
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`error` is None when the errand did what it was for, else a sentence; `first` is False when the
-    same error was reported for this server before."""
+    same error was reported for this server before. `done` is what an errand about disks can tell."""
 
     action: HostAction
     error: str | None
     first: bool
+    done: DisksDone = NOTHING_DONE
 
 
 @dataclass(slots=True)
@@ -60,7 +68,7 @@ class Errands:
     world: World
     timings: Timings
     still_wanted: Callable[[Server], bool]
-    _under_way: dict[ServerId, tuple[HostAction, Pending[None]]] = field(default_factory=dict)
+    _under_way: dict[ServerId, tuple[HostAction, Pending[DisksDone]]] = field(default_factory=dict)
     _setbacks: dict[ServerId, _Setback] = field(default_factory=dict)
     _brought_up: dict[ServerId, _Setback] = field(default_factory=dict)
 
@@ -102,8 +110,13 @@ class Errands:
         if action.server.id in self._under_way:
             raise ValueError(f"server {action.server.id} already has an errand under way")
 
-        def task() -> None:
+        def task() -> DisksDone:
+            if spec is not None and isinstance(action, DiskAction):
+                self._insist(action.server)
+                driver = self.world.driver(hosts[action.host])
+                return carry_out(action, driver, spec, self.world.clock, self._insist)
             self._carry_out(action, hosts, spec)
+            return NOTHING_DONE
 
         self._under_way[action.server.id] = (action, self.world.submit(task))
 
@@ -115,9 +128,11 @@ class Errands:
                 continue
             del self._under_way[server]
             try:
-                pending.result()
+                done = pending.result()
             except (NoLongerWanted, MovedOn):
                 continue
+            except StillOpen as error:
+                outcomes.append(replace(self._set_back(action, str(error)), done=error.done))
             except (DriverError, TimeoutError) as error:
                 outcomes.append(self._set_back(action, str(error) or "it took too long"))
             except Exception as error:  # one server's trouble must not stop the care for the others
@@ -126,7 +141,7 @@ class Errands:
                 self._setbacks.pop(server, None)
                 if isinstance(action, BringUp):
                     self._note_start(action.server)
-                outcomes.append(Outcome(action, None, first=True))
+                outcomes.append(Outcome(action, None, first=True, done=done))
         return outcomes
 
     def _note_start(self, server: Server) -> None:

@@ -31,6 +31,8 @@ from control_plane.reconcile.convergence import (
     may_go_on,
     seen_now,
 )
+from control_plane.reconcile.disk_care import DiskCare
+from control_plane.reconcile.disks import FitVolumes, RestoreSnapshot, TakeSnapshot
 from control_plane.reconcile.errands import Errands, HostAction, Outcome
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.leftovers import Leftovers
@@ -48,6 +50,9 @@ _DOING: Mapping[type, tuple[str, str]] = {
     RemoveStale: ("removed from a host where it doesn't belong", "不要な複製の削除"),
     Migrate: ("moved", "移動"),
     Delete: ("deleted", "削除"),
+    FitVolumes: ("fitted with its volumes", "ボリュームの接続・切り離し"),
+    TakeSnapshot: ("copied to a snapshot", "スナップショットの取得"),
+    RestoreSnapshot: ("restored from a snapshot", "スナップショットの復元"),
     Undefine: ("shelved", "休止"),
 }
 
@@ -61,16 +66,18 @@ class Repair:
     timings: Timings
     _errands: Errands = field(init=False)
     _leftovers: Leftovers = field(init=False)
+    _disk_care: DiskCare = field(init=False)
     _moves_put_off: dict[ServerId, Seconds] = field(default_factory=dict)
     _disturbed: bool = False
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, self._still_wanted)
         self._leftovers = Leftovers(self.store, self.world, self.leadership, self.timings)
+        self._disk_care = DiskCare(self.store, self.world, self.leadership, self.timings)
 
     @property
     def busy(self) -> int:
-        return len(self._errands.busy)
+        return len(self._errands.busy) + self._disk_care.busy
 
     @property
     def moves_put_off(self) -> frozenset[ServerId]:
@@ -81,7 +88,7 @@ class Repair:
     def take_disturbed(self) -> bool:
         """True once after something moved, so that the pool has to be proved again."""
         disturbed, self._disturbed = self._disturbed, False
-        return disturbed
+        return self._disk_care.take_disturbed() or disturbed
 
     def advance(self, hosts: Sequence[Host], answering: Sequence[Host], lease: Lease) -> int:
         by_id = {host.id: host for host in hosts}
@@ -94,12 +101,15 @@ class Repair:
         # A listing may be older than what an errand has done since.
         idle = [server for server in servers if server.id not in busy_before]
         changes += self._note_seen(idle, observed, by_id, lease)
+        changes += self._disk_care.note_plugged(idle, listings(observed), surroundings, lease)
+        pool_hosts = _pool_hosts([by_id[h] for h in observed if h in used - doubtful])
         actions = [
             action
             for action in compare(
                 servers,
                 {h: o for h, o in observed.items() if h in used},
-                _pool_hosts([by_id[h] for h in observed if h in used - doubtful]),
+                pool_hosts,
+                surroundings.disks,
             )
             if isinstance(action, Unknown) or action.server.id not in busy_before
         ]
@@ -109,7 +119,7 @@ class Repair:
         )
         wanted = [action for action in actions if may_go_on(action, doubtful)]
         changes += self._work(wanted, by_id, surroundings, lease)
-        return changes
+        return changes + self._disk_care.advance(servers, surroundings, pool_hosts, by_id, lease)
 
     def _look(self, hosts: Sequence[Host]) -> dict[HostId, Sequence[ObservedServer]]:
         listings = self.world.run_all([partial(self._list, host) for host in hosts])
@@ -263,6 +273,10 @@ class Repair:
         at = self.world.clock.now()
         for outcome in outcomes:
             server = outcome.action.server
+            if isinstance(outcome.action, TakeSnapshot | RestoreSnapshot | FitVolumes) and (
+                outcome.first or outcome.done.closed
+            ):
+                self._disk_care.record(outcome.action, outcome.done, outcome.error, lease)
             if outcome.error is not None:
                 if outcome.first:
                     en, ja = _DOING[type(outcome.action)]

@@ -6,19 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 
-from control_plane.drivers.protocol import ServerSpec, VolumeSpec
+from control_plane.drivers.protocol import (
+    DataVolumeSpec,
+    ServerSpec,
+    SnapshotSpec,
+    VolumeSpec,
+)
 from control_plane.model.addressing import mac_of
 from control_plane.model.ids import ImageId, RegionId, StoragePoolId
 from control_plane.model.image import Image
 from control_plane.model.network import Network
 from control_plane.model.pool import Site, Zone
 from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.volume import ServerSnapshot, Unattached, Volume
 from control_plane.model.workload import Server
+from control_plane.reconcile.disks import Disks
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What servers refer to: images by id, the site of each storage pool, and members' networks."""
+    """What servers refer to: images by id, the site of each storage pool, members' networks, and
+    the disks that servers have beside their root disks."""
 
     images: Mapping[ImageId, Image]
     sites: Mapping[StoragePoolId, Site]
@@ -26,10 +34,31 @@ class Surroundings:
         default_factory=dict
     )
 
+    disks: Disks = field(default_factory=Disks)
+
+    def path_of(self, pool: StoragePoolId) -> str:
+        """Its directory on every host that reaches it."""
+        return next(each.path for each in self.sites[pool].storage_pools if each.id == pool)
+
+    def volume_spec(self, volume: Volume) -> DataVolumeSpec:
+        at = volume.attachment
+        return DataVolumeSpec(
+            volume.id,
+            volume.storage,
+            self.path_of(volume.storage),
+            volume.size,
+            0 if isinstance(at, Unattached) else at.order,
+            volume.build,
+        )
+
+    def snapshot_spec(self, snapshot: ServerSnapshot) -> SnapshotSpec:
+        disks = tuple(disk.volume for disk in snapshot.disks if disk.volume is not None)
+        return SnapshotSpec(snapshot.id, snapshot.storage, self.path_of(snapshot.storage), disks)
+
     def spec_of(self, server: Server, user_data: str = "") -> ServerSpec:
         site = self.sites[server.storage]
         network = self.networks.get((server.tenant, site.region, server.zone))
-        path = next(pool.path for pool in site.storage_pools if pool.id == server.storage)
+        path = self.path_of(server.storage)
         return ServerSpec(
             id=server.id,
             name=server.name,
@@ -43,6 +72,7 @@ class Surroundings:
             gateway=_gateway(server, site, network),
             user_data=user_data,
             segment=0 if network is None else network.segment,
+            data_volumes=tuple(map(self.volume_spec, self.disks.wanted(server.id))),
         )
 
 

@@ -18,6 +18,7 @@ from control_plane.store.capacity_tables import allotments, holding_refuges, hol
 from control_plane.store.network_tables import networks, subnets
 from control_plane.store.rows import Rows, not_found
 from control_plane.store.values import names_to_json
+from control_plane.store.volume_tables import server_snapshots, volumes
 
 
 class RegionReads(Rows):
@@ -144,7 +145,8 @@ class RegionWrites(RegionReads):
         self._need("site", tables.sites, id)
         hosts = select(tables.hosts.c.id).where(tables.hosts.c.site_id == id)
         servers = select(tables.servers.c.id).where(tables.servers.c.site_id == id)
-        if self._first(hosts.limit(1)) or self._first(servers.limit(1)):
+        stores = any(self._stores(pool.id) for pool in self.site(id).storage_pools)
+        if stores or self._first(hosts.limit(1)) or self._first(servers.limit(1)):
             raise YuiError(
                 "site-in-use",
                 en=f"Site '{id}' still has hosts or servers' disks: remove them first.",
@@ -170,9 +172,7 @@ class RegionWrites(RegionReads):
         }
         wanted = {pool.id for pool in site.storage_pools}
         for gone in sorted(set(standing) - wanted):
-            if self._first(
-                select(tables.servers.c.id).where(tables.servers.c.storage_id == gone).limit(1)
-            ):
+            if self._stores(gone):
                 raise _storage_in_use(StoragePoolId(gone), site.id)
             self._connection.execute(delete(pools).where(pools.c.id == gone))
         for position, pool in enumerate(site.storage_pools):
@@ -190,6 +190,13 @@ class RegionWrites(RegionReads):
                     .where(pools.c.id == pool.id)
                     .values(generation=row.generation + 1, **values)
                 )
+
+    def _stores(self, pool: str) -> bool:
+        """Whether anybody's disks are on it."""
+        return any(
+            self._first(select(table.c.id).where(table.c.storage_id == pool).limit(1))
+            for table in (tables.servers, volumes, server_snapshots)
+        )
 
     def _server_at(self, site: Site) -> Row[Any] | None:
         # Whoever adds a server marks its storage, so none comes in unseen.

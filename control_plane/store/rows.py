@@ -27,6 +27,8 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     "network": ("network", "ネットワーク"),
     "security-group": ("security group", "セキュリティグループ"),
     "binding": ("binding", "サービス公開"),
+    "volume": ("volume", "ボリューム"),
+    "snapshot": ("snapshot", "スナップショット"),
     "operation": ("operation", "操作"),
     "token": ("token", "トークン"),
     "user": ("user", "利用者"),

@@ -35,6 +35,7 @@ from control_plane.store.placements import hosts_of, placement_of, placement_val
 from control_plane.store.regions import RegionWrites
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
 from control_plane.store.values import names_to_json
+from control_plane.store.volumes import VolumeWrites
 
 _ALL = select(
     tables.servers,
@@ -146,7 +147,9 @@ class ServerReads(Rows):
         return tuple(_server(row, codes) for row in self._connection.execute(query))
 
 
-class ServerWrites(NetworkWrites, HoldingWrites, RegionWrites, HostWrites, ServerReads):
+class ServerWrites(
+    VolumeWrites, NetworkWrites, HoldingWrites, RegionWrites, HostWrites, ServerReads
+):
     def add_server(self, server: Server) -> Server:
         """Add it where it is placed; raises the generations of its hosts and its storage pool.
 
@@ -260,11 +263,12 @@ class ServerWrites(NetworkWrites, HoldingWrites, RegionWrites, HostWrites, Serve
             )
 
     def remove_server(self, id: ServerId) -> None:
-        """Forget it together with its refuges; its address and its room are free. That there was such
+        """Forget it together with its refuges; its address, its room and its volumes are free. That there was such
         a server, and its generation, is remembered for good (`deleted_servers`)."""
         server = self.server(id)
         self.leave_holding(server, self.region_of(id), Capacity())
         generation = server.generation
+        self.release_volumes_of(id)
         self._connection.execute(
             insert(tables.deleted_servers).values(id=id, generation=generation)
         )

@@ -1,0 +1,304 @@
+"""Makes and removes volumes and snapshots that no server waits for, and records what became of disks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from control_plane.drivers.protocol import DriverError, HostDriver, SnapshotDiskSpec
+from control_plane.drivers.world import Pending, World
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import HostId, StoragePoolId, VolumeId
+from control_plane.model.pool import Host
+from control_plane.model.units import Seconds
+from control_plane.model.volume import (
+    Attached,
+    ClosedOnHost,
+    Detaching,
+    RunsNowhere,
+    ServerSnapshot,
+    Unattached,
+    Volume,
+)
+from control_plane.model.workload import Moving, Placed, Server
+from control_plane.reconcile import disk_narration as narration
+from control_plane.reconcile.convergence import Listings
+from control_plane.reconcile.disk_errands import DisksDone
+from control_plane.reconcile.disks import FitVolumes, RestoreSnapshot, TakeSnapshot
+from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.spec import Surroundings
+from control_plane.reconcile.timings import Timings
+from control_plane.store import Lease, LostRace, Snapshot, Store, Transaction
+
+_Thing = Volume | ServerSnapshot
+
+
+class _Overtaken(Exception):
+    """What was to be done is not wanted any more."""
+
+
+@dataclass(slots=True)
+class DiskCare:
+    """At most one errand per volume or snapshot is under way; what failed is tried again ever later."""
+
+    store: Store
+    world: World
+    leadership: Leadership
+    timings: Timings
+    _under_way: dict[str, tuple[_Thing, Pending[None]]] = field(default_factory=dict)
+    _not_before: dict[str, Seconds] = field(default_factory=dict)
+    _failures: dict[str, int] = field(default_factory=dict)
+    _disturbed: bool = False
+
+    @property
+    def busy(self) -> int:
+        return len(self._under_way)
+
+    def take_disturbed(self) -> bool:
+        """True once after room on the storage came free."""
+        disturbed, self._disturbed = self._disturbed, False
+        return disturbed
+
+    def advance(
+        self,
+        servers: Sequence[Server],
+        surroundings: Surroundings,
+        pool_hosts: Mapping[StoragePoolId, HostId],
+        hosts: Mapping[HostId, Host],
+        lease: Lease,
+    ) -> int:
+        changes = self._settle(lease)
+        disks = surroundings.disks
+        changes += self._free_of_placeless(servers, surroundings, lease)
+        held = [volume for those in disks.volumes.values() for volume in those]
+        wanted: list[_Thing] = [v for v in held if not v.made]
+        wanted += [v for v in disks.free if v.deleting or not v.made]
+        wanted += disks.unwanted
+        for thing in wanted:
+            if thing.storage in pool_hosts and self._may_try(thing.id):
+                self._begin(thing, hosts[pool_hosts[thing.storage]], surroundings)
+                changes += 1
+        return changes + self._settle(lease)
+
+    def note_plugged(
+        self,
+        servers: Sequence[Server],
+        observed: Listings,
+        surroundings: Surroundings,
+        lease: Lease,
+    ) -> int:
+        """Write down which volumes hypervisors have, where their servers are at home."""
+        noted: dict[VolumeId, bool] = {}
+        events = []
+        at = self.world.clock.now()
+        for server in servers:
+            for volume in surroundings.disks.volumes.get(server.id, ()):
+                seen = _seen_plugged(server, volume, observed)
+                if seen is not None and seen is not volume.plugged:
+                    noted[volume.id] = seen
+                    if seen and isinstance(volume.attachment, Attached):
+                        events.append(narration.attached(volume, server, at))
+        if not noted:
+            return 0
+        with self.store.write(lease) as tx:
+            tx.note_plugged(noted)
+            tx.add_events(events)
+        return len(noted)
+
+    def record(self, action: object, done: DisksDone, error: str | None, lease: Lease) -> None:
+        """What an errand about a server's disks came to. Where another process was ahead, the next tick
+        finds out what is left to do."""
+        with suppress(LostRace), self.store.write(lease) as tx:
+            at = self.world.clock.now()
+            match action:
+                case FitVolumes():
+                    for volume in sorted(done.closed):
+                        self._closed(tx, action, volume)
+                case TakeSnapshot(snapshot=snapshot) | RestoreSnapshot(snapshot=snapshot):
+                    current = _current_snapshot(tx, snapshot)
+                    if current is None:
+                        return
+                    if error is not None:
+                        tx.save_server_snapshot(replace(current, trouble=error))
+                        tx.add_event(narration.snapshot_trouble(current, error, at))
+                    elif isinstance(action, RestoreSnapshot):
+                        tx.save_server_snapshot(replace(current, restoring=False, trouble=None))
+                        tx.add_event(narration.restored(current, at))
+                    else:
+                        kept = replace(
+                            current, taken_at=done.taken_at, quiesced=done.quiesced, trouble=None
+                        )
+                        tx.save_server_snapshot(kept)
+                        tx.add_event(narration.taken(kept, at))
+
+    def _closed(self, tx: Transaction, action: FitVolumes, id: VolumeId) -> None:
+        """Free, if it is still this server's to let go and nothing was decided about the server since."""
+        at = self.world.clock.now()
+        server = tx.servers_among({action.server.id}).get(action.server.id)
+        volume = next((v for v in tx.volumes(server=action.server.id) if v.id == id), None)
+        if volume is None or not isinstance(volume.attachment, Detaching):
+            if volume is None:
+                tx.add_event(narration.taken_back(action.server, id, action.host, at))
+            return
+        if (
+            server is None
+            or server.generation != action.server.generation
+            or server.placement != Placed(action.host)
+        ):
+            return
+        free = volume.attachment.let_go(ClosedOnHost(server.id, action.host))
+        tx.save_volume(replace(volume, attachment=free, plugged=False))
+        tx.add_event(narration.detached(volume, server.name, at))
+
+    def _free_of_placeless(
+        self, servers: Sequence[Server], surroundings: Surroundings, lease: Lease
+    ) -> int:
+        """Servers that are on no host hold nothing open."""
+        waiting = [
+            server.id
+            for server in servers
+            if not isinstance(server.placement, Placed | Moving)
+            and surroundings.disks.leaving(server.id)
+        ]
+        if not waiting:
+            return 0
+        changes = 0
+        with self.store.write(lease) as tx:
+            for server in tx.servers_among(waiting).values():
+                if isinstance(server.placement, Placed | Moving):
+                    continue
+                for volume in tx.volumes(server=server.id):
+                    if isinstance(volume.attachment, Detaching):
+                        free = volume.attachment.let_go(RunsNowhere.of(server))
+                        tx.save_volume(replace(volume, attachment=free, plugged=False))
+                        at = self.world.clock.now()
+                        tx.add_event(narration.detached(volume, server.name, at))
+                        changes += 1
+        return changes
+
+    def _may_try(self, id: str) -> bool:
+        now = self.world.clock.monotonic()
+        return id not in self._under_way and now >= self._not_before.get(id, now)
+
+    def _begin(self, thing: _Thing, host: Host, surroundings: Surroundings) -> None:
+        work = self._work(thing, surroundings)
+
+        def task() -> None:
+            self._insist(thing)
+            work(self.world.driver(host))
+
+        self._under_way[thing.id] = (thing, self.world.submit(task))
+
+    def _work(self, thing: _Thing, surroundings: Surroundings) -> Callable[[HostDriver], None]:
+        if isinstance(thing, ServerSnapshot):
+            snapshot = surroundings.snapshot_spec(thing)
+            return lambda driver: driver.remove_snapshot(snapshot)
+        volume = surroundings.volume_spec(thing)
+        if thing.deleting:
+            return lambda driver: driver.remove_data_volume(volume)
+        return lambda driver: driver.ensure_data_volume(volume, self._source(thing, surroundings))
+
+    def _source(self, volume: Volume, surroundings: Surroundings) -> SnapshotDiskSpec | None:
+        if volume.source is None:
+            return None
+        with self.store.read() as tx:
+            snapshot = tx.server_snapshot(volume.source.snapshot)
+        return SnapshotDiskSpec(surroundings.snapshot_spec(snapshot), volume.source.volume)
+
+    def _insist(self, thing: _Thing) -> None:
+        with self.store.read() as tx:
+            current = _current(tx, thing)
+            if current is None or current.generation != thing.generation:
+                raise _Overtaken
+            if not self.leadership.still_held(tx):
+                raise _Overtaken
+
+    def _settle(self, lease: Lease) -> int:
+        changes = 0
+        for id, (thing, pending) in list(self._under_way.items()):
+            if not pending.done():
+                continue
+            del self._under_way[id]
+            try:
+                pending.result()
+            except _Overtaken:
+                continue
+            except Exception as error:  # one disk's trouble must not stop the care for the others
+                known = isinstance(error, DriverError | TimeoutError)
+                self._set_back(
+                    thing, str(error) if known else f"{type(error).__name__}: {error}", lease
+                )
+                continue
+            self._failures.pop(id, None)
+            self._not_before.pop(id, None)
+            try:
+                self._done(thing, lease)
+            except LostRace:
+                # The next tick does it again, and finds it done.
+                continue
+            changes += 1
+        return changes
+
+    def _done(self, thing: _Thing, lease: Lease) -> None:
+        at = self.world.clock.now()
+        with self.store.write(lease) as tx:
+            current = _current(tx, thing)
+            match current:
+                case None:
+                    return
+                case ServerSnapshot():
+                    tx.remove_server_snapshot(current.id)
+                    tx.add_event(narration.snapshot_removed(current, at))
+                    self._disturbed = True
+                case Volume() if thing.deleting:
+                    if isinstance(current.attachment, Unattached):
+                        tx.remove_volume(current.id)
+                        tx.add_event(narration.removed(current, at))
+                        self._disturbed = True
+                case Volume():
+                    tx.save_volume(replace(current, made=True, source=None, trouble=None))
+                    tx.add_event(narration.made(current, at))
+
+    def _set_back(self, thing: _Thing, why: str, lease: Lease) -> None:
+        times = self._failures[thing.id] = self._failures.get(thing.id, 0) + 1
+        wait = min(self.timings.retry_first * 2 ** (times - 1), self.timings.retry_most)
+        self._not_before[thing.id] = Seconds(self.world.clock.monotonic() + wait)
+        at = self.world.clock.now()
+        try:
+            with self.store.write(lease) as tx:
+                current = _current(tx, thing)
+                if current is None or current.trouble == why:
+                    return
+                if isinstance(current, Volume):
+                    tx.save_volume(replace(current, trouble=why))
+                    tx.add_event(narration.volume_trouble(current, why, at))
+                else:
+                    tx.save_server_snapshot(replace(current, trouble=why))
+                    tx.add_event(narration.snapshot_trouble(current, why, at))
+        except LostRace:
+            return
+
+
+def _current(tx: Snapshot, thing: _Thing) -> _Thing | None:
+    try:
+        if isinstance(thing, Volume):
+            return tx.volume(thing.id)
+        return tx.server_snapshot(thing.id)
+    except YuiError:
+        return None
+
+
+def _current_snapshot(tx: Transaction, snapshot: ServerSnapshot) -> ServerSnapshot | None:
+    current = _current(tx, snapshot)
+    return current if isinstance(current, ServerSnapshot) else None
+
+
+def _seen_plugged(server: Server, volume: Volume, observed: Listings) -> bool | None:
+    """Whether its server's host has it for the server; None where that host did not answer."""
+    match server.placement:
+        case Placed(host=host) if host in observed:
+            machine = observed[host].get(server.id)
+            return machine is not None and volume.id in machine.volumes
+        case _:
+            return None

@@ -1,0 +1,107 @@
+"""Carries out on a host what is to be done about one server's volumes and snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from control_plane.drivers.protocol import (
+    DriverError,
+    HostDriver,
+    HostUnreachable,
+    MovedOn,
+    ServerSpec,
+    SnapshotSpec,
+)
+from control_plane.drivers.world import Clock
+from control_plane.model.ids import VolumeId
+from control_plane.model.volume import ServerSnapshot
+from control_plane.model.workload import Server
+from control_plane.reconcile.disks import DiskAction, FitVolumes, RestoreSnapshot, TakeSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class DisksDone:
+    """What the host said of it: volumes that no hypervisor has open any more, and when a snapshot was
+    taken and whether nothing was being written just then."""
+
+    closed: frozenset[VolumeId] = frozenset()
+    taken_at: datetime | None = None
+    quiesced: bool = False
+
+
+NOTHING_DONE = DisksDone()
+
+
+class StillOpen(DriverError):
+    """Some of a server's volumes could not be given or taken; `done` is what could."""
+
+    def __init__(self, text: str, done: DisksDone) -> None:
+        super().__init__(text)
+        self.done = done
+
+
+def carry_out(
+    action: DiskAction,
+    driver: HostDriver,
+    spec: ServerSpec,
+    clock: Clock,
+    insist: Callable[[Server], None],
+) -> DisksDone:
+    """`insist` raises where the decision was overtaken. Raises StillOpen, DriverError."""
+    match action:
+        case FitVolumes():
+            return _fit(action, driver, spec, insist)
+        case TakeSnapshot(snapshot=snapshot, defined=defined):
+            if not defined:
+                driver.define(spec)
+            at = clock.now()
+            quiesced = driver.snapshot(spec, snapshot_spec(snapshot, spec))
+            return DisksDone(taken_at=at, quiesced=quiesced)
+        case RestoreSnapshot(snapshot=snapshot):
+            driver.restore_snapshot(spec, snapshot_spec(snapshot, spec))
+            return NOTHING_DONE
+
+
+def _fit(
+    action: FitVolumes, driver: HostDriver, spec: ServerSpec, insist: Callable[[Server], None]
+) -> DisksDone:
+    """One volume that can't be given or taken doesn't keep the others waiting."""
+    server = action.server
+    listed = server.generation if action.listed is None else action.listed
+    if action.listed is not None and not action.runs:
+        driver.define(spec)
+        listed = server.generation
+    troubles = []
+    for volume in spec.data_volumes if action.runs else ():
+        if volume.id not in action.give:
+            continue
+        insist(server)
+        try:
+            driver.attach(server.id, volume, listed)
+        except (HostUnreachable, MovedOn):
+            raise
+        except DriverError as error:
+            troubles.append(str(error))
+    closed = set()
+    for taken in sorted(action.take):
+        insist(server)
+        if driver.detach(server.id, taken, listed):
+            closed.add(taken)
+        else:
+            troubles.append(
+                f"the guest of server {server.name} still has volume {taken} open: unmount it there, or stop the server"
+            )
+    done = DisksDone(frozenset(closed))
+    if troubles:
+        raise StillOpen("; ".join(troubles), done)
+    return done
+
+
+def snapshot_spec(snapshot: ServerSnapshot, spec: ServerSpec) -> SnapshotSpec:
+    """A snapshot lies where its server's disks do. Raises DriverError where they have gone elsewhere."""
+    if snapshot.storage != spec.volume.pool:
+        raise DriverError(f"Snapshot {snapshot.id} is not on the storage of server {spec.id}")
+    disks = tuple(disk.volume for disk in snapshot.disks if disk.volume is not None)
+    return SnapshotSpec(snapshot.id, snapshot.storage, spec.volume.pool_path, disks)
