@@ -140,7 +140,8 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         break_glass_router,
         sign_in_router,
     ):
-        app.include_router(router)
+        # As they are: `include_router` would build each of them anew for this app, at the first request.
+        app.router.routes.extend(router.routes)
     answer_with_problems(app)
     describe_with_problems(app)
     # The last one added stands outermost.
