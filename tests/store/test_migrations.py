@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from control_plane.model.errors import YuiError
 from control_plane.store import Store
+from control_plane.store.migrate import revisions
 from control_plane.store.tables import metadata
 from tests.postgresql import PostgreSQL
 from tests.store import samples
@@ -30,6 +33,15 @@ def test_a_new_database_gets_exactly_the_tables_that_the_code_knows(
         )
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def test_the_migrations_follow_each_other_in_the_order_of_their_files() -> None:
+    config = Config()
+    config.set_main_option("script_location", "control_plane.store:migrations")
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    assert tuple(each.revision for each in reversed([*scripts.walk_revisions()])) == revisions()
+    assert scripts.get_heads() == [revisions()[-1]]
 
 
 def test_a_database_that_grew_from_the_first_yui_has_the_tables_of_a_new_one(
