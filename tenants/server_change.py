@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from control_plane.admission.leaving import refuse_leaving
 from control_plane.http.edge import Edge
 from control_plane.http.idempotency import OnceOnly, Remember
 from control_plane.http.principal import Principal
@@ -63,7 +64,9 @@ class Change:
         )
 
     def _find(self, tx: Transaction) -> Server:
-        return expect(find_server(tx, self._server, self._who.tenant), self._expected)
+        found = expect(find_server(tx, self._server, self._who.tenant), self._expected)
+        refuse_leaving(tx, found.tenant)
+        return found
 
     def _rehearse(
         self,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from control_plane.admission import move
+from control_plane.admission.leaving import refuse_leaving
 from control_plane.admission.standing import cannot
 from control_plane.drivers.protocol import DriverError, HostUnreachable, NoSuchServer
 from control_plane.drivers.world import World
@@ -61,6 +62,8 @@ def set_power(
             "は休止中です。休止を解除すると、空きのある場所で起動します",
         )
     stops = power is Power.STOPPED
+    if not stops:
+        refuse_leaving(tx, server.tenant)
     operation = _operation(SERVER_STOP if stops else SERVER_START, server, at)
     tx.put_operation(operation)
     if server.power is not power:

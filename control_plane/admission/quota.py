@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from control_plane.admission.leaving import refuse_leaving
 from control_plane.model.allotment import Capacity
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import RegionId
@@ -16,8 +17,10 @@ def check(tx: Transaction, region: RegionId, tenant: MunicipalityCode, asked: Ca
     """Call it before adding `asked` (for a resize: what it grows by) in the same transaction. Where
     two ask at the same time, one of them loses its race and counts again.
 
-    Raises `quota-exceeded` naming each resource with what is used, asked and allowed.
+    Raises `quota-exceeded` naming each resource with what is used, asked and allowed, and
+    `member-leaving`.
     """
+    refuse_leaving(tx, tenant)
     allotment = tx.claim_allotment(tenant, region)
     if allotment is None:
         return

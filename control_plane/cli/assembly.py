@@ -30,7 +30,7 @@ EPILOG = "Exit codes: 0 done · 1 refused, failed, or the answer is no · 2 the 
 _COMMANDS: Mapping[str, str] = {
     "pool": "pool:app",
     "host": "hosts:app",
-    "member": "members:app",
+    "member": "leaving:app",
     "quota": "quotas:app",
     "system": "system_life:app",
     "server": "server_life:app",

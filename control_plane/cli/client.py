@@ -93,6 +93,22 @@ class Api:
         except httpx.TransportError as error:
             raise _unreachable(self._url, error) from None
 
+    def parts(self, path: str, /, offset: int = 0, **query: object) -> Iterator[bytes]:
+        """A file's bytes from `offset` on, as they come."""
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        try:
+            with self._client.stream(
+                "GET", path, params=_params(query), headers=headers
+            ) as response:
+                if not response.is_success:
+                    response.read()
+                    _answer(response, self._url)
+                if offset and response.status_code != 206:
+                    raise answer_not_understood()
+                yield from response.iter_raw()
+        except httpx.TransportError as error:
+            raise _unreachable(self._url, error) from None
+
     def every(self, path: str, **query: object) -> list[dict[str, Any]]:
         """All items of a list, page after page."""
         items: list[dict[str, Any]] = []

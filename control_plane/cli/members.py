@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from control_plane.cli import leaving_messages as lm
 from control_plane.cli import messages as m
 from control_plane.cli.blueprints import warn_of_lacks
 from control_plane.cli.client import segment
@@ -242,6 +243,18 @@ def show(context: typer.Context, code: Code) -> None:
             (m.DECIDED_BY, member.decided_by or "-"),
             (m.REASON, member.reason or "-"),
         ]
+    )
+    session.screen.table(
+        [Column(lm.STEP), Column(lm.OF), Column(lm.DONE, "right"), Column(m.STATE)],
+        [
+            (
+                session.screen.text(lm.STEPS[step.name]),
+                step.of or "-",
+                f"{step.done:,}/{step.total:,}" if step.total or not step.ended else "-",
+                State("done" if step.ended else "-"),
+            )
+            for step in member.steps
+        ],
     )
 
 

@@ -25,7 +25,9 @@ from control_plane.model.membership import ApprovalRule
 
 if TYPE_CHECKING:
     from control_plane.drivers.world import World
+    from control_plane.journal.audit_signing import Signer
     from control_plane.store import Store
+    from tenants.leaving.export_directory import ExportDirectory
 
 
 def serve(
@@ -70,6 +72,12 @@ def serve(
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="The folder below which image files may be added.")
+    ] = None,
+    export_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder for what members take along when they leave; every control plane of the pool must see the same one. Without it nobody can leave."
+        ),
     ] = None,
     identity_providers: Annotated[
         Path | None,
@@ -167,6 +175,7 @@ def serve(
                 members,
                 images,
                 signer,
+                exports=export_dir,
                 approval=approval,
                 limits=RateLimits.for_members(member_requests) if member_requests else None,
                 providers=IdentityProviders.of(trusted, world.clock.now, world.clock.monotonic),
@@ -179,6 +188,7 @@ def serve(
                 keep_settled(store, world.clock),
                 keep_memberships(store, world.clock),
                 keep_told(store, world.clock, app.state.last_used),
+                _lead_out(store, world, app.state.membership.exports, signer),
             ]
             if signer is not None:
                 work.append(keep_signed(signer, _holder()))
@@ -221,6 +231,14 @@ def _reconcile(store: Store, world: World) -> Callable[[threading.Event], None]:
     from control_plane.reconcile import Controller  # noqa: PLC0415
 
     return lambda stopping: Controller(store, world, _holder()).run(stopping)
+
+
+def _lead_out(
+    store: Store, world: World, exports: ExportDirectory | None, signer: Signer | None
+) -> Callable[[threading.Event], None]:
+    from tenants.leaving.worker import Leaver, keep_leaving  # noqa: PLC0415
+
+    return keep_leaving(Leaver(store, world, exports, signer, _holder()))
 
 
 def _holder() -> str:

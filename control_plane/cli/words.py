@@ -45,6 +45,9 @@ STATES = {
     "hosted": Message("hosted", "参加中"),
     "rejected": Message("rejected", "却下"),
     "withdrawn": Message("withdrawn", "取り下げ"),
+    "leave-asked": Message("leave asked", "脱退申請中"),
+    "leaving": Message("leaving", "脱退手続き中"),
+    "left": Message("left", "脱退済み"),
     "yes": Message("yes", "はい"),
     "no": Message("no", "いいえ"),
 }

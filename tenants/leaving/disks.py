@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from control_plane.drivers.protocol import (
@@ -14,6 +15,7 @@ from control_plane.drivers.protocol import (
     VolumeSpec,
 )
 from control_plane.drivers.world import World
+from control_plane.journal.member_progress import is_off
 from control_plane.model.export import ExportedDisk
 from control_plane.model.host_health import Up
 from control_plane.model.ids import OperationId, ServerId, StoragePoolId
@@ -25,27 +27,63 @@ from tenants.leaving.export_directory import Earlier, Export
 from tenants.leaving.records import disk_path
 
 
+def wanted_disks(
+    tx: Snapshot, membership: Membership, operation: OperationId
+) -> dict[str, ExportedDisk]:
+    """Every disk that the member has, by its path in the export, as nothing of it was exported yet."""
+    code = membership.tenant.code
+    disks = [
+        ExportedDisk(operation, disk_path(server), code, server.id, build=server.disk_build)
+        for server in tx.servers(code)
+        if not server.deleting
+    ]
+    return {disk.path: disk for disk in disks}
+
+
+def as_noted(wanted: ExportedDisk, noted: ExportedDisk | None) -> bool:
+    """Whether what was noted is of that very disk."""
+    return noted is not None and (noted.server, noted.volume, noted.build) == (
+        wanted.server,
+        wanted.volume,
+        wanted.build,
+    )
+
+
 def disks_of(
     tx: Transaction, membership: Membership, operation: OperationId
 ) -> tuple[int, tuple[ExportedDisk, ...]]:
     """Every disk that the member has, as far as it was exported, with how many of the notes had to be
     made right: disks that came or went, or were made anew since."""
-    code = membership.tenant.code
     noted = {disk.path: disk for disk in tx.exported_disks(operation)}
-    changes = 0
-    for server in tx.servers(code):
-        if server.deleting:
-            continue
-        path = disk_path(server)
-        disk = noted.pop(path, None)
-        fresh = ExportedDisk(operation, path, code, server.id, build=server.disk_build)
-        if disk is None or disk.server != server.id or disk.build != server.disk_build:
-            tx.put_exported_disk(fresh)
-            changes += 1
-    for gone in noted.values():
-        tx.remove_exported_disk(gone)
-        changes += 1
-    return changes, tx.exported_disks(operation)
+    wanted = wanted_disks(tx, membership, operation)
+    fresh = [disk for path, disk in wanted.items() if not as_noted(disk, noted.get(path))]
+    gone = [disk for path, disk in noted.items() if path not in wanted]
+    for disk in fresh:
+        tx.put_exported_disk(disk)
+    for disk in gone:
+        tx.remove_exported_disk(disk)
+    return len(fresh) + len(gone), tx.exported_disks(operation)
+
+
+def is_exported(tx: Snapshot, membership: Membership) -> bool:
+    """Everything that the member has lies in its export as it is: nobody has started a server since,
+    and no disk has come, gone or been made anew."""
+    if membership.operation is None:
+        return False
+    noted = {disk.path: disk for disk in tx.exported_disks(membership.operation)}
+    wanted = wanted_disks(tx, membership, membership.operation)
+    return (
+        all(is_off(server) for server in tx.servers(membership.tenant.code))
+        and noted.keys() == wanted.keys()
+        and all(as_noted(disk, noted[path]) and noted[path].whole for path, disk in wanted.items())
+    )
+
+
+def forget_disks(tx: Transaction, operation: OperationId, servers: Collection[ServerId]) -> None:
+    """Whatever was exported of these servers is to be exported anew."""
+    for disk in tx.exported_disks(operation):
+        if disk.server in servers:
+            tx.remove_exported_disk(disk)
 
 
 @dataclass(slots=True)

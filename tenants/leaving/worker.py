@@ -22,6 +22,7 @@ from control_plane.model.export import ExportedDisk
 from control_plane.model.ids import OperationId
 from control_plane.model.membership import (
     Departing,
+    Exported,
     Leaving,
     Membership,
     MembershipState,
@@ -30,9 +31,9 @@ from control_plane.model.units import Seconds
 from control_plane.model.workload import Power, Server
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.timings import Timings
-from control_plane.store import Lease, LeaseLost, LostRace, Store, Transaction
+from control_plane.store import Lease, LeaseLost, LostRace, Store
 from tenants.leaving import telling
-from tenants.leaving.disks import DiskErrand, disks_of
+from tenants.leaving.disks import DiskErrand, disks_of, forget_disks, is_exported
 from tenants.leaving.export_directory import ExportDirectory, PartInUse, Spoiled, Written
 from tenants.leaving.records import member_of, write_records
 from tenants.leaving.removal import remove_next
@@ -92,6 +93,8 @@ class Leaver:
             match membership.standing:
                 case Leaving():
                     changes += self._lead_out(membership, membership.standing, lease)
+                case Exported():
+                    changes += self._watch(membership, lease)
                 case Departing() as departing:
                     changes += remove_next(
                         self.store,
@@ -122,6 +125,9 @@ class Leaver:
             with self.store.write(lease) as tx:
                 for server in turn:
                     tx.save_server(replace(server, power=Power.STOPPED))
+                if membership.operation is not None:
+                    # Should somebody have started one again: what was exported of it is out of date.
+                    forget_disks(tx, membership.operation, {server.id for server in turn})
                 stopped = dict.fromkeys([*leaving.stopped, *(server.id for server in turn)])
                 now = tx.membership(membership.tenant.code)
                 if isinstance(now.standing, Leaving):
@@ -139,6 +145,18 @@ class Leaver:
         if not missing and not self._busy(membership.operation):
             changed += self._begin_records(membership, membership.operation)
         return changed
+
+    def _watch(self, membership: Membership, lease: Lease) -> int:
+        """Nobody starts a server whose disk is exported; should somebody all the same, it is exported
+        again."""
+        with self.store.read() as tx:
+            if is_exported(tx, membership):
+                return 0
+        with self.store.write(lease) as tx:
+            now = tx.membership(membership.tenant.code)
+            if isinstance(now.standing, Exported):
+                move(tx, now, now.standing.export_again())
+        return 1
 
     def _begin(self, membership: Membership, disk: ExportedDisk, lease: Lease) -> int:
         key = (disk.operation, disk.path)
@@ -203,7 +221,7 @@ class Leaver:
             now = tx.membership(membership.tenant.code)
             if now.operation != membership.operation or not isinstance(now.standing, Leaving):
                 return
-            if not _unchanged(tx, now):
+            if not is_exported(tx, now):
                 return
             move(tx, now, now.standing.exported(at))
             tx.add_event(telling.exported(now, manifest, at))
@@ -242,11 +260,3 @@ def _next_to_stop(servers: Sequence[Server]) -> list[Server]:
         if all(is_off(other) or other.deleting for other in later):
             turn.append(server)
     return turn
-
-
-def _unchanged(tx: Transaction, membership: Membership) -> bool:
-    """Nobody has started a server since its disk was exported, and none has come."""
-    assert membership.operation is not None  # noqa: S101 — of a member that leaves
-    servers = tx.servers(membership.tenant.code)
-    changed, disks = disks_of(tx, membership, membership.operation)
-    return not changed and all(is_off(s) for s in servers) and all(d.whole for d in disks)

@@ -6,12 +6,15 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from control_plane.journal.audit_check import check
 from control_plane.model.ids import ServerId
+from control_plane.model.units import Seconds
+from control_plane.model.workload import Power
 from tenants.leaving.ovf import read
 from tests.api.conftest import MIKASA, UJI, problem_of
 from tests.tenants.leaving import REASON, STATEMENT, Town, town_in
@@ -139,6 +142,39 @@ def test_a_question_may_be_turned_down_with_a_reason(town: Town) -> None:
     operation = town.api.get(f"/v1/operations/{begun['id']}").json()
     assert operation["error"]["type"] == "leave-rejected"
     assert "in March" in operation["error"]["en"]
+
+
+def test_nothing_begins_for_a_member_that_leaves(town: Town) -> None:
+    town.leave()
+    server = town.servers(MIKASA)[0]
+    asked = [
+        ("POST", f"/v1/servers/{server['id']}/start", None),
+        ("POST", f"/v1/servers/{server['id']}/rebuild", {"image": "tiny"}),
+        ("POST", f"/v1/servers/{server['id']}/resize", {"flavor": "m1.large"}),
+        ("DELETE", f"/v1/servers/{server['id']}", None),
+        ("POST", "/v1/systems", {"blueprint": "library"}),
+    ]
+    for method, path, body in asked:
+        answer = town.admin.request(method, path, **({} if body is None else {"json": body}))
+        problem_of(answer, 409, "member-leaving")
+    assert {server["status"] for server in town.servers(MIKASA)} == {"stopped"}
+
+
+def test_a_server_that_was_started_all_the_same_is_stopped_and_exported_anew(town: Town) -> None:
+    begun = town.leave()
+    system = f"m{MIKASA}-facility-booking"
+    id = next(ServerId(s["id"]) for s in town.servers(MIKASA) if s["system"] == system)
+    with town.api.store.write() as tx:
+        tx.save_server(replace(tx.server(id), power=Power.RUNNING))
+    while not town.api.world.answering(id):
+        town.controller.tick()
+        town.api.world.clock.sleep(Seconds(5))
+    town.api.world.write_note(id, "written late")
+    town.look()
+    assert town.member()["stage"] == "exporting"
+    town.until(lambda: town.member()["stage"] == "to-be-confirmed")
+    folder = town.exports.root / MIKASA / begun["id"] / "systems" / system
+    assert b"written late" in (folder / f"{system}-application.qcow2").read_bytes()
 
 
 def test_progress_is_told_step_by_step(town: Town) -> None:
