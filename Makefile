@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; `make setup` alone does only that.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast static up down bench bench-api openapi fuzz-api locks clean
+.PHONY: help setup demo test test-fast test-thorough static up down bench bench-api openapi fuzz-api locks clean
 
 # Tests start Python a few hundred times: compiling everything each time would take minutes.
 unexport PYTHONDONTWRITEBYTECODE
@@ -57,6 +57,10 @@ bench-api: setup
 # The description of the API as a file; a test compares the two.
 openapi: setup
 	@$(PY) -m control_plane.openapi_file
+
+# What is drawn at random, forty times as much of it: for a night, or before a release.
+test-thorough: setup
+	YUI_THOROUGHNESS=40 YUI_FUZZ_CASES=10000 $(BIN)/pytest -m 'not hypervisor' --timeout 7200 --numprocesses 2
 
 # Ten thousand requests drawn from that description.
 fuzz-api: setup

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.api.conftest import Api
+from tests.thoroughness import examples
 
 anything = st.recursive(
     st.none()
@@ -36,7 +37,9 @@ FIELDS = {
 
 @pytest.mark.parametrize("path", sorted(FIELDS))
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(15),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_any_body_is_answered_without_a_fault(untouched_api: Api, path: str, data: Any) -> None:

@@ -21,6 +21,7 @@ from images.judgement import Declared, Judged, judge
 from images.standard import STANDARD
 from tests.images import disks
 from tests.images.guest import need
+from tests.thoroughness import examples
 
 ALL = Declared(virtio=True, no_cloud=True, serial_console=True, no_host_pinning=True)
 BUILT_IN = "kernel/drivers/char/hw_random/virtio-rng.ko\n"
@@ -308,7 +309,9 @@ def test_a_file_system_that_lies_about_itself_keeps_the_guest_unknown(tmp_path: 
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(head=st.binary(max_size=3000), gpt=st.booleans())
 def test_no_bytes_make_the_reader_of_partition_tables_fail(head: bytes, gpt: bool) -> None:
@@ -322,7 +325,9 @@ def test_no_bytes_make_the_reader_of_partition_tables_fail(head: bytes, gpt: boo
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(content=st.binary(max_size=400), cpio=st.booleans())
 def test_no_bytes_make_the_reader_of_archives_fail(

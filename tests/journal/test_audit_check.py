@@ -25,6 +25,7 @@ from tests.journal.trails import (
     without_end,
 )
 from tests.journal.trails import documents as documents_of
+from tests.thoroughness import examples
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +265,7 @@ def changed_leaf(value, data):
     return "x" if value is None else None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(tenants=TENANTS, data=st.data())
 def test_any_single_change_of_any_trail_is_found(growing, tenants, data):
     """Of entries alone: nothing signs the lines, and the heads are those of the honest trail."""
@@ -293,7 +294,7 @@ def test_any_single_change_of_any_trail_is_found(growing, tenants, data):
     assert kinds(edited), json.dumps(edited[at], ensure_ascii=False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(tenants=TENANTS, data=st.data())
 def test_no_change_is_hidden_by_chaining_the_trail_anew(growing, tenants, data):
     honest = growing(tenants)

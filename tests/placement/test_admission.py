@@ -20,11 +20,12 @@ from control_plane.placement import (
 from tests.placement import pools
 from tests.placement.executor import trouble
 from tests.placement.exhaustive import admissible
+from tests.thoroughness import examples
 
 thorough = settings(
     derandomize=True,
     deadline=None,
-    max_examples=70,
+    max_examples=examples(25),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

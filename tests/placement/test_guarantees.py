@@ -27,6 +27,7 @@ from control_plane.placement import (
 )
 from control_plane.placement.holdings import capacity_of, used
 from tests.placement import pools
+from tests.thoroughness import examples
 
 GIB = 1024
 OWNERS = ("012220", "262048")
@@ -180,7 +181,7 @@ def certified(ledger: Ledger) -> Ledger:
 @settings(
     derandomize=True,
     deadline=None,
-    max_examples=60,
+    max_examples=examples(25),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(st.data())

@@ -12,11 +12,12 @@ from control_plane.placement import Plan, Proof, Refusal, apply, check, plan_mov
 from tests.placement import pools
 from tests.placement.executor import trouble
 from tests.placement.exhaustive import movable
+from tests.thoroughness import examples
 
 thorough = settings(
     derandomize=True,
     deadline=None,
-    max_examples=50,
+    max_examples=examples(20),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 

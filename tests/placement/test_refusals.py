@@ -24,11 +24,12 @@ from control_plane.placement import (
 )
 from tests.placement import pools
 from tests.placement.test_admission import requests
+from tests.thoroughness import examples
 
 thorough = settings(
     derandomize=True,
     deadline=None,
-    max_examples=60,
+    max_examples=examples(25),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

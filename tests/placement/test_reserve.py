@@ -7,6 +7,7 @@ from control_plane.model.ledger import Standing
 from control_plane.placement import reserve
 from tests.placement import pools
 from tests.placement.executor import domains
+from tests.thoroughness import examples
 
 
 def region_of_three():
@@ -43,7 +44,7 @@ def test_an_empty_region_costs_nothing():
     assert reserve(pools.region([])).hosts_worth == 0.0
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=examples(25))
 @given(pools.certified_regions())
 def test_no_death_brings_a_host_more_than_it_keeps(ledger):
     kept = reserve(ledger).by_host

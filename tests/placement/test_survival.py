@@ -10,11 +10,12 @@ from control_plane.placement import Plan, Proof, apply, check, plan_admission, r
 from tests.placement import pools
 from tests.placement.executor import domains, trouble
 from tests.placement.exhaustive import coverable
+from tests.thoroughness import examples
 
 thorough = settings(
     derandomize=True,
     deadline=None,
-    max_examples=120,
+    max_examples=examples(40),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -30,6 +30,7 @@ from control_plane.pool_file import (
     to_json,
     to_yaml,
 )
+from tests.thoroughness import examples
 
 names = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=20).map(
     lambda text: unicodedata.normalize("NFC", text)
@@ -143,7 +144,7 @@ def test_what_is_written_reads_back_equal(description):
 
 
 @given(descriptions(), descriptions())
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 def test_a_difference_names_exactly_what_was_added_and_removed(before, after):
     assert compare(before, before) == ()
     changes = compare(before, after)
@@ -176,7 +177,7 @@ def told(read, given):
 
 
 @given(st.text() | yamlish)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(100))
 def test_no_text_raises_anything_but_a_told_mistake(text):
     error = told(lambda text: parse(text, "pool.yaml"), text)
     if error is not None:
@@ -222,7 +223,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(keys, values, max_size=4))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(100))
 def test_no_json_raises_anything_but_a_told_mistake(body):
     error = told(from_json, body)
     if error is not None:

@@ -18,9 +18,10 @@ from control_plane.model.workload import Moving, Placed, Placement, Power, Seen,
 from control_plane.store import IdempotentAnswer, Store
 from tests.store import samples
 from tests.store.samples import NOON, host_id
+from tests.thoroughness import examples
 
 _one_store = settings(
-    max_examples=40,
+    max_examples=examples(15),
     deadline=None,
     # The same store serves all examples: each writes over the one before.
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -17,6 +17,7 @@ from control_plane.drivers.fencing import LeaseFencer, LeaseWatch
 from control_plane.drivers.world import FenceFailed
 from control_plane.model.units import Seconds
 from tests.drivers.fencing.samples import HandClock, a_host, lease_block
+from tests.thoroughness import examples
 
 WATCHDOG, TTL, MARGIN = 10.0, 12.0, 2.0
 
@@ -56,7 +57,7 @@ def play(renewals: list[Renewal]) -> tuple[list[tuple[float, int]], float]:
     return visible, petted + WATCHDOG
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(60))
 @given(renewals=RENEWALS, looks=st.lists(times(9.0), min_size=1, max_size=30))
 @example(
     # The worst case: a pet that comes as late as it can after the last renewal that is seen.
