@@ -1,13 +1,16 @@
-"""Joining, as the paper for members shows it, is typed by two persons."""
+"""Joining and leaving, as the paper for members shows it, is typed by two persons."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +41,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     approver = folder / "approver.token"
     described = ("--name", "tiny", "--version", "1", "--provenance", "a test")
     first = ("--first-approver-token", str(approver))
-    with served(folder, *first, approval="two-persons") as running:
+    exports = ("--export-dir", str(folder / "exports"))
+    with served(folder, *first, *exports, approval="two-persons") as running:
         assert running.yui("pool", "apply", str(running.pool_file)).returncode == 0
         added = running.yui("image", "add", "tiny.raw", *described, *DECLARED)
         assert added.returncode == 0, added.stderr
@@ -53,6 +57,11 @@ def _until(so: Callable[[], bool]) -> None:
         time.sleep(0.3)
 
 
+def state_of(two: Two) -> dict[str, Any]:
+    shown: dict[str, Any] = json.loads(two.operator("member", "show", "012220", "--json").stdout)
+    return shown
+
+
 def test_every_command_of_joining_does_what_it_says_with_the_right_persons_token(two: Two) -> None:
     shown = commands("Joining")
     assert len(shown) >= 9
@@ -64,7 +73,7 @@ def test_every_command_of_joining_does_what_it_says_with_the_right_persons_token
         ended = two.approver(*words) if second else two.operator(*words)
         assert ended.returncode == 0, f"{text}\n{ended.stderr}"
         assert ended.stdout.strip(), text
-    _until(lambda: "hosted" in two.operator("member", "show", "012220").stdout)
+    _until(lambda: state_of(two)["state"] == "hosted")
 
 
 def test_whoever_applied_and_waits_sees_the_approval_and_the_end(two: Two) -> None:
@@ -88,3 +97,37 @@ def test_whoever_applied_and_waits_sees_the_approval_and_the_end(two: Two) -> No
     assert "Waiting for another person to approve" in err
     assert "012289 is approved" in err
     assert "012289 has joined: 1 of 1" in out
+
+
+def test_every_command_of_leaving_does_what_it_says_until_the_member_has_left(
+    two: Two, tmp_path: Path
+) -> None:
+    _until(lambda: state_of(two)["state"] == "hosted")
+    admin = tmp_path / "admin.token"
+    issued = ("--label", "鈴木", "--tenant", "012220", "--out", str(admin))
+    assert two.operator("token", "create", *issued).returncode == 0
+
+    shown = commands("Leaving")
+    assert len(shown) >= 9
+    for text in shown:
+        words = [str(tmp_path / word) if word == "export" and before == "--to" else word
+                 for before, word in pairwise(["", *shlex.split(text)[1:]])]  # fmt: skip
+        if words[1] == "export":
+            _until(lambda: state_of(two)["stage"] == "to-be-confirmed")
+        if words[1] == "approve-leave":
+            assert "members.approve" in two.operator(*words).stderr
+            ended = two.approver(*words)
+        elif words[1] == "confirm-export":
+            assert "own word" in two.operator(*words).stderr
+            ended = two.served.yui(*words, env={"YUI_TOKEN_FILE": str(admin)})
+        else:
+            ended = two.operator(*words)
+        assert ended.returncode == 0, f"{text}\n{ended.stderr}"
+        assert ended.stdout.strip(), text
+    check = ["sha256sum", "--quiet", "-c", "SHA256SUMS"]
+    subprocess.run(check, cwd=tmp_path / "export", check=True)
+    audit = tmp_path / "export/audit/audit.jsonl"
+    assert two.operator("audit", "verify", str(audit)).returncode == 0
+    _until(lambda: state_of(two)["state"] == "left")
+    assert "012220" not in two.operator("member", "list").stdout
+    assert "were not encrypted by Yui" in two.operator("events", "--json").stdout
