@@ -83,9 +83,8 @@ class Api:
 
     def lines(self, path: str, **query: object) -> Iterator[bytes]:
         """What GET answers, line after line as it comes, each with its newline."""
-        params = {name: _text(value) for name, value in query.items() if value is not None}
         try:
-            with self._client.stream("GET", path, params=params) as response:
+            with self._client.stream("GET", path, params=_params(query)) as response:
                 if not response.is_success:
                     response.read()
                     _answer(response, self._url)
@@ -163,14 +162,9 @@ class Api:
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        params = {
-            name: [_text(each) for each in value] if isinstance(value, list) else _text(value)
-            for name, value in query.items()
-            if value is not None
-        }
         key = {} if method == "GET" else {"Idempotency-Key": str(uuid.uuid4())}
         request = self._client.build_request(
-            method, path, params=params, json=body, headers={**key, **(headers or {})}
+            method, path, params=_params(query), json=body, headers={**key, **(headers or {})}
         )
         return self._send(lambda: self._client.send(request))
 
@@ -198,6 +192,14 @@ def _whole_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield from (line + b"\n" for line in whole)
     if rest:
         yield rest
+
+
+def _params(query: Mapping[str, object]) -> dict[str, str | list[str]]:
+    return {
+        name: [_text(each) for each in value] if isinstance(value, list) else _text(value)
+        for name, value in query.items()
+        if value is not None
+    }
 
 
 def _text(value: object) -> str:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from control_plane.cli import messages as m
-from control_plane.cli.operations import patiently
+from control_plane.cli.client import ApiProblem, answer_not_understood
+from control_plane.cli.exit_codes import ExitCode, exit_code_of
+from control_plane.cli.options import TenantFilter
 from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.session import Session, read, session_of
 from control_plane.journal.models import EventOut, Events
+from control_plane.model.errors import YuiError
+from control_plane.model.operation import Severity
 
 _PAGE = 1000
-_WAIT = 25
-"""Seconds that one request waits for something to happen."""
+_PATIENCE = 120.0
+"""Seconds for which the API may be away while events are followed: another control plane needs this
+long at most to take over."""
 
 
 def events(
@@ -27,32 +35,73 @@ def events(
     limit: Annotated[
         int, typer.Option(help="The newest this many of what has happened.", min=1, max=100_000)
     ] = 50,
+    tenant: TenantFilter = None,
+    severity: Annotated[
+        list[Severity] | None,
+        typer.Option(help="Only events of this severity; may be given again."),
+    ] = None,
 ) -> None:
     """Show what happened. With --follow and --json: one JSON document a line."""
     session = session_of(context)
-    documents, after = _newest(session, after, limit)
+    chosen = {"tenant": tenant, "severity": [each.value for each in severity or []] or None}
+    documents, after = _newest(session, after, limit, chosen)
     if not follow:
         _show(session, documents)
         return
     for document in documents:
         _show_line(session, document)
+    for document in _following(session, after, chosen):
+        _show_line(session, document)
+
+
+def _following(
+    session: Session, after: int, chosen: Mapping[str, object]
+) -> Iterator[dict[str, Any]]:
+    """Events behind `after` as they happen, for ever; the stream is asked for again where it breaks.
+    Raises what the API refuses, and once the API has been away for `_PATIENCE`."""
+    give_up, told = time.monotonic() + _PATIENCE, False
     while True:
-        page = read(Events, patiently(session, "/v1/events", after=after, wait=_WAIT))
-        for event in page.items:
-            _show_line(session, event.model_dump(mode="json"))
-        after = max(after, page.next)
+        try:
+            lines = session.api.lines("/v1/events/stream", after=after, **chosen)
+            for document in _documents(lines):
+                yield document
+                after = read(EventOut, document).sequence
+                give_up, told = time.monotonic() + _PATIENCE, False
+            # It ends in good order where the control plane does.
+            time.sleep(1)
+        except YuiError as error:
+            gone = exit_code_of(error) is ExitCode.UNREACHABLE or error.status == 500
+            if (isinstance(error, ApiProblem) and not gone) or time.monotonic() > give_up:
+                raise
+            if not told:
+                session.screen.note(m.API_AWAY)
+                told = True
+            time.sleep(1)
 
 
-def _newest(session: Session, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+def _documents(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    """The data of server-sent events. Each stands on one line."""
+    for line in lines:
+        name, _, value = line.rstrip(b"\r\n").partition(b": ")
+        if name == b"data":
+            try:
+                document = json.loads(value)
+            except ValueError:
+                raise answer_not_understood() from None
+            yield document
+
+
+def _newest(
+    session: Session, after: int, limit: int, chosen: Mapping[str, object]
+) -> tuple[list[dict[str, Any]], int]:
     """The newest `limit` events behind `after`, oldest first, and the number behind which new ones
     come."""
     pages: list[list[dict[str, Any]]] = []
     before: int | None = None
     missing, end = limit, after
     while missing > 0:
-        answer = session.api.get(
-            "/v1/events", newest=True, after=after, before=before, limit=min(missing, _PAGE)
-        )
+        part = {"after": after, "before": before, "limit": min(missing, _PAGE)}
+        answer = session.api.get("/v1/events", newest=True, **part, **chosen)
         page = read(Events, answer)
         end = max(end, page.next)
         pages.append([event.model_dump(mode="json") for event in page.items])

@@ -16,6 +16,7 @@ from control_plane.cli.output import Column, State, gib, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.journal.models import OperationOut
 from control_plane.model.errors import YuiError
+from control_plane.model.pool import Duty
 from control_plane.pool.models import DrainPlan, FenceAccepted, HostOut
 
 app = typer.Typer(no_args_is_help=True, help="Hosts: look, drain, return, fence.")
@@ -29,10 +30,17 @@ class FenceMethod(StrEnum):
 
 
 @app.command("list")
-def list_(context: typer.Context, region: RegionFilter = None) -> None:
+def list_(
+    context: typer.Context,
+    region: RegionFilter = None,
+    health: Annotated[
+        str | None, typer.Option(help="Only hosts that are so at the moment, such as suspect.")
+    ] = None,
+    duty: Annotated[Duty | None, typer.Option(help="Only hosts with this duty.")] = None,
+) -> None:
     """List the hosts with their health and what they carry."""
     session = session_of(context)
-    documents = session.api.every("/v1/hosts", region=region)
+    documents = session.api.every("/v1/hosts", region=region, health=health, duty=duty)
     if session.screen.json:
         session.screen.data(documents)
         return

@@ -10,11 +10,12 @@ import typer
 from control_plane.cli import messages as m
 from control_plane.cli.client import ApiProblem, segment
 from control_plane.cli.exit_codes import ExitCode, exit_code_of
-from control_plane.cli.options import Wait
+from control_plane.cli.options import TenantFilter, Wait
 from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.journal.models import OperationOut
 from control_plane.model.errors import YuiError
+from control_plane.model.operation import OperationState
 
 app = typer.Typer(no_args_is_help=True, help="Changes in progress.")
 
@@ -29,10 +30,14 @@ _LOOK_EVERY = 2
 def list_(
     context: typer.Context,
     limit: Annotated[int, typer.Option(help="The newest this many.", min=1, max=1000)] = 20,
+    tenant: TenantFilter = None,
+    state: Annotated[
+        OperationState | None, typer.Option(help="Only operations that are so at the moment.")
+    ] = None,
 ) -> None:
     """List the newest operations."""
     session = session_of(context)
-    document = session.api.get("/v1/operations", limit=limit)
+    document = session.api.get("/v1/operations", limit=limit, tenant=tenant, state=state)
     documents = document.get("items", [])
     if session.screen.json:
         session.screen.data(documents)

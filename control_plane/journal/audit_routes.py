@@ -5,20 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from control_plane.http.auth import needs
 from control_plane.http.edge import AtHand
+from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, Json, listed, written
 from control_plane.http.paging import Limit
 from control_plane.http.principal import Principal
 from control_plane.journal.audit_export import export
 from control_plane.journal.audit_signing import Signer
-from control_plane.journal.models import Audit, AuditHeadOut, AuditHeads, AuditKeyOut, AuditOut
+from control_plane.journal.models import Audit, AuditHeadOut, AuditHeads, AuditKeyOut
 from control_plane.journal.routes import After, Before, Newest
 from control_plane.model.access import Permission
 from control_plane.model.audit_chain import ALL, AuditRecord, chain_of
 from control_plane.model.errors import YuiError
+from control_plane.store import Snapshot
 
 router = APIRouter(prefix="/v1/audit", tags=["journal"])
 
@@ -38,8 +40,8 @@ Until = Annotated[
 ]
 
 
-@router.get("")
-def read_audit(
+@router.get("", response_model=Audit, responses=LIST_ANSWERS)
+async def read_audit(
     who: Reader,
     edge: AtHand,
     *,
@@ -48,19 +50,25 @@ def read_audit(
     before: Before = None,
     newest: Newest = False,
     limit: Limit = 100,
-) -> Audit:
+    if_none_match: IfNoneMatch = None,
+) -> Response:
     """What was done by whom, and what was refused to whom, oldest first; a member's token gets what
     concerns that member, without the hardware behind it."""
     name = _chain(who, chain)
-    with edge.store.read() as tx:
+
+    def page(tx: Snapshot) -> bytes:
         one_more = tx.audit_records(after, limit + 1, name, before=before, newest=newest)
-    records = one_more[-limit:] if newest else one_more[:limit]
-    items = [_out(record, name, with_hardware=who.sees_hardware) for record in records]
-    return Audit(
-        items=items,
-        next=items[-1].sequence if items else after,
-        previous=items[0].sequence if newest and len(one_more) > limit else None,
-    )
+        records = one_more[-limit:] if newest else one_more[:limit]
+        items = [_row(record, name, with_hardware=who.sees_hardware) for record in records]
+        return written(
+            {
+                "items": items,
+                "next": items[-1]["sequence"] if items else after,
+                "previous": items[0]["sequence"] if newest and len(one_more) > limit else None,
+            }
+        )
+
+    return listed(await edge.look(page), if_none_match)
 
 
 @router.get("/heads")
@@ -137,20 +145,20 @@ def _utc(at: datetime | None) -> datetime | None:
         ) from None
 
 
-def _out(record: AuditRecord, chain: str, *, with_hardware: bool) -> AuditOut:
+def _row(record: AuditRecord, chain: str, *, with_hardware: bool) -> Json:
+    """An `AuditOut`. What somebody spoiled is shown as it stands."""
     said: dict[str, Any] = dict(record.document)
     hardware = dict(_object(record.hardware) or {}) if with_hardware else {}
     hardware.pop("salt", None)
-    return AuditOut.model_validate(
-        {
-            **said,
-            "fields": _object(said["fields"]),
-            "hardware": hardware or None,
-            "position": record.position,
-            "hash": record.hash,
-            "sequence": record.sequence if chain == ALL else record.position,
-        }
-    )
+    return {
+        **said,
+        "fields": _object(said["fields"]),
+        "hardware": hardware or None,
+        "chain": record.chain,
+        "position": record.position,
+        "hash": record.hash,
+        "sequence": record.sequence if chain == ALL else record.position,
+    }
 
 
 def _object(value: object) -> dict[str, Any] | None:

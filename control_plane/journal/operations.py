@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 
+from control_plane.http.listing import Json
+from control_plane.http.principal import Principal
 from control_plane.journal.models import OperationOut
 from control_plane.model.ids import OperationId
 from control_plane.model.operation import Operation
@@ -35,6 +37,22 @@ def operation_out(operation: Operation, *, with_hardware: bool = False) -> Opera
         updated_at=operation.updated_at,
         error=None if operation.error is None else _error(operation.error, with_hardware),
     )
+
+
+def operation_row(operation: Operation, who: Principal) -> Json:
+    """An `OperationOut` of what `who` may read of it."""
+    return {
+        "id": operation.id,
+        "kind": operation.kind,
+        "subject": operation.subject,
+        "tenant": operation.tenant,
+        "state": operation.state.value,
+        "done": operation.done,
+        "total": operation.total,
+        "created_at": operation.created_at,
+        "updated_at": operation.updated_at,
+        "error": None if operation.error is None else _error(operation.error, who.sees_hardware),
+    }
 
 
 def _error(error: Mapping[str, object], with_hardware: bool) -> dict[str, object]:

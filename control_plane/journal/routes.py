@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from control_plane.http.auth import needs
-from control_plane.http.bounds import Name
+from control_plane.http.bounds import CodeText, Name
 from control_plane.http.edge import AtHand
-from control_plane.http.paging import Limit, Page
+from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, Json, listed, written
+from control_plane.http.paging import Cursor, Limit, Page, behind, cursor_to
 from control_plane.http.principal import Principal
-from control_plane.journal.models import EventOut, Events, OperationOut
-from control_plane.journal.operations import operation_out
+from control_plane.journal.models import Events, OperationOut
+from control_plane.journal.operations import operation_out, operation_row
 from control_plane.journal.progress import progress, settle
 from control_plane.model.access import Permission
 from control_plane.model.ids import OperationId
-from control_plane.model.operation import Event, Operation, OperationState
+from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.units import Seconds
 from control_plane.store import Snapshot
 
@@ -38,8 +39,15 @@ Newest = Annotated[
     bool, Query(description="The last `limit` of them rather than the first; still oldest first.")
 ]
 
+OfMember = Annotated[
+    CodeText | None, Query(description="Only what concerns this member, by its municipality code.")
+]
+Severities = Annotated[
+    list[Severity] | None, Query(max_length=3, description="Only events of these severities.")
+]
 
-@router.get("/events")
+
+@router.get("/events", response_model=Events, responses=LIST_ANSWERS)
 async def read_events(
     who: Annotated[Principal, needs(Permission.EVENTS_READ)],
     edge: AtHand,
@@ -47,40 +55,68 @@ async def read_events(
     after: After = 0,
     before: Before = None,
     newest: Newest = False,
+    tenant: OfMember = None,
+    severity: Severities = None,
     wait: Wait = 0,
     limit: Limit = 100,
-) -> Events:
-    """Events behind number `after`, oldest first; a member's token gets its own alone, without the
-    hardware behind them."""
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Events behind number `after`, oldest first; a member's token gets its own alone, under numbers of
+    their own and without the hardware behind them."""
 
     def found(tx: Snapshot) -> tuple[Event, ...] | None:
-        return tx.events(after, limit + 1, who.tenant, before=before, newest=newest) or None
+        chosen = tx.events(
+            after,
+            limit + 1,
+            who.tenant,
+            before=before,
+            newest=newest,
+            about=tenant,
+            severities=severity or (),
+        )
+        return chosen or None
 
     one_more = await edge.watch.until(found, Seconds(wait)) or ()
     events = one_more[-limit:] if newest else one_more[:limit]
-    return Events(
-        items=[event_out(e if who.sees_hardware else e.for_member()) for e in events],
-        next=events[-1].sequence if events else after,
-        previous=events[0].sequence if newest and len(one_more) > limit else None,
-    )
+    document = {
+        "items": [event_row(event, who) for event in events],
+        "next": events[-1].sequence if events else after,
+        "previous": events[0].sequence if newest and len(one_more) > limit else None,
+    }
+    return listed(written(document), if_none_match)
 
 
-@router.get("/operations")
-def read_operations(
+@router.get("/operations", response_model=Page[OperationOut], responses=LIST_ANSWERS)
+async def read_operations(
     who: Annotated[Principal, needs(Permission.OPERATIONS_READ)],
     edge: AtHand,
+    *,
+    tenant: OfMember = None,
+    state: Annotated[
+        OperationState | None, Query(description="Only operations that are so at the moment.")
+    ] = None,
     limit: Limit = 100,
-    cursor: Name | None = None,
-) -> Page[OperationOut]:
-    """Newest first."""
-    with edge.store.read() as tx:
-        after = None if cursor is None else OperationId(cursor)
-        found = tx.operations(who.tenant, limit + 1, after)
-        shown = [
-            operation_out(progress(tx, operation), with_hardware=who.sees_hardware)
-            for operation in found[:limit]
-        ]
-    return Page[OperationOut](items=shown, next=shown[-1].id if len(found) > limit else None)
+    cursor: Cursor = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Newest first, in pages; a member's token gets its own alone."""
+    name = behind(cursor)
+
+    def page(tx: Snapshot) -> bytes:
+        found = tx.operations(
+            who.tenant,
+            limit + 1,
+            None if name is None else OperationId(name),
+            state=state,
+            about=tenant,
+        )
+        shown = [progress(tx, operation) for operation in found[:limit]]
+        # One that has ended and was not written down as such yet is not what was asked for.
+        rows = [operation_row(o, who) for o in shown if state in (None, o.state)]
+        following = cursor_to(found[limit - 1].id) if len(found) > limit else None
+        return written({"items": rows, "next": following})
+
+    return listed(await edge.look(page), if_none_match)
 
 
 @router.get("/operations/{operation_id}")
@@ -108,15 +144,17 @@ async def read_operation(
     return operation_out(operation, with_hardware=who.sees_hardware)
 
 
-def event_out(event: Event) -> EventOut:
-    return EventOut(
-        sequence=event.sequence,
-        kind=event.kind,
-        subject=event.subject,
-        at=event.at,
-        severity=event.severity.value,
-        en=event.en,
-        ja=event.ja,
-        tenant=event.tenant,
-        fields=None if event.fields is None else dict(event.fields),
-    )
+def event_row(event: Event, who: Principal) -> Json:
+    """An `EventOut` of what `who` may read of it."""
+    shown = event if who.sees_hardware else event.for_member()
+    return {
+        "sequence": shown.sequence,
+        "kind": shown.kind,
+        "subject": shown.subject,
+        "at": shown.at,
+        "severity": shown.severity.value,
+        "en": shown.en,
+        "ja": shown.ja,
+        "tenant": shown.tenant,
+        "fields": None if shown.fields is None else dict(shown.fields),
+    }

@@ -21,9 +21,9 @@ from control_plane.http.streaming import (
     message,
     still_known,
 )
-from control_plane.journal.operations import operation_out
+from control_plane.journal.operations import operation_row
 from control_plane.journal.progress import progress, settle
-from control_plane.journal.routes import After, event_out
+from control_plane.journal.routes import After, OfMember, Severities, event_row
 from control_plane.model.access import Permission
 from control_plane.model.ids import OperationId
 from control_plane.model.operation import Event, Operation, OperationState
@@ -52,14 +52,24 @@ async def stream_events(
     *,
     after: After = 0,
     last_event_id: LastEventId = None,
+    tenant: OfMember = None,
+    severity: Severities = None,
     seconds: ForSeconds = None,
 ) -> Stream:
     """Events behind number `after`, or behind `Last-Event-ID`, as they happen; a member's token gets its
-    own alone. Each has its sequence as `id` and an event of the list as `data`; a comment comes where
-    nothing happens."""
+    own alone, under numbers of their own. Each has its number as `id` and an event of the list as
+    `data`; a comment comes where nothing happens."""
     begin = after if last_event_id is None else int(last_event_id)
     limit = math.inf if seconds is None else current_time() + seconds
-    messages = _events(edge, who, begin, still_known(request), limit)
+
+    def next_behind(number: int) -> Callable[[Snapshot], Sequence[Event] | None]:
+        def found(tx: Snapshot) -> Sequence[Event] | None:
+            chosen = severity or ()
+            return tx.events(number, _AT_ONCE, who.tenant, about=tenant, severities=chosen) or None
+
+        return found
+
+    messages = _events(edge, who, begin, next_behind, still_known(request), until=limit)
     return Stream(messages, edge.streams.one(who))
 
 
@@ -88,16 +98,15 @@ async def _events(
     edge: Edge,
     who: Principal,
     behind: int,
+    next_behind: Callable[[int], Callable[[Snapshot], Sequence[Event] | None]],
     known: Callable[[], Awaitable[bool]],
+    *,
     until: float,
 ) -> AsyncIterator[bytes]:
     yield HEARTBEAT
 
-    def condition_behind(number: int) -> Callable[[Snapshot], Sequence[Event] | None]:
-        return lambda tx: tx.events(number, _AT_ONCE, who.tenant) or None
-
     while not edge.watch.stopped and current_time() < until:
-        events = await _next(edge, condition_behind(behind), until)
+        events = await _next(edge, next_behind(behind), until)
         if not await known():
             return
         for event in events or ():
@@ -152,10 +161,8 @@ async def _settled(edge: Edge, operation: Operation) -> Operation:
 
 
 def _event(event: Event, who: Principal) -> bytes:
-    shown = event_out(event if who.sees_hardware else event.for_member())
-    return message("event", shown.model_dump(mode="json"), event.sequence)
+    return message("event", event_row(event, who), event.sequence)
 
 
 def _operation(operation: Operation, who: Principal) -> bytes:
-    shown = operation_out(operation, with_hardware=who.sees_hardware)
-    return message("operation", shown.model_dump(mode="json"))
+    return message("operation", operation_row(operation, who))

@@ -48,7 +48,8 @@ class Event:
     """Something that happened. `kind` is a stable dotted name such as `host.fenced`; `en` and `ja`
     are whole sentences; `tenant` is None where no member may see it. `member_en` and `member_ja`
     are what the member reads instead where the full sentences speak of hardware. `sequence` is
-    given by the store and grows without gaps visible to one reader."""
+    given by the store and grows: it is the number among all events, or among the member's own where a
+    member reads them."""
 
     kind: str
     subject: str

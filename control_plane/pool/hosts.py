@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from control_plane.journal.progress import HOST_DRAIN
 from control_plane.model.errors import YuiError
 from control_plane.model.fence import FenceMethod, FenceWord
 from control_plane.model.host_health import Cleaning, Confirmed, Fenced, HostHealth, Suspect, Up
-from control_plane.model.ids import Generation, HostId, RegionId
+from control_plane.model.ids import Generation, HostId
 from control_plane.model.ledger import Ledger
 from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.pool import Duty, Host
@@ -23,16 +23,16 @@ from control_plane.pool.models import FenceAccepted, FenceOut, HealthName, HostO
 from control_plane.store import Snapshot, Transaction
 
 
-def list_hosts(tx: Snapshot, region: RegionId | None = None) -> list[HostOut]:
-    """By id. Raises `region-not-found`."""
-    if region is not None:
-        tx.region(region)
-    hosts = tx.hosts(region)
-    return [
-        shown
-        for name in sorted({host.region for host in hosts})
-        for shown in _show(tx.ledger(name), [host for host in hosts if host.region == name])
-    ]
+def list_hosts(tx: Snapshot, hosts: Sequence[Host]) -> list[HostOut]:
+    """Those hosts, in their order."""
+    regions = {host.region for host in hosts}
+    ledgers = {name: tx.ledger(name) for name in regions}
+    shown = {
+        one.id: one
+        for name in regions
+        for one in _show(ledgers[name], [host for host in hosts if host.region == name])
+    }
+    return [shown[host.id] for host in hosts]
 
 
 def show_host(tx: Snapshot, host_id: HostId) -> HostOut:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Query, Response
 from starlette.responses import JSONResponse
 
 from control_plane.http.auth import needs
@@ -13,7 +13,8 @@ from control_plane.http.bounds import Name
 from control_plane.http.conditions import Expected, ExpectedContent, content_tag, entity_tag
 from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
-from control_plane.http.paging import Cursor, Limit, Page, page_of
+from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, listed, written
+from control_plane.http.paging import Cursor, Limit, Page, behind, cursor_to, page_of
 from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
@@ -22,6 +23,7 @@ from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
 from control_plane.model.fence import FenceMethod
 from control_plane.model.ids import Generation, HostId, RegionId
+from control_plane.model.pool import Duty
 from control_plane.pool.certificate import show_certificate
 from control_plane.pool.description import apply_description, describe, refuse_changed
 from control_plane.pool.explain import explain_admission, explain_drain
@@ -34,10 +36,12 @@ from control_plane.pool.models import (
     FenceAccepted,
     FenceIn,
     FlavorOut,
+    HealthName,
     HostOut,
     PoolApplied,
 )
 from control_plane.pool_file import from_json, to_json
+from control_plane.store import Snapshot
 
 router = APIRouter(prefix="/v1", tags=["pool"])
 
@@ -78,17 +82,31 @@ def put_pool(
     return once.run(work)
 
 
-@router.get("/hosts")
-def read_hosts(
+@router.get("/hosts", response_model=Page[HostOut], responses=LIST_ANSWERS)
+async def read_hosts(
     _: Annotated[Principal, needs(Permission.POOL_READ)],
     edge: AtHand,
-    region: Name | None = None,
+    *,
+    region: Annotated[Name | None, Query(description="Only hosts of this region.")] = None,
+    health: Annotated[
+        HealthName | None, Query(description="Only hosts that are so at the moment.")
+    ] = None,
+    duty: Annotated[Duty | None, Query(description="Only hosts with this duty.")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Page[HostOut]:
-    with edge.store.read() as tx:
-        hosts = list_hosts(tx, None if region is None else RegionId(region))
-    return page_of(hosts, key=lambda host: host.id, show=_itself, limit=limit, cursor=cursor)
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Hosts by id, in pages."""
+    after = behind(cursor)
+
+    def page(tx: Snapshot) -> bytes:
+        where = None if region is None else tx.region(RegionId(region)).id
+        hosts = tx.host_page(limit + 1, after, region=where, health=health, duty=duty)
+        shown = [host.model_dump(mode="json") for host in list_hosts(tx, hosts[:limit])]
+        following = cursor_to(hosts[limit - 1].id) if len(hosts) > limit else None
+        return written({"items": shown, "next": following})
+
+    return listed(await edge.look(page), if_none_match)
 
 
 @router.get("/hosts/{host_id}", response_model=HostOut)
@@ -255,7 +273,3 @@ def explain(
 
 def _location(operation: Mapping[str, Any]) -> Mapping[str, str]:
     return {"Location": f"/v1/operations/{operation['id']}"}
-
-
-def _itself(host: HostOut) -> HostOut:
-    return host

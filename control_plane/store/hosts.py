@@ -45,6 +45,26 @@ class HostReads(Rows):
             query = query.where(tables.hosts.c.region_id == region)
         return tuple(_host(row) for row in self._connection.execute(query))
 
+    def host_page(
+        self,
+        limit: int,
+        after: str | None = None,
+        *,
+        region: RegionId | None = None,
+        health: str | None = None,
+        duty: Duty | None = None,
+    ) -> tuple[Host, ...]:
+        """At most `limit` hosts by id, behind `after`; `health` is the kind of it, such as `up`."""
+        hosts = tables.hosts.c
+        wanted = {hosts.region_id: region, hosts.health_kind: health, hosts.duty: duty}
+        query = select(tables.hosts).order_by(hosts.id).limit(limit)
+        for column, value in wanted.items():
+            if value is not None:
+                query = query.where(column == value)
+        if after is not None:
+            query = query.where(hosts.id > after)
+        return tuple(_host(row) for row in self._connection.execute(query))
+
     def host(self, id: HostId) -> Host:
         row = self._first(select(tables.hosts).where(tables.hosts.c.id == id))
         if row is None:

@@ -4,6 +4,9 @@ A reader that has seen number n must never miss a smaller one that appears later
 numbers out before their transactions commit, so writers of the journal take turns: from its first
 entry until its end, a transaction holds the journal's lock. Write to it last. A transaction that is
 undone leaves a hole in the numbers, and nothing ever fills it.
+
+A member's events have numbers of their own besides, without holes: from those of all, members would
+read how much goes on at others'.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, Table, func, insert, select, update
+from sqlalchemy import bindparam, case, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.operation import Event, Severity
@@ -32,11 +35,28 @@ class JournalReads(Rows):
         *,
         before: int | None = None,
         newest: bool = False,
+        about: TenantName | None = None,
+        severities: Sequence[Severity] = (),
     ) -> tuple[Event, ...]:
         """At most `limit` events numbered above `after` and below `before`, oldest first; with
-        `newest` the last ones of them rather than the first. With `tenant`, that member's alone."""
-        query = _part(tables.events, after, limit, tenant, before=before, newest=newest)
-        found = tuple(_event(row) for row in self._connection.execute(query))
+        `newest` the last ones of them rather than the first. With `tenant`, that member's alone, by the
+        member's own numbers. `about` chooses a member's by the numbers of all, `severities` those of
+        them."""
+        events = tables.events.c
+        number = events.sequence if tenant is None else events.tenant_sequence
+        query = select(tables.events).where(number > after).limit(limit)
+        if before is not None:
+            query = query.where(number < before)
+        for member in (tenant, about):
+            if member is not None:
+                query = query.where(events.tenant == str(member))
+        if severities:
+            query = query.where(events.severity.in_([each.value for each in severities]))
+        query = query.order_by(number.desc() if newest else number)
+        found = tuple(
+            _event(row, row.sequence if tenant is None else row.tenant_sequence)
+            for row in self._connection.execute(query)
+        )
         return found[::-1] if newest else found
 
     def last_event(self) -> int:
@@ -54,7 +74,7 @@ class JournalWrites(JournalReads):
         """Answers the event with its number."""
         self._hold_journal()
         sequence = self._connection.execute(
-            insert(tables.events).values(_values_of(event)).returning(tables.events.c.sequence)
+            _ADDING.returning(tables.events.c.sequence), _values_of(event)
         ).scalar_one()
         return replace(event, sequence=sequence)
 
@@ -62,7 +82,7 @@ class JournalWrites(JournalReads):
         """`add_event` for many at once, in their order."""
         if events:
             self._hold_journal()
-            self._connection.execute(insert(tables.events), [_values_of(e) for e in events])
+            self._connection.execute(_ADDING, [_values_of(e) for e in events])
 
     def set_announced(self, notifier: str, sequence: int) -> None:
         """That notifier has told people of everything up to the event of that number."""
@@ -77,26 +97,20 @@ class JournalWrites(JournalReads):
             self._connection.execute(select(func.pg_advisory_xact_lock(JOURNAL_LOCK)))
 
 
-def _part(
-    table: Table,
-    after: int,
-    limit: int,
-    tenant: TenantName | None,
-    *,
-    before: int | None,
-    newest: bool,
-) -> Select[Any]:
-    number = table.c.sequence
-    query = select(table).where(number > after).limit(limit)
-    if before is not None:
-        query = query.where(number < before)
-    if tenant is not None:
-        query = query.where(table.c.tenant == str(tenant))
-    return query.order_by(number.desc() if newest else number)
+_before = tables.events.alias("those_before")
+_ADDING = insert(tables.events).values(
+    # Writers take turns, so nobody counts the same twice.
+    tenant_sequence=select(
+        case((bindparam("of") != "", func.coalesce(func.max(_before.c.tenant_sequence), 0) + 1))
+    )
+    .where(_before.c.tenant == bindparam("of"))
+    .scalar_subquery()
+)
 
 
 def _values_of(event: Event) -> dict[str, Any]:
     return {
+        "of": event.tenant or "",
         "kind": event.kind,
         "subject": event.subject,
         "at": event.at,
@@ -110,7 +124,7 @@ def _values_of(event: Event) -> dict[str, Any]:
     }
 
 
-def _event(row: Row[tuple[object, ...]]) -> Event:
+def _event(row: Row[tuple[object, ...]], number: int) -> Event:
     return Event(
         row.kind,
         row.subject,
@@ -120,7 +134,7 @@ def _event(row: Row[tuple[object, ...]]) -> Event:
         row.ja,
         row.tenant,
         row.fields,
-        row.sequence,
+        number,
         row.member_en,
         row.member_ja,
     )

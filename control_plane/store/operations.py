@@ -19,13 +19,16 @@ class OperationReads(Rows):
         after: OperationId | None = None,
         *,
         state: OperationState | None = None,
+        about: TenantName | None = None,
     ) -> tuple[Operation, ...]:
-        """Newest first, beginning behind `after`. Raises `operation-not-found` for an unknown
+        """Newest first, beginning behind `after`; those of `tenant`, who sees no others, and of `about`,
+        where these are given. Raises `operation-not-found` for an unknown
         `after`."""
         operations = tables.operations
         query = select(operations).order_by(operations.c.created_at.desc(), operations.c.id.desc())
-        if tenant is not None:
-            query = query.where(operations.c.tenant == str(tenant))
+        for member in (tenant, about):
+            if member is not None:
+                query = query.where(operations.c.tenant == str(member))
         if state is not None:
             query = query.where(operations.c.state == state.value)
         if after is not None:

@@ -278,7 +278,10 @@ events = Table(
     Column("fields", JSON(none_as_null=True)),
     Column("member_en", Text),
     Column("member_ja", Text),
+    # A member's own number of the event.
+    Column("tenant_sequence", BigInteger),
     Index("ix_events_tenant_sequence", "tenant", "sequence"),
+    Index("ix_events_tenant_tenant_sequence", "tenant", "tenant_sequence", unique=True),
 )
 
 announced = Table(

@@ -83,7 +83,9 @@ def test_events_are_numbered_in_order_and_read_from_where_one_left_off(store: St
     with store.read() as tx:
         assert tx.events(0, 10) == (first, second, third)
         assert tx.events(first.sequence, 1) == (second,)
-        assert tx.events(0, 10, tenant="262013") == (second,)
+        assert tx.events(0, 10, tenant="262013") == (replace(second, sequence=1),)
+        assert tx.events(1, 10, tenant="262013") == ()
+        assert tx.events(0, 10, about="262013") == (second,)
         assert tx.events(third.sequence, 10) == ()
         assert tx.last_event() == third.sequence
 

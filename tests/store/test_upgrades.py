@@ -22,6 +22,14 @@ EVENT = (
     "INSERT INTO events (kind, subject, at, severity, en, ja)"
     " VALUES ('host.up', 'host:kyoto-1', '2026-04-01 12:00:00', 'info', 'Up.', '復旧。')"
 )
+
+
+def _of(tenant: str) -> str:
+    return EVENT.replace("(kind,", "(tenant, kind,").replace(
+        "('host.up'", f"('{tenant}', 'host.up'"
+    )
+
+
 ENTRY = (
     "INSERT INTO audit_entries (at, principal, role, action, subject, outcome)"
     " VALUES ('2026-04-01 12:00:00', 'sato', 'operator', 'pool.apply', 'pool', 'done')"
@@ -45,13 +53,14 @@ def written_by(revision: str, url: str) -> Iterator[Connection]:
 def test_a_state_of_the_first_yui_keeps_everything(new_url: Callable[[], str]) -> None:
     url = new_url()
     with written_by("0001", url) as old:
-        for row in (TENANT, REGION, EVENT, EVENT, ENTRY):
+        for row in (TENANT, REGION, EVENT, EVENT, ENTRY, *map(_of, ("262013", "262021", "262013"))):
             old.execute(text(row))
     store = Store.open(url)
     with store.read() as tx:
         assert tx.tenants() == (samples.tenant(),)
         assert tx.region(RegionId("kyoto")).name == "京都"
-        assert [event.sequence for event in tx.events(after=0, limit=10)] == [1, 2]
+        assert [event.sequence for event in tx.events(after=0, limit=10)] == [1, 2, 3, 4, 5]
+        assert [event.sequence for event in tx.events(0, 10, tenant="262013")] == [1, 2]
         assert [entry.action for entry in tx.audit(after=0, limit=10)] == ["pool.apply"]
     with store.write() as tx:
         samples.describe(tx)
