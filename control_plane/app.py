@@ -63,6 +63,8 @@ _DESCRIPTION = (
     "The control plane of a cloud that municipalities own together. Every mutation takes "
     "`Idempotency-Key`; most take `dry_run`. Errors are problem documents, in Japanese with "
     "`Accept-Language: ja`."
+from tenants.volumes.snapshot_routes import router as snapshot_router
+from tenants.volumes.volume_routes import router as volume_router
 )
 
 
@@ -133,6 +135,8 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         image_routes(options.images),
         journal_router,
         streams_router,
+        volume_router,
+        snapshot_router,
         audit_router,
         access_router,
         user_router,

@@ -23,6 +23,7 @@ from control_plane.journal.server_progress import (
     failed,
     superseded,
 )
+from control_plane.journal.volume_progress import VOLUME_DERIVATIONS
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId, OperationId, ServerId
 from control_plane.model.operation import Event, Operation, OperationState, Severity
@@ -190,6 +191,7 @@ _DERIVATIONS: Mapping[str, Callable[[Snapshot, Operation], Operation]] = {
     MEMBER_JOIN: built,
     MEMBER_LEAVE: leaving_progress,
     **SERVER_DERIVATIONS,
+    **VOLUME_DERIVATIONS,
     SERVER_START: _start,
     SERVER_STOP: _stop,
     SERVER_MIGRATE: _migrate,

@@ -29,6 +29,11 @@ FOR_MEMBERS = frozenset(
     # Of people, programs and emergencies.
     | {"user", "account", "disabled", "issuer", "email"}
     | {"break_glass", "request", "reason", "minutes", "permissions"}
+    # Of networks, and of what members offer each other.
+    | {"offices", "security_groups", "rules", "name", "provider", "consumer", "zone", "service"}
+    | {"state"}
+    # Of volumes and snapshots.
+    | {"server", "size_gib", "protected"}
     # Of leaving.
     | {"statement", "destroy_keys", "manifest_sha256", "keys", "access", "export_kept"}
 )

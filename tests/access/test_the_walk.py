@@ -19,6 +19,14 @@ from control_plane.http.tokens import new_token
 from control_plane.model.access import PERMISSIONS, Role, Token, roles_with
 from control_plane.model.access import Permission as P
 from control_plane.model.identity import User
+from control_plane.model.ids import BindingId, SecurityGroupId, SnapshotId, VolumeId
+from control_plane.model.network import Binding, BindingState, Protocol, SecurityGroup
+from control_plane.model.pool import Zone
+from control_plane.model.tenant import MunicipalityCode, Tenant
+from control_plane.model.units import GiB
+from control_plane.model.volume import Attached, ServerSnapshot, SnapshotDisk, Volume
+from control_plane.model.workload import Server
+from control_plane.store import Transaction
 from tests.api.capacity import may_have_much
 from tests.api.conftest import MIKASA, NOW, SAGA_TAKEO, UJI, Api, api, prepared, problem_of
 from tests.api.test_access_to_every_route import BODIES, QUERIES
@@ -89,6 +97,37 @@ NEEDS: dict[Route, P] = {
     ("POST", "/v1/servers/{server}/migrate"): P.SERVERS_MIGRATE,
     ("GET", "/v1/images"): P.IMAGES_READ,
     ("POST", "/v1/images"): P.IMAGES_SHARE,
+    ("GET", "/v1/servers/{server}/security-groups"): P.NETWORKS_READ,
+    ("PUT", "/v1/servers/{server}/security-groups"): P.NETWORKS_WRITE,
+    ("GET", "/v1/networks"): P.NETWORKS_READ,
+    ("GET", "/v1/networks/{network}"): P.NETWORKS_READ,
+    ("PUT", "/v1/networks/{network}/offices"): P.NETWORKS_WRITE,
+    ("GET", "/v1/security-groups"): P.NETWORKS_READ,
+    ("POST", "/v1/security-groups"): P.NETWORKS_WRITE,
+    ("GET", "/v1/security-groups/{group}"): P.NETWORKS_READ,
+    ("PUT", "/v1/security-groups/{group}"): P.NETWORKS_WRITE,
+    ("DELETE", "/v1/security-groups/{group}"): P.NETWORKS_WRITE,
+    ("GET", "/v1/bindings"): P.NETWORKS_READ,
+    ("POST", "/v1/bindings"): P.NETWORKS_WRITE,
+    ("GET", "/v1/bindings/{binding}"): P.NETWORKS_READ,
+    ("POST", "/v1/bindings/{binding}/approve"): P.BINDINGS_APPROVE,
+    ("POST", "/v1/bindings/{binding}/refuse"): P.BINDINGS_APPROVE,
+    ("POST", "/v1/bindings/{binding}/revoke"): P.BINDINGS_REVOKE,
+    ("GET", "/v1/hosts/{host_id}/network"): P.HOST_NETWORK_READ,
+    ("GET", "/v1/volumes"): P.VOLUMES_READ,
+    ("POST", "/v1/volumes"): P.VOLUMES_WRITE,
+    ("GET", "/v1/volumes/{volume}"): P.VOLUMES_READ,
+    ("PATCH", "/v1/volumes/{volume}"): P.VOLUMES_WRITE,
+    ("DELETE", "/v1/volumes/{volume}"): P.VOLUMES_WRITE,
+    ("GET", "/v1/servers/{server}/volumes"): P.VOLUMES_READ,
+    ("POST", "/v1/servers/{server}/volumes"): P.VOLUMES_WRITE,
+    ("DELETE", "/v1/servers/{server}/volumes/{volume}"): P.VOLUMES_WRITE,
+    ("GET", "/v1/servers/{server}/snapshots"): P.VOLUMES_READ,
+    ("POST", "/v1/servers/{server}/snapshots"): P.VOLUMES_WRITE,
+    ("GET", "/v1/snapshots"): P.VOLUMES_READ,
+    ("GET", "/v1/snapshots/{snapshot}"): P.VOLUMES_READ,
+    ("POST", "/v1/snapshots/{snapshot}/restore"): P.VOLUMES_WRITE,
+    ("DELETE", "/v1/snapshots/{snapshot}"): P.VOLUMES_WRITE,
     ("GET", "/v1/images/standard"): P.IMAGES_READ,
     ("GET", "/v1/images/{id}"): P.IMAGES_READ,
     ("POST", "/v1/images/{id}/verify"): P.IMAGES_SHARE,
@@ -128,12 +167,30 @@ BEYOND: dict[tuple[Route, Role], str] = {
 }
 """What a role may not do to a member's things although it has the permission."""
 
-OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id"}  # fmt: skip
+OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "network", "group", "binding", "volume", "snapshot"}  # fmt: skip
 """The parts of paths that name a member's things."""
 
 
 @dataclass
 class Town:
+def add_disks(tx: Transaction, server: Server) -> None:
+    """A volume that the server has, and a snapshot of it."""
+    region = tx.region_of(server.id)
+    tx.add_volume(
+        Volume(
+            VolumeId("vol-mikasa"), server.tenant, region, "三笠市 data", GiB(5), server.storage, NOW,
+            Attached(server.id, 0), made=True,
+        )
+    )  # fmt: skip
+    tx.add_server_snapshot(
+        ServerSnapshot(
+            SnapshotId("snap-mikasa"), server.tenant, region, "三笠市 snapshot", server.id,
+            server.name, server.image, server.storage, (SnapshotDisk(None, "root", GiB(5)),),
+            NOW, NOW,
+        )
+    )  # fmt: skip
+
+
     """三笠市 with something of everything; `absent` are names as long as `names` that nothing has."""
 
     api: Api
@@ -166,6 +223,19 @@ def town(api: Api) -> Town:
         operation = tx.operations(MIKASA, 1)[0].id
     made = {"name": "backup", "role": "member-user", "tenant": MIKASA}
     account = api.post("/v1/service-accounts", json=made).json()["id"]
+        # A third member, so that what 三笠市 offers it is nothing of 宇治市's.
+        tx.add_tenant(SAPPORO)
+        add_disks(tx, tx.server(server))
+        group = tx.add_security_group(
+            SecurityGroup(SecurityGroupId("sg-mikasa"), MunicipalityCode(MIKASA), "三笠市 web")
+        )
+        tx.add_binding(
+            Binding(
+                BindingId("binding-mikasa"), "三笠市 certificates", group.tenant, SAPPORO.code,
+                Zone.MYNUMBER, (server,), Protocol.TCP, 443, "三笠市 offers it.",
+                BindingState.REQUESTED, "user-9", NOW,
+            )
+        )  # fmt: skip
     token = api.post("/v1/tokens", json={"label": "spare", "role": "member-user", "tenant": MIKASA})
     opened = {"tenant": MIKASA, "role": "member-user", "reason": "Nobody answers.", "minutes": 5}
     names = {
@@ -173,6 +243,11 @@ def town(api: Api) -> Town:
         "system": f"m{MIKASA}-resident-records",
         "operation_id": operation,
         "code": MIKASA,
+        "volume": "vol-mikasa",
+        "snapshot": "snap-mikasa",
+        "network": f"m{MIKASA}-mynumber",
+        "group": "sg-mikasa",
+        "binding": "binding-mikasa",
         "user_id": f"user-0{MIKASA}",
         "account_id": account,
         "token_id": token.json()["id"],

@@ -1,0 +1,1 @@
+"""Volumes of members' own, and snapshots of their servers' disks."""

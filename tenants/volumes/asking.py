@@ -1,0 +1,131 @@
+"""What is written down of a change of a volume or snapshot, and what stands in its way."""
+
+from __future__ import annotations
+
+from control_plane.admission.standing import cannot
+from control_plane.journal.operations import new_operation_id
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import SnapshotId, VolumeId
+from control_plane.model.operation import Event, Operation, OperationState, Severity
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.volume import ServerSnapshot, Volume
+from control_plane.model.workload import Moving, Server
+from control_plane.store import Snapshot, Transaction
+from tenants.asking import Asker
+
+
+def find_volume(tx: Snapshot, named: str, tenant: MunicipalityCode | None) -> Volume:
+    """By id, or by name. With `tenant`, another member's is not found. Raises `volume-not-found`."""
+    try:
+        return tx.volume(VolumeId(named), tenant)
+    except YuiError:
+        found = tx.volumes_named(named, tenant)
+        if len(found) != 1:
+            raise
+        return found[0]
+
+
+def find_snapshot(tx: Snapshot, named: str, tenant: MunicipalityCode | None) -> ServerSnapshot:
+    """By id. Raises `snapshot-not-found`."""
+    return tx.server_snapshot(SnapshotId(named), tenant)
+
+
+def subject(thing: Volume | ServerSnapshot) -> str:
+    return f"volume:{thing.id}" if isinstance(thing, Volume) else f"snapshot:{thing.id}"
+
+
+def operation(
+    kind: str, thing: Volume | ServerSnapshot, asker: Asker, **fields: object
+) -> Operation:
+    name = "volume" if isinstance(thing, Volume) else "snapshot"
+    return Operation(
+        id=new_operation_id(),
+        kind=kind,
+        subject=subject(thing),
+        tenant=thing.tenant.text,
+        state=OperationState.RUNNING,
+        done=0,
+        total=1,
+        created_at=asker.at,
+        updated_at=asker.at,
+        fields={name: thing.id, **fields},
+    )
+
+
+def tell(
+    tx: Transaction,
+    asker: Asker,
+    kind: str,
+    thing: Volume | ServerSnapshot,
+    sentences: tuple[str, str],
+    **fields: object,
+) -> None:
+    """The event and the audit entry; `kind` is the audit trail's word."""
+    en, ja = sentences
+    if isinstance(thing, Volume):
+        what, what_ja = f"Volume {thing.name}", f"ボリューム {thing.name} "
+    else:
+        what = f"Snapshot {thing.name} of server {thing.server_name}"
+        what_ja = f"サーバー {thing.server_name} のスナップショット {thing.name} "
+    tx.add_event(
+        Event(
+            f"{kind}-asked",
+            subject(thing),
+            asker.at,
+            Severity.INFO,
+            f"{what} {en}, {asker.who.label} asks.",
+            f"{asker.who.label} さんの指示により、{what_ja}{ja}。",
+            tenant=thing.tenant.text,
+            fields=fields or None,
+        )
+    )
+    entry = asker.who.did(
+        kind, subject(thing), asker.at, tenant=thing.tenant, fields=fields or None
+    )
+    tx.add_audit(entry)
+
+
+def refuse(thing: Volume | ServerSnapshot, type: str, en: str, ja: str) -> YuiError:
+    """409, about the volume or snapshot."""
+    if isinstance(thing, Volume):
+        what, what_ja, name = f"Volume '{thing.name}'", f"ボリューム「{thing.name}」", "volume"
+    else:
+        what, what_ja = f"Snapshot '{thing.id}'", f"スナップショット「{thing.id}」"
+        name = "snapshot"
+    return YuiError(
+        type, en=f"{what} {en}.", ja=f"{what_ja}{ja}。", status=409, fields={name: thing.id}
+    )
+
+
+def need_settled(tx: Snapshot, server: Server) -> None:
+    """Raises `server-deleting`, `server-moving`, and `server-disks-busy` while the server's disks are
+    being copied or restored."""
+    if server.deleting:
+        raise cannot(
+            server,
+            "server-deleting",
+            "is being removed: nothing can be changed about it",
+            "は削除処理中のため、変更できません",
+        )
+    if isinstance(server.placement, Moving):
+        raise cannot(
+            server,
+            "server-moving",
+            "is on its way to another host: wait until it has arrived",
+            "は別のホストへ移動中です。完了するまでお待ちください",
+        )
+    refuse_while_copied(tx, server)
+
+
+def refuse_while_copied(tx: Snapshot, server: Server) -> None:
+    """Raises `server-disks-busy`."""
+    if any(
+        not snapshot.deleting and (snapshot.taken_at is None or snapshot.restoring)
+        for snapshot in tx.server_snapshots(server=server.id)
+    ):
+        raise cannot(
+            server,
+            "server-disks-busy",
+            "has a snapshot that is being taken or restored: wait until that has ended, or delete the snapshot",
+            "ではスナップショットの取得または復元が進行中です。完了を待つか、そのスナップショットを削除してください",
+        )
