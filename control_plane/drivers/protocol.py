@@ -249,9 +249,11 @@ class HostDriver(Protocol):
         StorageUnavailable."""
         ...
 
-    def export_disk(self, server: ServerId, volume: VolumeSpec, sink: DiskSink) -> None:
-        """Give the root volume of a server that does not run to `sink`, which may have begun earlier.
-        Comes back once every byte was given and the disk was seen to be unused before and after.
+    def export_disk(
+        self, server: ServerId | None, volume: VolumeSpec | DataVolumeSpec, sink: DiskSink
+    ) -> None:
+        """Give a disk that nobody has open to `sink`, which may have begun earlier: the root volume of
+        `server`, or a data volume, whoever it belongs to. Comes back once every byte was given and the disk was seen to be unused before and after.
 
         Raises DiskLocked where somebody may be writing it, NoSuchDisk, StorageUnavailable, and
         DriverError where it changed meanwhile: what was given is worth nothing then."""

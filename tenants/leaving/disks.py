@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from control_plane.drivers.protocol import (
+    DataVolumeSpec,
     DiskFile,
     DiskLocked,
     DriverError,
@@ -18,13 +19,13 @@ from control_plane.drivers.world import World
 from control_plane.journal.member_progress import is_off
 from control_plane.model.export import ExportedDisk
 from control_plane.model.host_health import Up
-from control_plane.model.ids import OperationId, ServerId, StoragePoolId
+from control_plane.model.ids import OperationId, ServerId
 from control_plane.model.membership import Membership
 from control_plane.model.pool import Host
 from control_plane.model.workload import Moving, Placed, Server
 from control_plane.store import Lease, Snapshot, Store, Transaction
 from tenants.leaving.export_directory import Earlier, Export
-from tenants.leaving.records import disk_path
+from tenants.leaving.records import root_path, volume_path
 
 
 def wanted_disks(
@@ -32,11 +33,25 @@ def wanted_disks(
 ) -> dict[str, ExportedDisk]:
     """Every disk that the member has, by its path in the export, as nothing of it was exported yet."""
     code = membership.tenant.code
+    servers = {server.id: server for server in tx.servers(code) if not server.deleting}
     disks = [
-        ExportedDisk(operation, disk_path(server), code, server.id, build=server.disk_build)
-        for server in tx.servers(code)
-        if not server.deleting
+        ExportedDisk(operation, root_path(server), code, server.id, build=server.disk_build)
+        for server in servers.values()
     ]
+    for volume in tx.volumes(code):
+        if volume.deleting:
+            continue
+        owner = None if volume.server is None else servers.get(volume.server)
+        disks.append(
+            ExportedDisk(
+                operation,
+                volume_path(volume, owner),
+                code,
+                None if owner is None else owner.id,
+                volume.id,
+                volume.build,
+            )
+        )
     return {disk.path: disk for disk in disks}
 
 
@@ -105,7 +120,7 @@ class DiskErrand:
     def run(self) -> ExportedDisk:
         """Raises DriverError, PartInUse, Spoiled, OSError, LeaseLost."""
         with self.store.read() as tx:
-            server, volume, host = self._where(tx)
+            volume, host = self._where(tx)
         driver = self.world.driver(host)
         try:
             with self.export.begin_disk(
@@ -114,7 +129,7 @@ class DiskErrand:
                 self._progress,
                 self.checkpoint,
             ) as part:
-                driver.export_disk(server, volume, part)
+                driver.export_disk(self.disk.server, volume, part)
                 written = part.finish()
         except NoSuchDisk:
             return self._note(replace(self.disk, missing=True, trouble=None))
@@ -152,26 +167,28 @@ class DiskErrand:
         self._now = disk
         return disk
 
-    def _where(self, tx: Snapshot) -> tuple[ServerId, VolumeSpec, Host]:
-        """Raises StorageUnavailable where no host that is well reaches it."""
-        assert self.disk.server is not None  # noqa: S101 — a root disk is some server's
-        server = tx.server(self.disk.server)
+    def _where(self, tx: Snapshot) -> tuple[VolumeSpec | DataVolumeSpec, Host]:
+        """What to ask which host for. Raises StorageUnavailable where no host that is well reaches it."""
+        paths = {pool.id: pool.path for site in tx.sites() for pool in site.storage_pools}
+        server = None if self.disk.server is None else tx.server(self.disk.server)
+        volume: VolumeSpec | DataVolumeSpec
+        if self.disk.volume is not None:
+            kept = tx.volume(self.disk.volume)
+            path = paths[kept.storage]
+            volume = DataVolumeSpec(kept.id, kept.storage, path, kept.size, build=self.disk.build)
+        else:
+            assert server is not None  # noqa: S101 — a root disk is some server's
+            path = paths[server.storage]
+            volume = VolumeSpec(server.storage, path, server.disk, self.disk.build)
         hosts = [
             host
             for host in tx.hosts()
-            if isinstance(host.health, Up) and server.storage in host.storage
+            if isinstance(host.health, Up) and volume.pool in host.storage
         ]
         if not hosts:
-            raise StorageUnavailable(f"No host that is well reaches {server.storage}.")
-        hosts.sort(key=lambda host: (host.id != _home(server), host.id))
-        path = next(
-            pool.path
-            for site in tx.sites()
-            for pool in site.storage_pools
-            if pool.id == server.storage
-        )
-        volume = VolumeSpec(StoragePoolId(server.storage), path, server.disk, self.disk.build)
-        return server.id, volume, hosts[0]
+            raise StorageUnavailable(f"No host that is well reaches {volume.pool}.")
+        home = None if server is None else _home(server)
+        return volume, min(hosts, key=lambda host: (host.id != home, host.id))
 
 
 def _home(server: Server) -> object:

@@ -16,8 +16,9 @@ from control_plane.journal.audit_signing import Signer
 from control_plane.model.addressing import mac_of
 from control_plane.model.audit_chain import chain_of
 from control_plane.model.export import ExportedDisk
-from control_plane.model.ids import OperationId, SystemId
+from control_plane.model.ids import OperationId, SystemId, VolumeId
 from control_plane.model.membership import Membership
+from control_plane.model.volume import Unattached, Volume
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Store
 from tenants.leaving.export_directory import Export, Spoiled, Written
@@ -55,12 +56,15 @@ class Member:
     servers: tuple[Server, ...]
     names: Mapping[SystemId, str]
     disks: tuple[ExportedDisk, ...]
+    orders: Mapping[VolumeId, int]
+    """Of the volumes that servers have, their places among them."""
 
 
 def member_of(tx: Snapshot, membership: Membership, operation: OperationId) -> Member:
     code = membership.tenant.code
     servers = tx.servers(code)
     systems = tx.systems(code)
+    volumes = tx.volumes(code)
     user_data = tx.user_data_of({server.id for server in servers})
     tenant, contact = membership.tenant, membership.contact
     documents = {
@@ -86,6 +90,24 @@ def member_of(tx: Snapshot, membership: Membership, operation: OperationId) -> M
             for system in systems
         ],
         "servers": [_server(server, user_data.get(server.id, "")) for server in servers],
+        "volumes": [
+            {
+                "id": volume.id,
+                "name": volume.name,
+                "size_gib": volume.size,
+                "server": volume.server,
+            }
+            for volume in volumes
+        ],
+        "networks": [
+            {
+                "id": network.id,
+                "zone": network.zone.value,
+                "region": network.region,
+                "subnets": [str(subnet.addresses) for subnet in network.subnets],
+            }
+            for network in tx.networks(code)
+        ],
         "users": [
             {
                 "name": user.name,
@@ -115,7 +137,13 @@ def member_of(tx: Snapshot, membership: Membership, operation: OperationId) -> M
         ],
     }
     names = {system.id: system.name or str(system.blueprint) for system in systems}
-    return Member(membership, operation, documents, servers, names, tx.exported_disks(operation))
+    orders = {
+        volume.id: volume.attachment.order
+        for volume in volumes
+        if not isinstance(volume.attachment, Unattached)
+    }
+    disks = tx.exported_disks(operation)
+    return Member(membership, operation, documents, servers, names, disks, orders)
 
 
 def _server(server: Server, user_data: str) -> dict[str, Any]:
@@ -138,8 +166,15 @@ def _server(server: Server, user_data: str) -> dict[str, Any]:
     }
 
 
-def disk_path(server: Server) -> str:
+def root_path(server: Server) -> str:
     return f"systems/{server.system}/{server.name}.qcow2"
+
+
+def volume_path(volume: Volume, server: Server | None) -> str:
+    """Beside the root disk of its server. Names have no dots, so that no two disks have one path."""
+    if server is None:
+        return f"volumes/{volume.id}.qcow2"
+    return f"systems/{server.system}/{server.name}.{volume.id}.qcow2"
 
 
 def write_records(
@@ -169,7 +204,7 @@ def _descriptors(member: Member, export: Export) -> Iterator[Written]:
         by_system[server.system].append(server)
     for id, servers in sorted(by_system.items()):
         system = OvfSystem(
-            id, member.names[id], tuple(_machine(server, member.disks) for server in servers)
+            id, member.names[id], tuple(_machine(server, member) for server in servers)
         )
         descriptor = export.write(f"systems/{id}/{id}.ovf", [write(system)])
         if read(export.place(descriptor.path).read_bytes()) != system:
@@ -191,10 +226,10 @@ def _descriptors(member: Member, export: Export) -> Iterator[Written]:
         )
 
 
-def _machine(server: Server, disks: Sequence[ExportedDisk]) -> OvfMachine:
-    own = [disk for disk in disks if disk.server == server.id and disk.sha256 is not None]
+def _machine(server: Server, member: Member) -> OvfMachine:
+    own = [disk for disk in member.disks if disk.server == server.id and disk.sha256 is not None]
     # The root disk comes first: it is what the server boots from.
-    own.sort(key=lambda disk: (disk.volume is not None, disk.path))
+    own.sort(key=lambda disk: -1 if disk.volume is None else member.orders[disk.volume])
     return OvfMachine(
         server.id,
         server.name,

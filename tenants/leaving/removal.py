@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from control_plane.drivers.world import Clock
 from control_plane.model.membership import Departing, Membership
-from control_plane.store import Lease, Store, Transaction
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.volume import Unattached
+from control_plane.store import Lease, Snapshot, Store, Transaction
 from tenants.leaving import telling
 from tenants.leaving.export_directory import ExportDirectory
 from tenants.leaving.keys import destroy_keys, destroyed
@@ -27,7 +29,7 @@ def remove_next(
     code = membership.tenant.code
     with store.write(lease) as tx:
         asked = _ask_for_removal(tx, membership)
-        if asked or tx.servers(code) or tx.systems(code):
+        if asked or _is_there(tx, code):
             return asked
     erased = not departing.waived and exports is not None and membership.operation is not None
     if erased:
@@ -36,7 +38,7 @@ def remove_next(
     at = clock.now()
     with store.write(lease) as tx:
         now = tx.membership(code)
-        if not isinstance(now.standing, Departing) or tx.servers(code):
+        if not isinstance(now.standing, Departing) or _is_there(tx, code):
             return 0
         ended = tx.end_access(code, "leaving", at)
         fates = destroy_keys(tx, code, at, ended) if departing.destroy_keys else ()
@@ -62,6 +64,21 @@ def _ask_for_removal(tx: Transaction, membership: Membership) -> int:
             # The member's own word goes before its own protection.
             tx.save_server(replace(server, deleting=True, protected=False))
             asked += 1
+    for volume in tx.volumes(code):
+        # One that a server has comes free when that is gone.
+        if not volume.deleting and isinstance(volume.attachment, Unattached):
+            tx.save_volume(replace(volume, deleting=True, protected=False, trouble=None))
+            asked += 1
+    for snapshot in tx.server_snapshots(code):
+        if not snapshot.deleting:
+            tx.save_server_snapshot(replace(snapshot, deleting=True, trouble=None))
+            asked += 1
     for system in tx.systems(code):
         tx.remove_emptied_system(system.id)
     return asked
+
+
+def _is_there(tx: Snapshot, code: MunicipalityCode) -> bool:
+    return bool(
+        tx.servers(code) or tx.systems(code) or tx.volumes(code) or tx.server_snapshots(code)
+    )

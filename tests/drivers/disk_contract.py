@@ -9,16 +9,18 @@ import pytest
 
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
+    DiskFile,
     DiskLocked,
     HostDriver,
     MovedOn,
+    NoSuchDisk,
     ServerSpec,
     SnapshotDiskSpec,
     SnapshotSpec,
     StorageUnavailable,
 )
 from control_plane.model.ids import Generation, VolumeId
-from tests.drivers.contract import TwoHosts, launch, prepare
+from tests.drivers.contract import Sink, TwoHosts, launch, prepare
 
 
 class TwoHostsWithVolumes(TwoHosts, Protocol):
@@ -42,6 +44,23 @@ def volumes(driver: HostDriver, spec: ServerSpec) -> frozenset[VolumeId]:
 
 
 class DiskContract:
+    def test_a_volume_is_exported_whole_while_no_server_has_it_open(
+        self, hosts: TwoHostsWithVolumes
+    ) -> None:
+        spec, volume = hosts.spec(), hosts.data_volume()
+        with pytest.raises(NoSuchDisk):
+            hosts.first.export_disk(None, volume, Sink())
+        hosts.first.ensure_data_volume(volume)
+        hosts.write_on_volume(volume)
+        launch(hosts.first, replace(spec, data_volumes=(volume,)))
+        with pytest.raises(DiskLocked):
+            hosts.second.export_disk(spec.id, volume, Sink())
+        hosts.first.destroy(spec.id, spec.generation)
+        whole = Sink()
+        hosts.second.export_disk(spec.id, volume, whole)
+        assert whole.disk == DiskFile(len(whole.taken), volume.size * 2**30)
+        assert hosts.is_written_in(whole.taken)
+
     def test_a_volume_is_made_once_and_kept_until_it_is_removed(
         self, hosts: TwoHostsWithVolumes
     ) -> None:

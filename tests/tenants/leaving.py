@@ -74,6 +74,11 @@ class Town:
     def _healths(self) -> set[str]:
         return {host["health"] for host in self.api.get("/v1/hosts").json()["items"]}
 
+    def disks_rest(self) -> bool:
+        with self.api.store.read() as tx:
+            made = all(volume.made for volume in tx.volumes(MIKASA))
+            return made and all(each.taken_at for each in tx.server_snapshots(MIKASA))
+
     def member(self, code: str = MIKASA) -> dict[str, Any]:
         found: dict[str, Any] = self.api.get(f"/v1/members/{code}").json()
         return found

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from control_plane.journal.audit_check import check
-from control_plane.model.ids import ServerId
-from control_plane.model.units import Seconds
+from control_plane.model.ids import ServerId, SnapshotId, VolumeId
+from control_plane.model.units import GiB, Seconds
+from control_plane.model.volume import ServerSnapshot, SnapshotDisk, Unattached, Volume
 from control_plane.model.workload import Power
 from tenants.leaving.ovf import read
-from tests.api.conftest import MIKASA, UJI, problem_of
+from tests.api.conftest import MIKASA, NOW, UJI, problem_of
 from tests.tenants.leaving import REASON, STATEMENT, Town, town_in
 
 
@@ -188,6 +189,37 @@ def test_progress_is_told_step_by_step(town: Town) -> None:
     assert all(step["done"] == step["total"] > 0 and step["ended"] for step in exported)
     operation = town.api.get(f"/v1/operations/{town.member()['operation']}").json()
     assert 0 < operation["done"] < operation["total"]
+
+
+def test_volumes_go_along_and_snapshots_go(town: Town) -> None:
+    system = f"m{MIKASA}-facility-booking"
+    with town.api.store.write() as tx:
+        server = next(s for s in tx.servers(MIKASA) if s.system == system)
+        loose = Volume(VolumeId("vol-loose"), server.tenant, tx.region_of(server.id), "loose",
+                       GiB(1), server.storage, NOW)  # fmt: skip
+        tx.add_volume(loose)
+        given = replace(loose, id=VolumeId("vol-given"), name="given")
+        tx.add_volume(replace(given, attachment=Unattached().attach_to(server.id, 0)))
+        tx.add_server_snapshot(
+            ServerSnapshot(SnapshotId("snap-1"), server.tenant, loose.region, "before", server.id,
+                           server.name, server.image, server.storage,
+                           (SnapshotDisk(None, "root", server.disk),), NOW)
+        )  # fmt: skip
+    town.until(town.disks_rest)
+    begun = town.leave()
+    folder = town.exports.root / MIKASA / begun["id"]
+    assert (folder / "volumes/vol-loose.qcow2").read_bytes().startswith(b"QFI\xfb")
+    (machine,) = read((folder / f"systems/{system}/{system}.ovf").read_bytes()).machines
+    assert [disk.file for disk in machine.disks] == [
+        f"{server.name}.qcow2", f"{server.name}.vol-given.qcow2",
+    ]  # fmt: skip
+    assert "vol-loose" in (folder / "member/volumes.json").read_text()
+    town.confirm()
+    pools = town.api.world.around.pools.values()
+    assert not any({"vol-loose", "vol-given"} & set(pool.data) for pool in pools)
+    assert not any(pool.snapshots for pool in pools)
+    with town.api.store.read() as tx:
+        assert not tx.networks(MIKASA)
 
 
 def test_what_is_exported_describes_every_server_with_its_disk(town: Town) -> None:

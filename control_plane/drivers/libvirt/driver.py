@@ -22,12 +22,10 @@ from control_plane.drivers.libvirt.domain_xml import (
     resized,
 )
 from control_plane.drivers.libvirt.errors import is_code, sentence
-from control_plane.drivers.libvirt.export import export_disk
 from control_plane.drivers.libvirt.images import IMAGE_CACHE, ImageCache
 from control_plane.drivers.libvirt.migration import migrate
 from control_plane.drivers.libvirt.seed import seed_image
 from control_plane.drivers.protocol import (
-    DiskSink,
     DriverError,
     HostFacts,
     ObservedServer,
@@ -162,10 +160,6 @@ class LibvirtDriver(LibvirtDisks):
             storage.remove_folder(connection, path)
 
         self._call(remove, SLOW)
-
-    def export_disk(self, server: ServerId, volume: VolumeSpec, sink: DiskSink) -> None:
-        """Piece by piece, each a call of its own: a host that falls silent costs one piece."""
-        export_disk(self._connection, server, volume, sink)
 
     def define(self, spec: ServerSpec) -> None:
         """The seed is written too, except under a running server. Raises StorageUnavailable where

@@ -7,13 +7,16 @@ from dataclasses import replace
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
     DiskLocked,
+    NoSuchDisk,
     NoSuchServer,
     ServerSpec,
     SnapshotDiskSpec,
     SnapshotSpec,
     StorageFull,
     StorageUnavailable,
+    VolumeSpec,
 )
+from control_plane.drivers.simulated.disk_file import qcow2_of
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.storage import DataVolume, DiskCopy, SharedStorage, Volume
 from control_plane.model.ids import ServerId, VolumeId
@@ -169,3 +172,23 @@ def _need_room(pool: SharedStorage, size: GiB, what: str) -> None:
 
 def _tell(machine: Machine, text: str) -> None:
     machine.around.tell(machine.host.id, text)
+
+
+def exported(
+    machine: Machine, server: ServerId | None, wanted: VolumeSpec | DataVolumeSpec
+) -> bytes:
+    """The disk as the file that it is outside of the simulation."""
+    pool = machine.reached(wanted.pool)
+    if isinstance(wanted, DataVolumeSpec):
+        data = pool.data.get(wanted.id)
+        if data is None:
+            raise NoSuchDisk(f"Storage pool {pool.id} has no volume {wanted.id}.")
+        _refuse_open(data)
+        return qcow2_of(data.size * 2**30, "\n".join([data.id, *data.notes]).encode())
+    root = None if server is None else pool.volumes.get(server)
+    if root is None:
+        raise NoSuchDisk(f"Storage pool {pool.id} has no disk of {server}.")
+    if root.lock is not None:
+        raise DiskLocked(f"The disk of {server} is locked by {root.lock}.")
+    said = [f"{server} records {root.records}", *root.notes]
+    return qcow2_of(root.size * 2**30, "\n".join(said).encode())

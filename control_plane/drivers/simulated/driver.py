@@ -16,7 +16,6 @@ from control_plane.drivers.protocol import (
     HostUnreachable,
     ImageCorrupt,
     MovedOn,
-    NoSuchDisk,
     NoSuchServer,
     ObservedServer,
     RunState,
@@ -27,7 +26,6 @@ from control_plane.drivers.protocol import (
     VolumeSpec,
 )
 from control_plane.drivers.simulated import disks
-from control_plane.drivers.simulated.disk_file import qcow2_of
 from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.premises import Premises
@@ -193,26 +191,22 @@ class SimulatedDriver:
             pool.remove(server)
             self._tell(f"remove disk of {server} from {pool.id}")
 
-    def export_disk(self, server: ServerId, volume: VolumeSpec, sink: DiskSink) -> None:
+    def export_disk(
+        self, server: ServerId | None, volume: VolumeSpec | DataVolumeSpec, sink: DiskSink
+    ) -> None:
         def look() -> bytes:
             with self._call("export_disk", server):
-                pool = self.machine.reached(volume.pool)
-                found = pool.volumes.get(server)
-                if found is None:
-                    raise NoSuchDisk(f"Storage pool {pool.id} has no disk of {server}.")
-                if found.lock is not None:
-                    raise DiskLocked(f"The disk of {server} is locked by {found.lock}.")
-                said = [f"{server} records {found.records}", *found.notes]
-                return qcow2_of(found.size * 2**30, "\n".join(said).encode())
+                return disks.exported(self.machine, server, volume)
 
         file = look()
         place = sink.expect(DiskFile(len(file), volume.size * 2**30))
         while place < len(file):
             if look() != file:
-                raise DriverError(f"The disk of {server} changed while it was exported.")
+                raise DriverError("The disk changed while it was exported.")
             sink.write(file[place : place + _PIECE])
             place += _PIECE
-        self._tell(f"export disk of {server}")
+        name = volume.id if isinstance(volume, DataVolumeSpec) else f"disk of {server}"
+        self._tell(f"export {name}")
 
     def ensure_data_volume(
         self, volume: DataVolumeSpec, source: SnapshotDiskSpec | None = None
