@@ -52,19 +52,24 @@ from tenants.leaving.routes import router as leaving_router
 from tenants.lifecycle_routes import router as lifecycle_router
 from tenants.lists import router as lists_router
 from tenants.membership_routes import router as membership_router
+from tenants.networks.binding_routes import router as binding_router
+from tenants.networks.group_routes import router as group_router
+from tenants.networks.host_routes import router as host_network_router
+from tenants.networks.network_routes import router as network_router
+from tenants.networks.plans import HostNetworks
 from tenants.quota_routes import router as quota_router
 from tenants.register import MemberRegister
 from tenants.routes import Membership
 from tenants.routes import router as tenants_router
 from tenants.shelving_routes import router as shelving_router
 from tenants.system_routes import router as system_router
+from tenants.volumes.snapshot_routes import router as snapshot_router
+from tenants.volumes.volume_routes import router as volume_router
 
 _DESCRIPTION = (
     "The control plane of a cloud that municipalities own together. Every mutation takes "
     "`Idempotency-Key`; most take `dry_run`. Errors are problem documents, in Japanese with "
     "`Accept-Language: ja`."
-from tenants.volumes.snapshot_routes import router as snapshot_router
-from tenants.volumes.volume_routes import router as volume_router
 )
 
 
@@ -115,6 +120,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.state.edge = Edge(store, world, watch, InFlight())
     app.state.last_used = LastUsed()
     app.state.providers = options.providers
+    app.state.host_networks = HostNetworks()
     exports = None if options.exports is None else ExportDirectory(options.exports)
     app.state.membership = Membership(
         options.catalogue, options.register, options.approval, exports
@@ -129,14 +135,18 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         creation_router,
         lifecycle_router,
         shelving_router,
+        volume_router,
+        snapshot_router,
         system_router,
+        network_router,
+        group_router,
+        binding_router,
+        host_network_router,
         blueprint_router,
         quota_router,
         image_routes(options.images),
         journal_router,
         streams_router,
-        volume_router,
-        snapshot_router,
         audit_router,
         access_router,
         user_router,

@@ -49,6 +49,7 @@ _RETRY_AFTER = {
 
 _TAGS = (
     ("tenants", "Members, their systems and servers, and the catalogue they choose from."),
+    ("networks", "Members' networks, security groups, and what members offer each other."),
     ("images", "The catalogue of disk images."),
     ("journal", "What is under way, what happened, and who did it."),
     ("access", "Who may use the API."),

@@ -49,6 +49,9 @@ class Permission(StrEnum):
     NETWORKS_READ = "networks.read"
     NETWORKS_WRITE = "networks.write"
     BINDINGS_APPROVE = "bindings.approve"
+    BINDINGS_REVOKE = "bindings.revoke"
+    HOST_NETWORK_READ = "host-network.read"
+    """What a host's agent needs: the host's own plan, and to say what of it is made so."""
     IMAGES_READ = "images.read"
     IMAGES_WRITE = "images.write"
     """Add images of one's own, and remove them."""
@@ -105,16 +108,23 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             _P.QUOTAS_WRITE,
             _P.BREAK_GLASS_OPEN,
         },
-        Role.APPROVER: _READS | {_P.MEMBERS_APPROVE, _P.BINDINGS_APPROVE, _P.QUOTAS_WRITE},
+        Role.APPROVER: _READS
+        | {
+            _P.MEMBERS_APPROVE,
+            _P.BINDINGS_APPROVE,
+            _P.BINDINGS_REVOKE,
+            _P.QUOTAS_WRITE,
+        },
         Role.AUDITOR: _READS,
         # The hardware and its figures belong to nobody in particular, so members read neither.
-        Role.MEMBER_ADMIN: (_READS - {_P.POOL_READ, _P.METRICS_READ})
+        Role.MEMBER_ADMIN: (_READS - {_P.POOL_READ, _P.METRICS_READ, _P.HOST_NETWORK_READ})
         | _MEMBER_USER
         | {
             _P.SYSTEMS_WRITE,
             _P.SERVERS_WRITE,
             _P.VOLUMES_WRITE,
             _P.NETWORKS_WRITE,
+            _P.BINDINGS_REVOKE,
             _P.IMAGES_WRITE,
             _P.USERS_WRITE,
             _P.TOKENS_WRITE,

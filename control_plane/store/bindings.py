@@ -21,13 +21,19 @@ class BindingReads(Rows):
         self,
         member: TenantName | None = None,
         *,
+        also: TenantName | None = None,
+        state: BindingState | None = None,
         after: BindingId | None = None,
         limit: int | None = None,
     ) -> tuple[Binding, ...]:
-        """By id, beginning behind `after`; with `member`, those that it is a side of."""
+        """By id, beginning behind `after`; those that `member` and `also`, where said, are sides
+        of."""
         query = select(bindings).order_by(bindings.c.id)
-        if member is not None:
-            query = query.where(_side(member))
+        for side in (member, also):
+            if side is not None:
+                query = query.where(_side(side))
+        if state is not None:
+            query = query.where(bindings.c.state == state.value)
         if after is not None:
             query = query.where(bindings.c.id > after)
         if limit is not None:

@@ -50,19 +50,21 @@ class NetworkReads(BindingReads):
         self,
         tenant: TenantName | None = None,
         *,
+        also: TenantName | None = None,
         after: NetworkId | None = None,
         limit: int | None = None,
     ) -> tuple[Network, ...]:
-        """By id, beginning behind `after`."""
+        """By id, beginning behind `after`; of those, of `tenant` and `also`, that are said."""
         query = select(networks).order_by(networks.c.id)
-        if tenant is not None:
-            query = query.where(networks.c.tenant == str(tenant))
+        for owner in (tenant, also):
+            if owner is not None:
+                query = query.where(networks.c.tenant == str(owner))
         if after is not None:
             query = query.where(networks.c.id > after)
         if limit is not None:
             query = query.limit(limit)
         found = self._connection.execute(query).all()
-        blocks = self._subnets([row.id for row in found] if limit or tenant else None)
+        blocks = self._subnets([row.id for row in found] if limit or tenant or also else None)
         return tuple(_network(row, blocks.get(row.id, [])) for row in found)
 
     def network(self, id: NetworkId, tenant: TenantName | None = None) -> Network:
@@ -79,13 +81,15 @@ class NetworkReads(BindingReads):
         self,
         tenant: TenantName | None = None,
         *,
+        also: TenantName | None = None,
         after: SecurityGroupId | None = None,
         limit: int | None = None,
     ) -> tuple[SecurityGroup, ...]:
-        """By id, beginning behind `after`."""
+        """By id, beginning behind `after`; of those, of `tenant` and `also`, that are said."""
         query = select(security_groups).order_by(security_groups.c.id)
-        if tenant is not None:
-            query = query.where(security_groups.c.tenant == str(tenant))
+        for owner in (tenant, also):
+            if owner is not None:
+                query = query.where(security_groups.c.tenant == str(owner))
         if after is not None:
             query = query.where(security_groups.c.id > after)
         if limit is not None:
@@ -142,7 +146,9 @@ class NetworkReads(BindingReads):
             .distinct()
             .order_by(refuges.c.server_id, refuges.c.host_id),
             select(tables.hosts.c.id, tables.hosts.c.endpoint).order_by(tables.hosts.c.id),
-            select(networks.c.id, networks.c.generation).order_by(networks.c.id),
+            select(networks.c.id, networks.c.segment, networks.c.generation).order_by(
+                networks.c.id
+            ),
             select(subnets.c.addresses, subnets.c.network_id).order_by(subnets.c.addresses),
             select(security_groups.c.id, security_groups.c.generation).order_by(
                 security_groups.c.id
@@ -270,11 +276,15 @@ class NetworkWrites(BindingWrites, NetworkReads):
         if gone.rowcount == 0:
             raise LostRace(f"security group {group.id}")
 
+    def hold_security_group(self, id: SecurityGroupId) -> None:
+        """It stays until this transaction ends."""
+        self._hold("security-group", security_groups, id)
+
     def set_groups_of(self, server: ServerId, groups: Collection[SecurityGroupId]) -> None:
         """None puts it back into its member's default group. The groups stay until this transaction
         ends."""
         for group in sorted(groups):
-            self._hold("security-group", security_groups, group)
+            self.hold_security_group(group)
         self._connection.execute(delete(server_groups).where(server_groups.c.server_id == server))
         if groups:
             self._connection.execute(

@@ -89,13 +89,14 @@ class RegionWrites(RegionReads):
     def put_site(self, site: Site) -> None:
         """Add it, or describe it anew, with its storage pools.
 
-        Raises `guest-network-invalid`, `guest-gateway-invalid`, `guest-network-in-use` when servers have addresses outside
+        Raises `guest-network-invalid`, `guest-gateway-invalid`, `guest-network-is-office`, `guest-network-in-use` when servers have addresses outside
         the old network, `site-region-differs` when it would change its region, and
         `storage-pool-in-use` when a pool that holds volumes is left out or belongs elsewhere.
         """
         network = guest_network(site)
         guest_gateway(site)
         self._need("region", tables.regions, site.region)
+        self._refuse_offices(site, network)
         values = {
             "region_id": site.region,
             "name": site.name,
@@ -216,6 +217,19 @@ class RegionWrites(RegionReads):
                 status=409,
                 fields={"site": site.id, "server": row.id},
             )
+
+    def _refuse_offices(self, site: Site, network: IPv4Network) -> None:
+        """Servers and offices with the same addresses could not be told apart."""
+        for offices in self._connection.scalars(select(networks.c.offices)):
+            for office in offices:
+                if network.overlaps(IPv4Network(office)):
+                    raise YuiError(
+                        "guest-network-is-office",
+                        en=f"Site '{site.id}' would have guest network {network}, which overlaps a member's office network {office}: choose another one.",
+                        ja=f"サイト「{site.id}」のゲストネットワーク {network} は、参加団体の庁内ネットワーク {office} と重なります。別のネットワークにしてください。",
+                        status=409,
+                        fields={"site": site.id, "guest_network": str(network), "office": office},
+                    )
 
     def _refuse_with_addresses(self, site: Site) -> None:
         row = self._server_at(site)

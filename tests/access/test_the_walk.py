@@ -35,6 +35,8 @@ __all__ = ["api", "prepared"]
 
 Route = tuple[str, str]
 
+SAPPORO = Tenant(MunicipalityCode("011002"), "札幌市", "さっぽろし", "北海道", 1_973_395)
+
 OPEN: set[Route] = {("GET", "/healthz"), ("GET", "/v1/sign-in")}
 """What strangers may ask."""
 
@@ -95,8 +97,6 @@ NEEDS: dict[Route, P] = {
     ("POST", "/v1/servers/{server}/shelve"): P.SERVERS_WRITE,
     ("POST", "/v1/servers/{server}/unshelve"): P.SERVERS_WRITE,
     ("POST", "/v1/servers/{server}/migrate"): P.SERVERS_MIGRATE,
-    ("GET", "/v1/images"): P.IMAGES_READ,
-    ("POST", "/v1/images"): P.IMAGES_SHARE,
     ("GET", "/v1/servers/{server}/security-groups"): P.NETWORKS_READ,
     ("PUT", "/v1/servers/{server}/security-groups"): P.NETWORKS_WRITE,
     ("GET", "/v1/networks"): P.NETWORKS_READ,
@@ -128,6 +128,8 @@ NEEDS: dict[Route, P] = {
     ("GET", "/v1/snapshots/{snapshot}"): P.VOLUMES_READ,
     ("POST", "/v1/snapshots/{snapshot}/restore"): P.VOLUMES_WRITE,
     ("DELETE", "/v1/snapshots/{snapshot}"): P.VOLUMES_WRITE,
+    ("GET", "/v1/images"): P.IMAGES_READ,
+    ("POST", "/v1/images"): P.IMAGES_SHARE,
     ("GET", "/v1/images/standard"): P.IMAGES_READ,
     ("GET", "/v1/images/{id}"): P.IMAGES_READ,
     ("POST", "/v1/images/{id}/verify"): P.IMAGES_SHARE,
@@ -171,8 +173,6 @@ OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id
 """The parts of paths that name a member's things."""
 
 
-@dataclass
-class Town:
 def add_disks(tx: Transaction, server: Server) -> None:
     """A volume that the server has, and a snapshot of it."""
     region = tx.region_of(server.id)
@@ -191,6 +191,8 @@ def add_disks(tx: Transaction, server: Server) -> None:
     )  # fmt: skip
 
 
+@dataclass
+class Town:
     """三笠市 with something of everything; `absent` are names as long as `names` that nothing has."""
 
     api: Api
@@ -221,8 +223,6 @@ def town(api: Api) -> Town:
             )  # fmt: skip
         server = tx.servers(MIKASA)[0].id
         operation = tx.operations(MIKASA, 1)[0].id
-    made = {"name": "backup", "role": "member-user", "tenant": MIKASA}
-    account = api.post("/v1/service-accounts", json=made).json()["id"]
         # A third member, so that what 三笠市 offers it is nothing of 宇治市's.
         tx.add_tenant(SAPPORO)
         add_disks(tx, tx.server(server))
@@ -236,18 +236,20 @@ def town(api: Api) -> Town:
                 BindingState.REQUESTED, "user-9", NOW,
             )
         )  # fmt: skip
+    made = {"name": "backup", "role": "member-user", "tenant": MIKASA}
+    account = api.post("/v1/service-accounts", json=made).json()["id"]
     token = api.post("/v1/tokens", json={"label": "spare", "role": "member-user", "tenant": MIKASA})
     opened = {"tenant": MIKASA, "role": "member-user", "reason": "Nobody answers.", "minutes": 5}
     names = {
         "server": server,
         "system": f"m{MIKASA}-resident-records",
-        "operation_id": operation,
-        "code": MIKASA,
         "volume": "vol-mikasa",
         "snapshot": "snap-mikasa",
         "network": f"m{MIKASA}-mynumber",
         "group": "sg-mikasa",
         "binding": "binding-mikasa",
+        "operation_id": operation,
+        "code": MIKASA,
         "user_id": f"user-0{MIKASA}",
         "account_id": account,
         "token_id": token.json()["id"],

@@ -130,7 +130,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/bindings"): {
         "name": "certificates",
         "consumer": UJI,
-        "servers": [f"m{MIKASA}-resident-records-app"],
+        "servers": [f"m{MIKASA}-resident-records-application"],
         "port": 443,
         "reason": "A test.",
     },

@@ -1,0 +1,99 @@
+"""What a host's agent asks: the host's plan, as soon as it differs from the one that it has.
+
+With the question it says which plan it has made so. Both may be another one: a plan that was read and
+can't be made so is not asked for again and again.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Response
+
+from control_plane.http.auth import needs
+from control_plane.http.bounds import Name
+from control_plane.http.edge import AtHand, Edge
+from control_plane.http.listing import IfNoneMatch
+from control_plane.http.principal import Principal
+from control_plane.model.access import Permission
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import HostId
+from control_plane.model.units import Seconds
+from control_plane.store import Snapshot
+from tenants.networks.models import HostNetworkOut
+from tenants.networks.network_routes import HostNetworksAtHand
+from tenants.networks.plans import tag_of
+
+router = APIRouter(prefix="/v1", tags=["networks"])
+
+_LONGEST_WAIT = 60
+
+
+@router.get(
+    "/hosts/{host_id}/network",
+    response_model=HostNetworkOut,
+    responses={304: {"description": "The plan with that ETag is still the host's."}},
+)
+async def read_host_network(
+    host_id: Name,
+    _: Annotated[Principal, needs(Permission.HOST_NETWORK_READ)],
+    edge: AtHand,
+    host_networks: HostNetworksAtHand,
+    *,
+    wait: Annotated[
+        int,
+        Query(
+            ge=0,
+            le=_LONGEST_WAIT,
+            description="Wait so many seconds for a plan with another ETag than If-None-Match's.",
+        ),
+    ] = 0,
+    applied: Annotated[
+        str | None,
+        Query(
+            pattern=r"^[0-9a-f]{32}$",
+            description="The ETag, without its quotes, of the plan that the host has made so.",
+        ),
+    ] = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """The segments that the host carries, who is plugged in, and what may pass. Equal plans are equal
+    bytes."""
+    host = HostId(host_id)
+    had = {name.strip().strip('"') for name in (if_none_match or "").split(",")}
+
+    def differs(tx: Snapshot) -> bytes | None:
+        content = host_networks.at(tx).content(host)
+        if content is None:
+            tx.host(host)
+            raise _by_its_site(host)
+        return None if tag_of(content) in had else content
+
+    if applied is not None:
+        await to_thread.run_sync(_note, edge, host, applied)
+    content = await edge.watch.until(differs, Seconds(wait))
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if content is None:
+        return Response(status_code=304, headers={"ETag": if_none_match or "", **headers})
+    tag = f'"{tag_of(content)}"'
+    return Response(content, media_type="application/json", headers={"ETag": tag, **headers})
+
+
+def _note(edge: Edge, host: HostId, applied: str) -> None:
+    with edge.store.read() as tx:
+        tx.host(host)
+        if tx.applied_networks().get(host) == applied:
+            return
+    with edge.store.write() as tx:
+        tx.note_applied_network(host, applied, edge.clock.now())
+
+
+def _by_its_site(host: HostId) -> YuiError:
+    return YuiError(
+        "host-network-by-site",
+        en=f"Host '{host}' leaves members' networks to its site's own people: its bridge in the pool file names no {{segment}}.",
+        ja=f"ホスト「{host}」の参加団体のネットワークは、サイトの担当者が管理しています(プールファイルの bridge に {{segment}} がありません)。",
+        status=409,
+        fields={"host": host},
+    )
