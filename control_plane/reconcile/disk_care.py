@@ -115,6 +115,9 @@ class DiskCare:
                 case FitVolumes():
                     for volume in sorted(done.closed):
                         self._closed(tx, action, volume)
+                    for held in tx.volumes(server=action.server.id):
+                        if held.id in done.held:
+                            tx.add_event(narration.held(held, action.server.name, at))
                 case TakeSnapshot(snapshot=snapshot) | RestoreSnapshot(snapshot=snapshot):
                     current = _current_snapshot(tx, snapshot)
                     if current is None:
@@ -299,6 +302,6 @@ def _seen_plugged(server: Server, volume: Volume, observed: Listings) -> bool | 
     match server.placement:
         case Placed(host=host) if host in observed:
             machine = observed[host].get(server.id)
-            return machine is not None and volume.id in machine.volumes
+            return None if machine is None else volume.id in machine.volumes
         case _:
             return None

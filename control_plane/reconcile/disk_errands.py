@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from control_plane.drivers.protocol import (
@@ -23,10 +23,12 @@ from control_plane.reconcile.disks import DiskAction, FitVolumes, RestoreSnapsho
 
 @dataclass(frozen=True, slots=True)
 class DisksDone:
-    """What the host said of it: volumes that no hypervisor has open any more, and when a snapshot was
-    taken and whether nothing was being written just then."""
+    """What the host said of it: volumes that no hypervisor has open any more, those that the guest holds
+    on to where nothing else went wrong, and when a snapshot was taken and whether nothing was being
+    written just then."""
 
     closed: frozenset[VolumeId] = frozenset()
+    held: frozenset[VolumeId] = frozenset()
     taken_at: datetime | None = None
     quiesced: bool = False
 
@@ -84,18 +86,16 @@ def _fit(
             raise
         except DriverError as error:
             troubles.append(str(error))
-    closed = set()
+    closed, held = set(), set()
     for taken in sorted(action.take):
         insist(server)
-        if driver.detach(server.id, taken, listed):
-            closed.add(taken)
-        else:
-            troubles.append(
-                f"the guest of server {server.name} still has volume {taken} open: unmount it there, or stop the server"
-            )
+        (closed if driver.detach(server.id, taken, listed) else held).add(taken)
     done = DisksDone(frozenset(closed))
     if troubles:
         raise StillOpen("; ".join(troubles), done)
+    if held:
+        text = f"the guest of server {server.name} holds on to {', '.join(sorted(held))}"
+        raise StillOpen(text, replace(done, held=frozenset(held)))
     return done
 
 

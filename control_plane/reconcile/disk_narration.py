@@ -65,6 +65,17 @@ def detached(volume: Volume, server: str, at: datetime) -> Event:
     )
 
 
+def held(volume: Volume, server: str, at: datetime) -> Event:
+    event = _of_volume(
+        "held",
+        volume,
+        at,
+        f"is still open in server {server}: unmount it there, or stop the server",
+        f"はサーバー {server} でまだ使用中です。サーバー内でアンマウントするか、サーバーを停止してください",
+    )
+    return replace(event, severity=Severity.WARNING)
+
+
 def volume_trouble(volume: Volume, why: str, at: datetime) -> Event:
     doing, doing_ja = ("removed", "削除") if volume.deleting else ("made", "作成")
     en = f"could not be {doing}"

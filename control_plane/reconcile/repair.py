@@ -278,7 +278,7 @@ class Repair:
             ):
                 self._disk_care.record(outcome.action, outcome.done, outcome.error, lease)
             if outcome.error is not None:
-                if outcome.first:
+                if outcome.first and not outcome.done.held:
                     en, ja = _DOING[type(outcome.action)]
                     event = narration.errand_failed(server, en, ja, outcome.error, at)
                     with self.store.write(lease) as tx:

@@ -41,7 +41,14 @@ class Begun:
 
 
 def create(
-    store: Store, server: str, name: str, asker: Asker, keep: Keep, *, dry_run: bool = False
+    store: Store,
+    server: str,
+    name: str,
+    asker: Asker,
+    keep: Keep,
+    *,
+    draw: Callable[[int], str] = draw,
+    dry_run: bool = False,
 ) -> Begun:
     """All disks that the server has now, at one point in time.
 

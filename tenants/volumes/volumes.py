@@ -78,7 +78,13 @@ class _Place:
 
 
 def create(
-    store: Store, request: VolumeRequest, asker: Asker, keep: Keep, *, dry_run: bool = False
+    store: Store,
+    request: VolumeRequest,
+    asker: Asker,
+    keep: Keep,
+    *,
+    draw: Callable[[int], str] = draw,
+    dry_run: bool = False,
 ) -> Made:
     """Raises `server-not-found`, `snapshot-not-found`, `region-not-found`, `volume-name-taken`,
     `volume-size-missing`, `volume-too-small`, `volume-elsewhere`, `region-unclear`, `too-many-volumes`,

@@ -171,6 +171,28 @@ PHRASES: tuple[Phrase, ...] = (
         "owner starts <server>", lambda s, w: s.set_power(ServerId(w["server"]), Power.RUNNING)
     ),
     _phrase("owner deletes <server>", lambda s, w: s.delete(ServerId(w["server"]))),
+    _phrase(
+        "owner makes volume <volume> for <server>",
+        lambda s, w: s.asks(lambda: s.owner.make(w["volume"], w["server"])),
+    ),
+    _phrase(
+        "owner attaches <volume> to <server>",
+        lambda s, w: s.asks(lambda: s.owner.attach(w["volume"], w["server"])),
+    ),
+    _phrase("owner detaches <volume>", lambda s, w: s.asks(lambda: s.owner.detach(w["volume"]))),
+    _phrase(
+        "owner deletes volume <volume>", lambda s, w: s.asks(lambda: s.owner.delete(w["volume"]))
+    ),
+    _phrase(
+        "owner takes snapshot <snapshot> of <server>",
+        lambda s, w: s.asks(lambda: s.owner.take(w["server"], w["snapshot"])),
+    ),
+    _phrase(
+        "owner restores <snapshot>", lambda s, w: s.asks(lambda: s.owner.restore(w["snapshot"]))
+    ),
+    _phrase("owner looks at his disks", lambda s, _: s.show_disks()),
+    _phrase("<server> holds on to its volumes", _on_server("make_guest_hold_its_volumes")),
+    _phrase("<server> lets its volumes go", _on_server("let_guest_release_volumes")),
     _phrase("system <system> joins", lambda s, w: s.admit(w["system"])),
     _phrase("host <name> joins", lambda s, w: s.add_host(HostId(w["name"]))),
     # Control planes

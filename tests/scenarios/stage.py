@@ -24,6 +24,7 @@ from control_plane.model.workload import Moving, Placed, Power, Server, Shelved,
 from control_plane.placement import check
 from control_plane.reconcile import Controller, Timings
 from control_plane.store import Store
+from tests.scenarios.disks import Owner
 from tests.scenarios.joining import MEMBER, TINY, join
 from tests.scenarios.script import Command
 from tests.scenarios.setting import Setting
@@ -120,6 +121,20 @@ class Stage:
     def operator_says(self, host: HostId, statement: str, method: FenceMethod) -> None:
         with self.store.write() as tx:
             tx.add_fence_word(FenceWord(host, "Sato", statement, method, self._now()))
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.store, self._now)
+
+    def asks(self, deed: Callable[[], object]) -> None:
+        """What the owner is told at once, where that is no."""
+        told = self.owner.tries(deed)
+        if told != "done":
+            self._say("told", told)
+
+    def show_disks(self) -> None:
+        for line in self.owner.shown():
+            self._say("told", line)
 
     def admit(self, system: str) -> None:
         join(self.store, self._region(), self.setting.later_systems[system], self._now())
@@ -314,6 +329,9 @@ class Stage:
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.log.append(line.rstrip())
         self.log.append("")
+        disks = self.owner.shown()
+        if disks:
+            self.log += [*disks, ""]
         for ledger in ledgers:
             found = check(ledger)
             self.log.append(
