@@ -45,8 +45,8 @@ class DiskKeys:
         return Fate(
             "disk-keys",
             0,
-            "There were none: its disks were not encrypted by Yui. They were removed, not overwritten.",
-            "該当なし。ディスクは Yui では暗号化されていません。ディスクは削除しましたが、上書き消去はしていません。",
+            "There were no disk keys to destroy: its disks were not encrypted by Yui, and were removed without being overwritten.",
+            "ディスクの暗号鍵はありません。ディスクは Yui では暗号化されておらず、削除のみで上書き消去はしていません。",
         )
 
 
@@ -58,8 +58,8 @@ class AuditKeys:
         return Fate(
             "audit-keys",
             0,
-            "Kept: the keys that sign the audit trail belong to the consortium, and its signed heads go on proving the member's entries.",
-            "保持。監査記録の署名鍵は共同体のもので、署名済みの記録は今後も団体の記録の真正性を証明します。",
+            "The keys that sign the audit trail are the consortium's and were kept: they go on proving the member's entries.",
+            "監査記録の署名鍵は共同体のものであるため保持し、今後も団体の記録の真正性を証明します。",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from control_plane.admission.leaving import refuse_leaving
 from control_plane.admission.standing import cannot
 from control_plane.journal.operations import new_operation_id
 from control_plane.model.errors import YuiError
@@ -98,8 +99,9 @@ def refuse(thing: Volume | ServerSnapshot, type: str, en: str, ja: str) -> YuiEr
 
 
 def need_settled(tx: Snapshot, server: Server) -> None:
-    """Raises `server-deleting`, `server-moving`, and `server-disks-busy` while the server's disks are
-    being copied or restored."""
+    """Raises `member-leaving`, `server-deleting`, `server-moving`, and `server-disks-busy` while the
+    server's disks are being copied or restored."""
+    refuse_leaving(tx, server.tenant)
     if server.deleting:
         raise cannot(
             server,

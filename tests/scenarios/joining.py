@@ -24,6 +24,7 @@ from control_plane.store import Store, Transaction
 from tests.scenarios.setting import SystemSetting
 
 MEMBER = Tenant(MunicipalityCode("012220"), "三笠市", "みかさし", "北海道", 7800)
+OTHER = Tenant(MunicipalityCode("262048"), "宇治市", "うじし", "京都府", 179_630)
 TINY = Image(
     ImageId("tiny"),
     "tiny",
@@ -45,7 +46,7 @@ def join(store: Store, region: RegionId, system: SystemSetting, now: datetime) -
         tx.add_system(
             System(
                 SystemId(system.name),
-                MEMBER.code,
+                MunicipalityCode(system.member),
                 region,
                 BlueprintId(system.name),
                 1,

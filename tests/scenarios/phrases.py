@@ -194,6 +194,9 @@ PHRASES: tuple[Phrase, ...] = (
     _phrase("<server> holds on to its volumes", _on_server("make_guest_hold_its_volumes")),
     _phrase("<server> lets its volumes go", _on_server("let_guest_release_volumes")),
     _phrase("system <system> joins", lambda s, w: s.admit(w["system"])),
+    _phrase("the other member leaves", lambda s, _: s.departure.begin()),
+    _phrase("the other member stays", lambda s, _: s.departure.stay()),
+    _phrase("the other member has its export", lambda s, _: s.departure.confirm()),
     _phrase("host <name> joins", lambda s, w: s.add_host(HostId(w["name"]))),
     # Control planes
     _phrase("control plane <name> starts", lambda s, w: s.start_control_plane(w["name"])),

@@ -4,6 +4,7 @@ pool: three-hosts            # tests/scenarios/pools/three-hosts.yaml, or the po
 later: [kyoto-3]             # hosts that join during the story
 systems:
   residents: {tier: 0, servers: {db: {flavor: small}, app: {flavor: small, start_order: 1}}}
+                             # member: "262048" makes a system the other member's
 later_systems: …             # the same, for systems that join during the story
 """
 
@@ -42,6 +43,7 @@ class SystemSetting:
     tier: int
     zone: Zone
     servers: tuple[ServerSetting, ...]
+    member: str = "012220"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ def _systems(raw: Mapping[str, Any]) -> tuple[SystemSetting, ...]:
                 )
                 for role, server in described["servers"].items()
             ),
+            str(described.get("member", "012220")),
         )
         for name, described in raw.items()
     )

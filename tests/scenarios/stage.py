@@ -24,8 +24,9 @@ from control_plane.model.workload import Moving, Placed, Power, Server, Shelved,
 from control_plane.placement import check
 from control_plane.reconcile import Controller, Timings
 from control_plane.store import Store
+from tests.scenarios.departure import Departure
 from tests.scenarios.disks import Owner
-from tests.scenarios.joining import MEMBER, TINY, join
+from tests.scenarios.joining import MEMBER, OTHER, TINY, join
 from tests.scenarios.script import Command
 from tests.scenarios.setting import Setting
 
@@ -69,6 +70,7 @@ class Stage:
         self.store = Store.open(f"sqlite:///{state}")
         self.control_planes: dict[str, ControlPlane] = {}
         self.log: list[str] = []
+        self.departure = Departure(self, state.parent / "exports")
         self._began: Seconds | None = None
         self._last_event = 0
         self._right_after: list[tuple[str, Callable[[], None]]] = []
@@ -150,6 +152,7 @@ class Stage:
         plane = self.control_planes[name] = ControlPlane(name, vantage)
         controller = Controller(self.store, vantage, name, Timings())
         self.world.virtual_clock.spawn(lambda: self._live(plane, controller))
+        self.departure.follow(plane)
 
     def right_after(self, text: str, do: Callable[[], None]) -> None:
         """`do` as soon as a line with `text` is logged: in the middle of whatever is being done."""
@@ -203,6 +206,7 @@ class Stage:
                 tx.put_flavor(flavor)
             tx.put_image(TINY)
             tx.add_tenant(MEMBER)
+            tx.add_tenant(OTHER)
         for described in self.setting.pool.hosts:
             if described.id not in self.setting.later:
                 self.add_host(described.id)
