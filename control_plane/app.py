@@ -58,6 +58,7 @@ from tenants.networks.host_routes import router as host_network_router
 from tenants.networks.network_routes import router as network_router
 from tenants.networks.plans import HostNetworks
 from tenants.quota_routes import router as quota_router
+from tenants.reclaim_routes import router as reclaim_router
 from tenants.register import MemberRegister
 from tenants.routes import Membership
 from tenants.routes import router as tenants_router
@@ -144,6 +145,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         host_network_router,
         blueprint_router,
         quota_router,
+        reclaim_router,
         image_routes(options.images),
         journal_router,
         streams_router,

@@ -10,6 +10,7 @@ from control_plane.admission.certify import certify
 from control_plane.admission.guarantee import Guaranteed, guarantee
 from control_plane.admission.move import move
 from control_plane.admission.new_server import NewServer
+from control_plane.admission.reclaim import Reclaimed, ReclaimWish, ask_back, carry_out
 from control_plane.admission.refusal import no_room
 from control_plane.admission.resize import Resized, resize
 from control_plane.admission.shelving import Unshelved, shelve, unshelve
@@ -18,9 +19,13 @@ __all__ = [
     "Admitted",
     "Guaranteed",
     "NewServer",
+    "ReclaimWish",
+    "Reclaimed",
     "Resized",
     "Unshelved",
     "admit",
+    "ask_back",
+    "carry_out",
     "certify",
     "guarantee",
     "move",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from control_plane.admission.borrowing import refuse_more_than_left
 from control_plane.admission.leaving import refuse_leaving
 from control_plane.model.allotment import Capacity
 from control_plane.model.errors import YuiError
@@ -34,6 +35,7 @@ def check(tx: Transaction, region: RegionId, tenant: MunicipalityCode, asked: Ca
     ]
     if exceeded:
         raise _exceeded(region, tenant, exceeded)
+    refuse_more_than_left(tx, allotment, used, asked)
 
 
 def _exceeded(

@@ -34,6 +34,8 @@ FOR_MEMBERS = frozenset(
     | {"state"}
     # Of volumes and snapshots.
     | {"server", "size_gib", "protected"}
+    # Of borrowed room.
+    | {"reclaim"}
     # Of leaving.
     | {"statement", "destroy_keys", "manifest_sha256", "keys", "access", "export_kept"}
 )

@@ -20,6 +20,7 @@ SecurityGroupId = NewType("SecurityGroupId", str)
 BindingId = NewType("BindingId", str)
 VolumeId = NewType("VolumeId", str)
 SnapshotId = NewType("SnapshotId", str)
+ReclaimId = NewType("ReclaimId", str)
 GroupId = NewType("GroupId", str)
 """An anti-affinity group: its members never share a host, nor meet at a refuge."""
 

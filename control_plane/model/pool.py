@@ -55,17 +55,22 @@ class Duty(StrEnum):
     MAINTENANCE = "maintenance"
 
 
+NOTICE_DAYS = 14
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """A prefecture-sized area. `promised` are the kinds of failure domain that the region's
     certificate covers; a host's own death is always among them. Members of `prefectures` are hosted
-    here unless they ask for another region."""
+    here unless they ask for another region. Who has borrowed room is told `notice_days` before it is
+    taken back."""
 
     id: RegionId
     name: str
     prefectures: frozenset[str] = frozenset()
     policy: Policy = Policy.SPREAD
     promised: frozenset[DomainKind] = frozenset({DomainKind.HOST})
+    notice_days: int = NOTICE_DAYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,15 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from control_plane.model.ids import FlavorId, HostId, RegionId, SiteId, StoragePoolId
-from control_plane.model.pool import DomainKind, Policy, Region, Site, StoragePool, Zone
+from control_plane.model.pool import (
+    NOTICE_DAYS,
+    DomainKind,
+    Policy,
+    Region,
+    Site,
+    StoragePool,
+    Zone,
+)
 from control_plane.model.units import MiB, Resources, VCpu
 from control_plane.model.workload import Flavor
 from control_plane.pool_file.connection import absolute_path, read_connection
@@ -23,7 +31,8 @@ from control_plane.pool_file.relations import check_relations
 from control_plane.pool_file.tree import Items, Node, Scalar, Table, from_plain, from_yaml
 
 KEYS = ("regions", "sites", "hosts", "flavors")
-_REGION_KEYS = ("id", "name", "policy", "promised", "prefectures")
+_REGION_KEYS = ("id", "name", "policy", "promised", "prefectures", "notice_days")
+_MOST_NOTICE_DAYS = 366
 _SITE_KEYS = (
     "id",
     "region",
@@ -102,7 +111,14 @@ def _region(node: Node, mistakes: Mistakes) -> Region:
         prefectures=_prefectures(fields),
         policy=fields.choice("policy", Policy, Policy.SPREAD),
         promised=promised | {DomainKind.HOST},
+        notice_days=_notice_days(fields),
     )
+
+
+def _notice_days(fields: Fields) -> int:
+    if fields.node("notice_days") is None:
+        return NOTICE_DAYS
+    return fields.whole("notice_days", 1, _MOST_NOTICE_DAYS)
 
 
 def _prefectures(fields: Fields) -> frozenset[str]:

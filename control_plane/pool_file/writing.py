@@ -45,6 +45,7 @@ def _region(region: Region) -> dict[str, object]:
         "policy": region.policy.value,
         "promised": [kind.value for kind in DomainKind if kind in region.promised],
         **({"prefectures": sorted(region.prefectures)} if region.prefectures else {}),
+        "notice_days": region.notice_days,
     }
 
 

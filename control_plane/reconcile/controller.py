@@ -18,6 +18,7 @@ from control_plane.reconcile.drain import Draining
 from control_plane.reconcile.evacuation import Evacuation
 from control_plane.reconcile.host_care import HostCare
 from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.reclaiming import Reclaiming
 from control_plane.reconcile.records import Records
 from control_plane.reconcile.rehoming import Rehoming
 from control_plane.reconcile.repair import Repair
@@ -60,6 +61,7 @@ class Controller:
         self._rehoming = Rehoming(store, world.clock, self.timings)
         self._revival = Revival(store, world)
         self._draining = Draining(store, world.clock, self.timings)
+        self._reclaiming = Reclaiming(store, self._records)
         self._certification = Certification(store)
         self._announcements = Announcements(store, world, self._records, self.timings)
 
@@ -142,6 +144,7 @@ class Controller:
         put_off, at = self._repair.moves_put_off, self._world.clock.now()
         changes = self._draining.advance(hosts, servers, put_off, lease, at, answering=answering)
         changes += self._disturbed(self._rehoming.advance(hosts, servers, lease))
+        changes += self._reclaiming.advance(lease, at)
         return changes + self._revival.advance(hosts, servers, lease)
 
     def _disturbed(self, moved: Mapping[RegionId, int]) -> int:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from control_plane.model.fence import FenceWord
 from control_plane.model.pool import Host
+from control_plane.model.reclaim import Reclaim
 from control_plane.model.workload import Server
 from control_plane.reconcile.disks import Disks
 from control_plane.reconcile.spec import Surroundings
@@ -37,6 +38,9 @@ class Records:
 
     def fence_words(self) -> tuple[FenceWord, ...]:
         return self._of("fence words", lambda tx: tuple(tx.fence_words()))
+
+    def open_reclaims(self) -> tuple[Reclaim, ...]:
+        return self._of("open reclaims", lambda tx: tx.reclaims(open_only=True))
 
     def last_event(self) -> int:
         return self._of("last event", lambda tx: tx.last_event())

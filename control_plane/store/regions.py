@@ -78,6 +78,7 @@ class RegionWrites(RegionReads):
             "prefectures": names_to_json(region.prefectures),
             "policy": region.policy.value,
             "promised": names_to_json(region.promised),
+            "notice_days": region.notice_days,
         }
         held = tables.regions.c.id == region.id
         if self._exists(tables.regions, region.id):
@@ -321,6 +322,7 @@ def _region(row: Row[tuple[object, ...]]) -> Region:
         frozenset(row.prefectures),
         Policy(row.policy),
         frozenset(DomainKind(kind) for kind in row.promised),
+        row.notice_days,
     )
 
 

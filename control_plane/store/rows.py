@@ -15,6 +15,7 @@ TenantName = MunicipalityCode | str
 """A member by its code, checked or as text."""
 
 _THINGS: Mapping[str, tuple[str, str]] = {
+    "reclaim": ("notice by which room is asked back", "容量返却の依頼"),
     "region": ("region", "リージョン"),
     "site": ("site", "サイト"),
     "storage-pool": ("storage pool", "ストレージプール"),

@@ -42,6 +42,7 @@ regions = Table(
     Column("prefectures", JSON, nullable=False),
     Column("policy", Text, nullable=False),
     Column("promised", JSON, nullable=False),
+    Column("notice_days", Integer, nullable=False, server_default="14"),
 )
 
 sites = Table(

@@ -17,6 +17,7 @@ from control_plane.store.listing import ListingReads
 from control_plane.store.memberships import MembershipReads, MembershipWrites
 from control_plane.store.networks import NetworkReads
 from control_plane.store.operations import OperationReads, OperationWrites
+from control_plane.store.reclaims import ReclaimReads, ReclaimWrites
 from control_plane.store.regions import RegionReads
 from control_plane.store.servers import ServerReads, ServerWrites
 from control_plane.store.tenancy import TenancyReads, TenancyWrites
@@ -36,6 +37,7 @@ class Snapshot(
     MembershipReads,
     CatalogueReads,
     OperationReads,
+    ReclaimReads,
     JournalReads,
     AuditReads,
     TokenReads,
@@ -54,6 +56,7 @@ class Transaction(
     MembershipWrites,
     CatalogueWrites,
     OperationWrites,
+    ReclaimWrites,
     JournalWrites,
     AuditWrites,
     TokenWrites,

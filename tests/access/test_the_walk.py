@@ -18,12 +18,21 @@ from control_plane.http.auth import Needs, principal_of
 from control_plane.http.tokens import new_token
 from control_plane.model.access import PERMISSIONS, Role, Token, roles_with
 from control_plane.model.access import Permission as P
+from control_plane.model.allotment import Capacity
 from control_plane.model.identity import User
-from control_plane.model.ids import BindingId, SecurityGroupId, SnapshotId, VolumeId
+from control_plane.model.ids import (
+    BindingId,
+    ReclaimId,
+    RegionId,
+    SecurityGroupId,
+    SnapshotId,
+    VolumeId,
+)
 from control_plane.model.network import Binding, BindingState, Protocol, SecurityGroup
 from control_plane.model.pool import Zone
+from control_plane.model.reclaim import Notice, Reclaim, ReclaimState
 from control_plane.model.tenant import MunicipalityCode, Tenant
-from control_plane.model.units import GiB
+from control_plane.model.units import GiB, VCpu
 from control_plane.model.volume import Attached, ServerSnapshot, SnapshotDisk, Volume
 from control_plane.model.workload import Server
 from control_plane.store import Transaction
@@ -78,6 +87,11 @@ NEEDS: dict[Route, P] = {
     ("GET", "/v1/members/{code}/quota"): P.QUOTAS_READ,
     ("PUT", "/v1/members/{code}/quota"): P.QUOTAS_WRITE,
     ("GET", "/v1/quotas"): P.QUOTAS_READ,
+    ("POST", "/v1/regions/{region_id}/reclaims"): P.QUOTAS_WRITE,
+    ("GET", "/v1/reclaims"): P.QUOTAS_READ,
+    ("GET", "/v1/reclaims/{reclaim_id}"): P.QUOTAS_READ,
+    ("POST", "/v1/reclaims/{reclaim_id}/carry-out"): P.QUOTAS_WRITE,
+    ("POST", "/v1/reclaims/{reclaim_id}/withdraw"): P.QUOTAS_WRITE,
     ("GET", "/v1/systems"): P.SYSTEMS_READ,
     ("POST", "/v1/systems"): P.SYSTEMS_WRITE,
     ("GET", "/v1/systems/{system}"): P.SYSTEMS_READ,
@@ -169,7 +183,7 @@ BEYOND: dict[tuple[Route, Role], str] = {
 }
 """What a role may not do to a member's things although it has the permission."""
 
-OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "network", "group", "binding", "volume", "snapshot"}  # fmt: skip
+OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "binding", "volume", "snapshot"}  # fmt: skip
 """The parts of paths that name a member's things."""
 
 
@@ -222,6 +236,11 @@ def town(api: Api) -> Town:
                      f"admin of {tenant}", None, Role.MEMBER_ADMIN, False, NOW)
             )  # fmt: skip
         server = tx.servers(MIKASA)[0].id
+        asked_back = Notice(MunicipalityCode(MIKASA), Capacity(VCpu(1)), Capacity(), (server,))
+        tx.add_reclaim(
+            Reclaim(ReclaimId("rc-0"), RegionId("hokkaido"), asked_back.due, None, (asked_back,),
+                    "an approver", NOW, NOW, ReclaimState.DONE)
+        )  # fmt: skip
         operation = tx.operations(MIKASA, 1)[0].id
         # A third member, so that what 三笠市 offers it is nothing of 宇治市's.
         tx.add_tenant(SAPPORO)
@@ -253,6 +272,7 @@ def town(api: Api) -> Town:
         "user_id": f"user-0{MIKASA}",
         "account_id": account,
         "token_id": token.json()["id"],
+        "reclaim_id": "rc-0",
         "grant_id": api.post("/v1/break-glass", json=opened).json()["id"],
     }
     absent = {kind: "z" + name[1:-1] + "z" for kind, name in names.items()}
