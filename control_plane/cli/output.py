@@ -34,6 +34,8 @@ _STYLES = {
     "migrating": "yellow", "draining": "yellow", "stopping": "yellow", "degraded": "yellow",
     "warning": "yellow", "changed": "yellow", "confirmed": "red", "fenced": "red",
     "stranded": "red", "failed": "red", "critical": "red", "removed": "red", "invalid": "red",
+    "creating": "yellow", "attaching": "yellow", "detaching": "yellow", "restoring": "yellow",
+    "available": "green", "in-use": "green", "error": "red",
     "shelving": "yellow", "shelved": "magenta", "unknown": "magenta", "deleting": "magenta", "maintenance": "magenta",
 }  # fmt: skip
 

@@ -86,7 +86,8 @@ def _fit(
             raise
         except DriverError as error:
             troubles.append(str(error))
-    closed, held = set(), set()
+    closed: set[VolumeId] = set()
+    held: set[VolumeId] = set()
     for taken in sorted(action.take):
         insist(server)
         (closed if driver.detach(server.id, taken, listed) else held).add(taken)
