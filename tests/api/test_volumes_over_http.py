@@ -1,0 +1,154 @@
+"""Members make volumes and snapshots, through the API and down to simulated hosts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from control_plane.model.ids import ServerId, VolumeId
+from tests.api.conftest import MIKASA, UJI, Api, problem_of
+from tests.api.town import Town
+
+
+@pytest.fixture
+def town(api: Api) -> Town:
+    return Town(api)
+
+
+def items(town: Town, path: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = town.api.get(path).json()["items"]
+    return found
+
+
+def volume(town: Town, name: str = "data", size: int = 5, **more: Any) -> dict[str, Any]:
+    answer = town.api.post("/v1/volumes", json={"name": name, "size_gib": size, **more})
+    assert town.ended(answer)["state"] == "done"
+    return shown(town, name)
+
+
+def shown(town: Town, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = town.api.get(f"/v1/volumes/{name}").json()
+    return found
+
+
+def refused(answer: httpx.Response, type: str, status: int = 409) -> None:
+    problem_of(answer, status, type)
+
+
+def open_in(town: Town, id: str) -> set[ServerId]:
+    """The servers that truly have it open."""
+    writers = town.operator.world.around.monitor.volume_writers(VolumeId(id))
+    return {server for server, _ in writers}
+
+
+def test_a_volume_is_attached_followed_detached_and_deleted(town: Town) -> None:
+    server, other = town.made(), town.made(name="other")
+    data = volume(town, server="web")
+    assert (data["status"], data["server"], data["storage"]) == ("in-use", server["id"], None)
+    assert data["device"] == f"/dev/disk/by-id/virtio-{data['id']}"
+    assert open_in(town, data["id"]) == {server["id"]}
+    there = {"json": {"volume": "data"}}
+    refused(town.api.post(f"/v1/servers/{other['id']}/volumes", **there), "volume-in-use")
+    refused(town.delete("/v1/volumes/data"), "volume-in-use")
+    assert [each["id"] for each in items(town, "/v1/servers/web/volumes")] == [data["id"]]
+    refused(town.delete("/v1/servers/other/volumes/data"), "volume-not-found", 404)
+    left = town.ended(town.delete("/v1/servers/web/volumes/data"))
+    assert left["state"] == "done"
+    assert open_in(town, data["id"]) == set()
+    assert shown(town, "data")["status"] == "available"
+    assert town.ended(town.api.post("/v1/servers/other/volumes", **there))["state"] == "done"
+    assert open_in(town, data["id"]) == {other["id"]}
+    assert town.ended(town.delete(f"/v1/servers/{other['id']}"))["state"] == "done"
+    free = shown(town, "data")
+    assert (free["status"], free["server"]) == ("available", None)
+    town.api.request("PATCH", "/v1/volumes/data", json={"protected": True})
+    refused(town.delete("/v1/volumes/data"), "volume-protected")
+    town.api.request("PATCH", "/v1/volumes/data", json={"protected": False})
+    stale = town.api.request("DELETE", "/v1/volumes/data", headers={"If-Match": '"g1"'})
+    refused(stale, "volume-changed", 412)
+    assert town.ended(town.delete("/v1/volumes/data"))["state"] == "done"
+    assert items(town, "/v1/volumes") == []
+    assert town.promise_holds()
+
+
+def test_a_snapshot_brings_a_server_and_its_volume_back_and_fills_a_new_volume(town: Town) -> None:
+    server = town.made()
+    data = volume(town, server="web")
+    world = town.operator.world
+    on_volume = world.data_volume(VolumeId(data["id"]))
+    assert on_volume is not None
+    on_volume.notes.append("before")
+    world.write_note(ServerId(server["id"]), "before")
+    named = {"json": {"name": "before the update"}}
+    rehearsed = town.api.post("/v1/servers/web/snapshots?dry_run=true", **named).json()
+    assert rehearsed["capacity"]["disk_gib"] == server["disk_gib"] + 5
+    assert town.ended(town.api.post("/v1/servers/web/snapshots", **named))["state"] == "done"
+    (taken,) = items(town, "/v1/snapshots")
+    assert (taken["status"], taken["consistency"]) == ("available", "quiesced")
+    assert [disk["volume"] for disk in taken["disks"]] == [None, data["id"]]
+    on_volume.notes.append("after")
+    world.write_note(ServerId(server["id"]), "after")
+    path = f"/v1/snapshots/{taken['id']}"
+    refused(town.api.post(f"{path}/restore"), "server-not-stopped")
+    town.ended(town.api.post("/v1/servers/web/stop"))
+    would = town.api.post(f"{path}/restore?dry_run=true").json()
+    assert [each["path"] for each in would["diff"]] == ["/servers/web/disk", "/volumes/data/disk"]
+    assert town.ended(town.api.post(f"{path}/restore"))["state"] == "done"
+    town.ended(town.api.post("/v1/servers/web/start"))
+    assert world.notes(ServerId(server["id"])) == ("before",)
+    restored = world.data_volume(VolumeId(data["id"]))
+    assert restored is not None
+    assert restored.notes == ["before"]
+    small = {"name": "copy", "size_gib": 4, "snapshot": taken["id"], "snapshot_volume": data["id"]}
+    refused(town.api.post("/v1/volumes", json=small), "volume-too-small", 422)
+    filled = {key: value for key, value in small.items() if key != "size_gib"}
+    assert town.ended(town.api.post("/v1/volumes", json=filled))["state"] == "done"
+    copy = world.data_volume(VolumeId(shown(town, "copy")["id"]))
+    assert copy is not None
+    assert copy.notes == ["before"]
+    # A snapshot outlives its server.
+    assert town.ended(town.delete("/v1/servers/web"))["state"] == "done"
+    assert town.api.get(path).json()["status"] == "available"
+    refused(town.api.post(f"{path}/restore"), "server-not-found", 404)
+    assert town.ended(town.delete(path))["state"] == "done"
+    assert items(town, "/v1/snapshots") == []
+
+
+def test_disks_count_against_the_quota_and_the_storage(town: Town) -> None:
+    (used,) = items(town, "/v1/quotas")
+    left = used["quota"]["disk_gib"] - used["used"]["disk_gib"]
+    wanted = {"name": "data", "size_gib": left + 1, "region": used["region"]}
+    before = town.operator.contents()
+    refused(town.api.post("/v1/volumes", json=wanted), "quota-exceeded")
+    assert town.operator.contents() == before
+    plan = town.api.post("/v1/volumes?dry_run=true", json={**wanted, "size_gib": left}).json()
+    assert plan["capacity"] == {"vcpus": 0, "memory_mib": 0, "disk_gib": left}
+    assert (plan["diff"][0]["path"], plan["certificate"]["valid"]) == ("/volumes/data", True)
+    assert town.operator.contents() == before
+    volume(town, size=3, region=used["region"])
+    (now,) = items(town, "/v1/quotas")
+    assert now["used"]["disk_gib"] == used["used"]["disk_gib"] + 3
+    with town.operator.store.read() as tx:
+        ledger = tx.ledger(tx.regions()[0].id)
+    assert sum(ledger.disks.values()) == 3
+    assert town.promise_holds()
+
+
+def test_another_members_disks_are_never_there(town: Town) -> None:
+    town.made()
+    data = volume(town, server="web")
+    town.operator.join(UJI)
+    uji = town.operator.tenant(UJI)
+    for method, path, body in (
+        ("GET", f"/v1/volumes/{data['id']}", None),
+        ("DELETE", f"/v1/volumes/{data['id']}", None),
+        ("GET", "/v1/servers/web/volumes", None),
+        ("POST", "/v1/servers/web/snapshots", {"name": "theirs"}),
+    ):
+        assert uji.request(method, path, json=body).status_code == 404, path
+    assert uji.get("/v1/volumes").json()["items"] == []
+    assert uji.get(f"/v1/volumes?tenant={MIKASA}").json()["items"] == []
+    at_theirs = {"name": "mine", "size_gib": 1, "server": "web"}
+    refused(uji.post("/v1/volumes", json=at_theirs), "server-not-found", 422)
