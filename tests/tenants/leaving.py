@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from control_plane.access.service import bootstrap_token
+from control_plane.drivers.world import World
 from control_plane.model.access import Role
 from control_plane.model.ids import ServerId
 from control_plane.model.membership import ApprovalRule
@@ -49,10 +50,9 @@ class Town:
         )
         self.admin = api.tenant(MIKASA)
 
-    def another_leaver(self, holder: str, checkpoint: int = 100_000) -> Leaver:
-        return Leaver(
-            self.api.store, self.api.world, self.exports, None, holder, checkpoint=checkpoint
-        )
+    def another_leaver(self, holder: str, world: World | None = None) -> Leaver:
+        world = world or self.api.world
+        return Leaver(self.api.store, world, self.exports, None, holder, checkpoint=100_000)
 
     def until(self, condition: Callable[[], bool], most: int = 400) -> None:
         for _ in range(most):

@@ -6,11 +6,13 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from control_plane.drivers.simulated.clock import ControlPlaneKilled
 from control_plane.journal.audit_check import check
 from control_plane.model.ids import ServerId, SnapshotId, VolumeId
 from control_plane.model.units import GiB, Seconds
@@ -189,6 +191,46 @@ def test_progress_is_told_step_by_step(town: Town) -> None:
     assert all(step["done"] == step["total"] > 0 and step["ended"] for step in exported)
     operation = town.api.get(f"/v1/operations/{town.member()['operation']}").json()
     assert 0 < operation["done"] < operation["total"]
+
+
+def test_a_control_plane_that_is_killed_again_and_again_goes_on_where_the_last_one_was(
+    town: Town,
+) -> None:
+    begun = town.ask()
+    town.approver.post(f"/v1/members/{MIKASA}/leave/approve")
+    town.leaver.give_up()
+    lives, read = [town.api.world.seen_by_another_process()], 0
+
+    def count(call: str) -> None:
+        """Killed at its fourth call for a disk: it has looked, and taken one piece or two."""
+        nonlocal read
+        if call == "export_disk":
+            read += 1
+            calls[-1] += 1
+            if calls[-1] == 4:
+                lives[-1].gate.kill()
+
+    calls = [0]
+    lives[-1].gate.before_call = count
+    town.leaver = town.another_leaver("one", lives[-1])
+    while town.member()["stage"] != "to-be-confirmed":
+        assert len(lives) < 50
+        with suppress(ControlPlaneKilled):
+            town.look()
+        if lives[-1].gate.killed:
+            lives.append(town.api.world.seen_by_another_process())
+            calls.append(0)
+            lives[-1].gate.before_call = count
+            town.leaver = town.another_leaver("one", lives[-1])
+    folder = town.exports.root / MIKASA / begun["id"]
+    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=folder, check=True)
+    disks = list(folder.glob("systems/*/*.qcow2"))
+    pieces = sum(-(-disk.stat().st_size // 131_072) for disk in disks)
+    assert len(lives) > len(disks)
+    assert read <= pieces + 2 * len(lives) + 2 * len(disks), (
+        "nothing is fetched twice but what was under way"
+    )
+    assert not list(folder.glob("**/*.part"))
 
 
 def test_volumes_go_along_and_snapshots_go(town: Town) -> None:
