@@ -49,6 +49,10 @@ class NoSuchDisk(DriverError):
     """The storage answers, and has no such disk: it was never made, or has been removed."""
 
 
+class NetworkNotReady(DriverError):
+    """The host has not yet made the network that the server is plugged into: try again soon."""
+
+
 class MovedOn(DriverError):
     """The host's definition of this server bears another generation than the one that was listed:
     somebody has decided anew since then, so nothing was done."""

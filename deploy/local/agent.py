@@ -26,6 +26,7 @@ from control_plane.model.ids import HostId
 from control_plane.model.units import Seconds
 from deploy import host_agent
 from deploy.local import processes
+from deploy.local.network_agent import has_network_agent, start_network_agent
 from deploy.local.pool import LocalPool
 from deploy.local.prerequisites import search_path
 
@@ -98,7 +99,11 @@ def boot(pool: LocalPool, host: HostId) -> None:
     """Switch the host on with everything that belongs to it; success where it is on."""
     was_on = pool.is_on(host)
     pool.power_on(host)
-    if has_agent(pool, host) and not was_on:
+    if was_on:
+        return
+    if has_network_agent(pool, host):
+        start_network_agent(pool, host)
+    if has_agent(pool, host):
         start_agent(pool, host)
 
 

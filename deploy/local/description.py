@@ -36,6 +36,7 @@ def pool_description(
     *,
     subnet: ipaddress.IPv4Network,
     storage: Path,
+    segments: bool,
     sites: Sequence[LocalSite],
     hosts: Sequence[LocalHost],
     bmcs: Mapping[HostId, Bmc],
@@ -53,7 +54,8 @@ def pool_description(
                 "region": site.region,
                 "name": site.name or site.id,
                 "guest_network": network.guest_network(subnet, number),
-                "guest_gateway": network.guest_gateway(subnet, number),
+                # Where hosts keep members apart they are the gateways of each member's block.
+                **({} if segments else {"guest_gateway": network.guest_gateway(subnet, number)}),
                 "storage_pools": [
                     {
                         "id": storage_pool_of(site.id),
@@ -73,7 +75,7 @@ def pool_description(
                 "storage": [storage_pool_of(host.site)],
                 # Everything stays on this machine, so nothing of it is encrypted.
                 "connection": {
-                    **connection(host, storage, bmcs.get(host.id)),
+                    **connection(host, storage, bmcs.get(host.id), segments=segments),
                     "allow_plaintext": True,
                 },
             }
@@ -108,13 +110,15 @@ def _regions(sites: Sequence[LocalSite]) -> list[dict[str, object]]:
     return list(regions.values())
 
 
-def connection(host: LocalHost, storage: Path, bmc: Bmc | None) -> dict[str, str]:
+def connection(
+    host: LocalHost, storage: Path, bmc: Bmc | None, *, segments: bool
+) -> dict[str, str]:
     """A host's `connection`, whose keys are the fields of the model's Endpoint."""
     fields = {
         "driver": "libvirt",
         "uri": f"qemu+tcp://{host.address}:{LIBVIRT_PORT}/system",
         "migration_host": host.address,
-        "bridge": network.GUEST_BRIDGE,
+        "bridge": network.SEGMENT_BRIDGES if segments else network.GUEST_BRIDGE,
         "lease_path": str(storage / host.site / "leases" / host.id),
     }
     if bmc is not None:

@@ -8,6 +8,7 @@ engines, Kubernetes (10.96, 10.244) or libvirt's default network (192.168.122) t
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -20,6 +21,8 @@ from deploy.local.prerequisites import search_path
 DEFAULT_SUBNET = "10.77.0.0/16"
 GUEST_BRIDGE = "guests"
 """The bridge inside every host's namespace: its uplink and its servers' taps are ports of it."""
+SEGMENT_BRIDGES = "s{segment}"
+"""Where hosts keep members' networks apart, `GUEST_BRIDGE` holds the uplink alone."""
 _FIRST_GUEST_OCTET = 15
 MAX_SITES = 14
 MAX_HOSTS_PER_SITE = 99
@@ -118,8 +121,9 @@ def guest_gateway(subnet: ipaddress.IPv4Network, site: int) -> str:
     return address(subnet, _FIRST_GUEST_OCTET + site, 1)
 
 
-def make_fabric(bridge: str, subnet: ipaddress.IPv4Network, sites: int) -> None:
-    """The bridge that every host and so every guest hangs on; this machine can reach them all.
+def make_fabric(bridge: str, subnet: ipaddress.IPv4Network, gateways: int) -> None:
+    """The bridge that every host hangs on; this machine can reach them all, and is the gateway of the
+    guests of the first `gateways` sites.
 
     Raises YuiError where another pool has just taken the same network."""
     # The machine's packet filter is for routed traffic; it must not drop what the fabric bridges.
@@ -130,7 +134,7 @@ def make_fabric(bridge: str, subnet: ipaddress.IPv4Network, sites: int) -> None:
     except YuiError:
         raise _in_use(subnet, f"{subnet} of another pool") from None
     ip("addr", "add", f"{address(subnet, 0, 1)}/{subnet.prefixlen}", "dev", bridge)
-    for site in range(1, sites + 1):
+    for site in range(1, gateways + 1):
         ip("addr", "add", f"{guest_gateway(subnet, site)}/24", "dev", bridge)
     ip("link", "set", bridge, "up")
 
@@ -148,8 +152,22 @@ def plug_in(namespace: str, link: str, fabric: str, host_address: str) -> None:
     ip("link", "set", GUEST_BRIDGE, "up", namespace=namespace)
 
 
-def links() -> frozenset[str]:
-    return frozenset(link["ifname"] for link in json.loads(ip("-json", "link", "show")))
+def forget_segments(namespace: str) -> None:
+    """A host without power has none of the links and rules that were made on it."""
+    for name in links(namespace) - {"lo", "uplink", GUEST_BRIDGE}:
+        # A tunnel's bridge and a bridge's tunnel may go in either order, and a tap with its process.
+        with contextlib.suppress(YuiError):
+            ip("link", "delete", name, namespace=namespace)
+    subprocess.run(  # noqa: S603
+        ["ip", "netns", "exec", namespace, "nft", "flush", "ruleset"],  # noqa: S607
+        env={**os.environ, "PATH": search_path()},
+        check=True,
+    )
+
+
+def links(namespace: str | None = None) -> frozenset[str]:
+    shown = ip("-json", "link", "show", namespace=namespace)
+    return frozenset(link["ifname"] for link in json.loads(shown))
 
 
 def namespaces() -> frozenset[str]:

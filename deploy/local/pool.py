@@ -60,10 +60,13 @@ class LocalPool:
         *,
         subnet: str = network.DEFAULT_SUBNET,
         accelerated: bool | None = None,
+        segments: bool = False,
     ) -> LocalPool:
         """Make the pool under `root` and start every host, named `<site>-1` and on.
 
-        `accelerated` says whether hosts may see /dev/kvm; None finds out. Raises YuiError where this
+        `accelerated` says whether hosts may see /dev/kvm; None finds out. With `segments` hosts keep
+        members' networks apart, as their network agents are told (`network_agent`), and this machine is
+        the sites' router, which needs a route to each network by the hosts that carry it. Raises YuiError where this
         machine can't run hosts, `root` holds a pool already, or `subnet` (a private IPv4 /16) is in
         use; nothing is left behind then."""
         require_local_hosts()
@@ -81,6 +84,7 @@ class LocalPool:
             subnet=str(network_range),
             accelerated=kvm_works() if accelerated is None else accelerated,
             made_root=made_root,
+            segments=segments,
             sites=tuple(sites),
             hosts=tuple(
                 LocalHost(
@@ -146,6 +150,11 @@ class LocalPool:
         return self._state.accelerated
 
     @property
+    def segments(self) -> bool:
+        """Whether the hosts keep members' networks apart."""
+        return self._state.segments
+
+    @property
     def _range(self) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(self._state.subnet)
 
@@ -166,7 +175,9 @@ class LocalPool:
         return self.root / "storage" / site
 
     def endpoint(self, host: HostId, bmc: Bmc | None = None) -> Endpoint:
-        return Endpoint(**connection(self.host(host), self.root / "storage", bmc))
+        return Endpoint(
+            **connection(self.host(host), self.root / "storage", bmc, segments=self.segments)
+        )
 
     def describe(
         self,
@@ -181,6 +192,7 @@ class LocalPool:
         return pool_description(
             subnet=self._range,
             storage=self.root / "storage",
+            segments=self.segments,
             sites=self.sites,
             hosts=self.hosts,
             bmcs=bmcs or {},
@@ -197,7 +209,8 @@ class LocalPool:
             storage = self.storage(site.id)
             (storage / "leases").mkdir(parents=True)
             (storage / _STORAGE_MARK).mkdir()
-        network.make_fabric(self._state.fabric, self._range, len(self.sites))
+        gateways = 0 if self.segments else len(self.sites)
+        network.make_fabric(self._state.fabric, self._range, gateways)
         for host in self.hosts:
             self._furnish(host)
             network.plug_in(
@@ -244,6 +257,8 @@ class LocalPool:
         processes.kill_all(chosen.namespace)
         # A machine without power shows no carrier, so that switches forget what was behind it.
         network.ip("link", "set", "uplink", "down", namespace=chosen.namespace)
+        if self.segments:
+            network.forget_segments(chosen.namespace)
         self._reap()
 
     def is_on(self, host: HostId) -> bool:
@@ -276,6 +291,8 @@ class LocalPool:
     def _boot(self, host: LocalHost) -> None:
         folder = self._folder(host)
         network.ip("link", "set", "uplink", "up", namespace=host.namespace)
+        if self.segments:
+            network.ip("route", "replace", "default", "via", self.gateway, namespace=host.namespace)
         command = [
             "ip", "netns", "exec", host.namespace,
             "unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc",

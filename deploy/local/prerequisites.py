@@ -14,6 +14,7 @@ APT_PACKAGES = (
     "libvirt-clients",
     "libvirt-daemon",
     "libvirt-daemon-driver-qemu",
+    "nftables",
     "qemu-system-x86",
     "qemu-utils",
     "seabios",
@@ -33,6 +34,8 @@ _PROGRAMS = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "xorriso": "xorriso",
+    "bridge": "iproute2",
+    "nft": "nftables",
 }
 _QEMU_DRIVER = "libvirt/connection-driver/libvirt_driver_qemu.so"
 _LIBRARY_FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")

@@ -44,12 +44,15 @@ class LocalHost:
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
+    """With `segments` each host keeps members' networks apart; else one bridge is for all servers."""
+
     prefix: str
     subnet: str
     accelerated: bool
     made_root: bool
     sites: tuple[LocalSite, ...]
     hosts: tuple[LocalHost, ...]
+    segments: bool = False
 
     @property
     def fabric(self) -> str:

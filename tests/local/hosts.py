@@ -28,13 +28,19 @@ def local_pool(
     hosts_per_site: int = 2,
     *,
     accelerated: bool | None = False,
+    segments: bool = False,
 ) -> Iterator[LocalPool]:
     """A pool in a network that nothing else uses."""
     need_local_hosts()
     for attempts_left in (4, 3, 2, 1, 0):
         try:
             pool = LocalPool.create(
-                root, sites, hosts_per_site, subnet=network.free_subnet(), accelerated=accelerated
+                root,
+                sites,
+                hosts_per_site,
+                subnet=network.free_subnet(),
+                accelerated=accelerated,
+                segments=segments,
             )
             break
         except YuiError as refused:

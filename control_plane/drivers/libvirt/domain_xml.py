@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, register_name
 
 from control_plane.drivers.libvirt.disk_xml import data_disk
 from control_plane.drivers.libvirt.storage import CONSOLE, SEED, root_path, server_folder
-from control_plane.drivers.protocol import ServerSpec, VolumeSpec
+from control_plane.drivers.protocol import DriverError, ServerSpec, VolumeSpec
 from control_plane.model.ids import Generation, ServerId, StoragePoolId
 from control_plane.model.units import GiB, Resources
 
@@ -118,9 +118,25 @@ def server_uuid(server: ServerId) -> str:
 
 
 def bridge_for(template: str, spec: ServerSpec) -> str:
-    """The host's bridge for the server's zone: an endpoint names one bridge, or one per zone with
-    `{zone}` in its place, such as `br-{zone}`."""
-    return template.replace("{zone}", spec.zone.value)
+    """The host's bridge for the server: an endpoint names one bridge, or one per zone with `{zone}` in
+    its place, such as `br-{zone}`, or one per member's network with `{segment}`. Raises DriverError for
+    a server without a network of its member where the host has a bridge for each."""
+    if _has_segments(template) and not spec.segment:
+        raise DriverError(
+            f"Server {spec.id} has no network of its member, and its host keeps members apart"
+        )
+    named = template.replace("{segment}", str(spec.segment))
+    return named.replace("{zone}", spec.zone.value)
+
+
+def tap_for(spec: ServerSpec) -> str:
+    """The host's end of the server's card: the host's packet rules, which are there before the card is,
+    know it by this name. 14 of Linux's 15 characters."""
+    return "yp" + spec.mac.replace(":", "")
+
+
+def _has_segments(template: str) -> bool:
+    return "{segment}" in template
 
 
 def domain_xml(spec: ServerSpec, platform: Platform, booted: Generation | None = None) -> str:
@@ -186,6 +202,8 @@ def _add_devices(devices: Element, spec: ServerSpec, platform: Platform) -> None
     card = SubElement(devices, "interface", type="bridge")
     SubElement(card, "mac", address=spec.mac)
     SubElement(card, "source", bridge=bridge_for(platform.bridge, spec))
+    if _has_segments(platform.bridge):
+        SubElement(card, "target", dev=tap_for(spec))
     SubElement(card, "model", type="virtio")
     # Servers boot from their disk, so the card needs no boot program.
     SubElement(card, "rom", enabled="no")

@@ -15,12 +15,15 @@ import libvirt
 from control_plane.drivers.protocol import (
     DiskLocked,
     DriverError,
+    NetworkNotReady,
     NoSuchServer,
     StorageFull,
     StorageUnavailable,
 )
 
 _LOCKED = ('Failed to get "write" lock', 'Failed to get shared "write" lock', "Failed to lock byte")
+_NO_BRIDGE = ("Cannot get interface MTU on", "Unable to add bridge")
+_NOT_THERE = frozenset({errno.ENODEV})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _STORAGE_GONE = frozenset(
     {errno.ENOENT, errno.EIO, errno.ESTALE, errno.EROFS, errno.ENOTCONN, errno.ENOTDIR}
@@ -43,6 +46,10 @@ def translate(host: str, error: libvirt.libvirtError) -> DriverError:
         return NoSuchServer(text)
     if code == libvirt.VIR_ERR_RESOURCE_BUSY or any(words in said for words in _LOCKED):
         return DiskLocked(f"Host {host} found the disk locked: another machine may be writing it")
+    if any(words in said for words in _NO_BRIDGE) and _failed_with(error, _NOT_THERE):
+        return NetworkNotReady(
+            f"Host {host} has not yet made the network that the server is plugged into"
+        )
     if _failed_with(error, _FULL):
         return StorageFull(f"Host {host} found no room left on the storage")
     if code in _STORAGE_CODES or _failed_with(error, _STORAGE_GONE):
