@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from control_plane.cli import lifecycle_messages as lm
@@ -37,13 +38,7 @@ def _show_plan(session: Session, document: Any) -> None:
         session.screen.data(document)
         return
     plan = read(ChangePlan, document)
-    if not plan.diff:
-        session.screen.say(lm.NOTHING_CHANGES)
-    else:
-        session.screen.table(
-            [Column(lm.WHAT), Column(lm.CHANGE)],
-            [(one["path"].lstrip("/"), _change(session, one)) for one in plan.diff],
-        )
+    show_difference(session, plan.diff)
     session.screen.say(
         lm.COST,
         vcpus=f"{plan.capacity.vcpus:+d}",
@@ -60,6 +55,17 @@ def _show_plan(session: Session, document: Any) -> None:
         )
     else:
         session.screen.say(lm.PROMISE_BROKEN)
+
+
+def show_difference(session: Session, diff: Sequence[Difference]) -> None:
+    """What a rehearsal would change, for people."""
+    if not diff:
+        session.screen.say(lm.NOTHING_CHANGES)
+        return
+    session.screen.table(
+        [Column(lm.WHAT), Column(lm.CHANGE)],
+        [(one["path"].lstrip("/"), _change(session, one)) for one in diff],
+    )
 
 
 def _change(session: Session, one: Difference) -> str:

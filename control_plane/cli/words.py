@@ -57,6 +57,13 @@ STATES = {
     "leave-asked": Message("leave asked", "脱退申請中"),
     "leaving": Message("leaving", "脱退手続き中"),
     "left": Message("left", "脱退済み"),
+    "requested": Message("requested", "申請中"),
+    "refused": Message("refused", "却下"),
+    "revoked": Message("revoked", "取り消し"),
+    "in-effect": Message("in effect", "反映済み"),
+    "not-yet": Message("not yet", "反映待ち"),
+    "site-managed": Message("up to the site", "サイトで管理"),
+    "no-servers": Message("no servers", "サーバーなし"),
     "yes": Message("yes", "はい"),
     "no": Message("no", "いいえ"),
 }

@@ -1,0 +1,106 @@
+"""`yui network`: a member's networks, and where its offices are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from control_plane.cli import messages as m
+from control_plane.cli import network_messages as n
+from control_plane.cli.changes import show_difference
+from control_plane.cli.client import segment
+from control_plane.cli.options import DryRun, TenantFilter
+from control_plane.cli.output import Column, State
+from control_plane.cli.session import Session, read, read_all, session_of
+from tenants.networks.models import NetworkOut, NetworkPlan
+
+app = typer.Typer(no_args_is_help=True, help="Members' networks: one for each zone.")
+
+NetworkArgument = Annotated[str, typer.Argument(help="The network's id.", metavar="NETWORK")]
+
+
+@app.command("list")
+def list_(context: typer.Context, tenant: TenantFilter = None) -> None:
+    """List networks, with their offices and whether hosts have made them so."""
+    session = session_of(context)
+    documents = session.api.every("/v1/networks", tenant=tenant)
+    if session.screen.json:
+        session.screen.data(documents)
+        return
+    found = read_all(NetworkOut, documents)
+    if not found:
+        session.screen.note(n.NO_NETWORKS)
+        return
+    heads = (m.ID, m.MEMBER, m.ZONE, n.ADDRESSES, n.OFFICES, n.IN_EFFECT)
+    session.screen.table(
+        [Column(head) for head in heads],
+        [
+            (
+                one.id,
+                one.tenant,
+                one.zone.value,
+                _addresses(session, one),
+                " ".join(one.offices) or "-",
+                State(one.in_effect or "-"),
+            )
+            for one in found
+        ],
+    )
+
+
+@app.command()
+def show(context: typer.Context, network: NetworkArgument) -> None:
+    """Show one network."""
+    session = session_of(context)
+    _show(session, session.api.get(f"/v1/networks/{segment(network)}"))
+
+
+@app.command()
+def offices(
+    context: typer.Context,
+    network: NetworkArgument,
+    offices: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="An office's own network, such as 10.20.0.0/16. None: no office reaches it.",
+            metavar="[OFFICE]...",
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Declare which of your offices' networks may reach this one; those named take the place of all before."""
+    session = session_of(context)
+    path = f"/v1/networks/{segment(network)}"
+    _, tag = session.api.read(path)
+    body = {"offices": offices or []}
+    document = session.api.put(f"{path}/offices", body, if_match=tag, dry_run=dry_run)
+    if session.screen.json:
+        session.screen.data(document)
+    elif dry_run:
+        show_difference(session, read(NetworkPlan, document).diff)
+    else:
+        session.screen.say(n.OFFICES_SET, network=network)
+
+
+def _show(session: Session, document: Any) -> None:
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    one = read(NetworkOut, document)
+    pairs = [
+        (m.ID, one.id),
+        (m.MEMBER, one.tenant),
+        (m.REGION, one.region),
+        (m.ZONE, one.zone.value),
+        (n.ADDRESSES, _addresses(session, one)),
+        (n.OFFICES, " ".join(one.offices) or "-"),
+        (n.IN_EFFECT, State(one.in_effect or "-")),
+    ]
+    if one.segment is not None:
+        pairs.append((n.SEGMENT, str(one.segment)))
+    session.screen.pairs(pairs)
+
+
+def _addresses(session: Session, one: NetworkOut) -> str:
+    return " ".join(s.addresses for s in one.subnets) or session.screen.text(n.SHARED)
