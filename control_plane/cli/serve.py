@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -46,6 +46,13 @@ def serve(
     plain_http: Annotated[
         bool, typer.Option("--plain-http", help="No encryption; on a loopback address only.")
     ] = False,
+    local_socket: Annotated[
+        Path | None,
+        typer.Option(
+            "--socket",
+            help="Also answer at this path, for programs of the same user on this machine (mode 600).",
+        ),
+    ] = None,
     simulated: Annotated[
         bool,
         typer.Option("--simulated", help="Hosts exist in this process alone, for trying out."),
@@ -144,6 +151,7 @@ def serve(
             trusted = () if identity_providers is None else read_providers(identity_providers)
             # What may be refused comes before what leaves something behind: a state, a token.
             bound = opening.enter_context(listening.bind())
+            local = opening.enter_context(_local(local_socket))
             from control_plane.cli.worlds import real_world, world_for_trying_out  # noqa: PLC0415
 
             world = None if simulated else opening.enter_context(real_world(witness or [], webhook))
@@ -197,8 +205,17 @@ def serve(
             listening,
             work,
             bound=bound,
+            local=local,
             ready=lambda: session.screen.note(m.SERVING, url=listening.url),
         )
+
+
+def _local(path: Path | None) -> AbstractContextManager[socket.socket | None]:
+    if path is None:
+        return nullcontext()
+    from control_plane.http.local_socket import local_socket  # noqa: PLC0415
+
+    return local_socket(path)
 
 
 @contextmanager

@@ -40,13 +40,15 @@ def serve(
     background: Sequence[Background] = (),
     *,
     bound: socket.socket | None = None,
+    local: socket.socket | None = None,
     stop: threading.Event | None = None,
     ready: Callable[[], None] = lambda: None,
     patience: Seconds = Seconds(20),
     bounds: ConnectionBounds = _BOUNDS,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`. `bound` is the socket of `listening`, for a caller that
-    had it bound before it made anything. `ready` is called once requests are answered; `patience`
+    had it bound before it made anything; `local` one of `local_socket`, where plain HTTP is spoken
+    too. `ready` is called once requests are answered; `patience`
     is how long requests under way, and then background work, may take to end; `bounds` are each
     connection's.
 
@@ -56,7 +58,8 @@ def serve(
     listening.check()
     stop = stop or threading.Event()
     with bound or listening.bind() as taken:
-        server = _Server(_config(app, listening, patience, bounds), app.state.edge, stop, ready)
+        config = _config(app, listening, patience, bounds)
+        server = _Server(config, app.state.edge, stop, ready, local)
         work = _Work(stop)
         with _signals_set(stop, server), _short_pauses():
             work.begin(background)
@@ -99,8 +102,10 @@ class _Server(uvicorn.Server):
         edge: Edge,
         stop: threading.Event,
         ready: Callable[[], None],
+        local: socket.socket | None,
     ) -> None:
         super().__init__(config)
+        self._local = local
         self._edge = edge
         self._stop = stop
         self._ready = ready
@@ -110,6 +115,20 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals are taken care of around the server, together with the background work."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._local is None:
+            return
+        # What stays on this machine is not encrypted, whatever the other socket's is.
+        loop = asyncio.get_running_loop()
+        protocol = partial(
+            cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        self.servers.append(await loop.create_unix_server(protocol, sock=self._local))
 
     async def on_tick(self, counter: int) -> bool:
         if not self._told:

@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from control_plane.app import Options, create_app
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.http.listening import Listening
+from control_plane.http.local_socket import local_socket
 from control_plane.http.serve import serve
 from control_plane.model.errors import YuiError
 from control_plane.store import Store
@@ -186,6 +187,7 @@ from control_plane.access.service import bootstrap_operator_token
 from control_plane.app import Options, create_app
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.http.listening import Listening
+from control_plane.http.local_socket import local_socket
 from control_plane.http.serve import serve
 from control_plane.store import Store
 from tenants.catalogue import Catalogue
@@ -245,3 +247,47 @@ def test_sigterm_answers_who_waits_and_ends_everything_in_order(tmp_path: Path) 
         "work ended",
         "closed",
     ]
+
+
+def test_a_socket_of_the_same_machine_answers_in_plain_beside_tls_and_goes_with_the_process(
+    tmp_path: Path, pair: tuple[Path, Path]
+) -> None:
+    path = tmp_path / "api.sock"
+    stop, ready = threading.Event(), threading.Event()
+    store = Store.open(f"sqlite:///{tmp_path / 'state.db'}")
+    app = create_app(store, SimulatedWorld(), Options(Catalogue({})))
+    listening = Listening(port=free_port(), certificate=pair[0], key=pair[1])
+    with local_socket(path) as local:
+        serving = threading.Thread(
+            target=lambda: serve(app, listening, local=local, stop=stop, ready=ready.set)
+        )
+        serving.start()
+        try:
+            assert ready.wait(60)
+            assert path.stat().st_mode & 0o777 == 0o600
+            transport = httpx.HTTPTransport(uds=str(path))
+            with httpx.Client(transport=transport, base_url="http://localhost") as client:
+                assert client.get("/healthz").status_code == 200
+                assert client.get("/v1/hosts").status_code == 401
+            with pytest.raises(YuiError) as refused, local_socket(path):
+                pass
+            assert refused.value.type == "socket-in-use"
+        finally:
+            stop.set()
+            serving.join(60)
+            store.close()
+    assert not path.exists()
+
+
+def test_a_socket_that_a_dead_process_left_gives_way_and_nothing_else_does(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with local_socket(path):
+        assert path.is_socket()
+    path.write_text("precious")
+    for unusable in (path, tmp_path / "absent" / "api.sock", tmp_path / ("x" * 200)):
+        with pytest.raises(YuiError) as refused, local_socket(unusable):
+            pass
+        assert refused.value.type == "socket-unavailable"
+    assert path.read_text() == "precious"
