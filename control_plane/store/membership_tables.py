@@ -22,7 +22,7 @@ memberships = Table(
     # What else its state says: who did it, why.
     Column("particulars", JSON, nullable=False),
     Column("contact", JSON, nullable=False),
-    Column("wanted", JSON, nullable=False, server_default="{}"),
+    Column("wanted", JSON),
     Column("operation_id", Text),
     Column("generation", BigInteger, nullable=False),
 )

@@ -88,7 +88,8 @@ def wanted_values(wanted: Wanted) -> dict[str, Any]:
     return {"admins": [asdict(each) for each in wanted.admins], "quota": quota}
 
 
-def wanted_of(said: Mapping[str, Any]) -> Wanted:
+def wanted_of(kept: Mapping[str, Any] | None) -> Wanted:
+    said = kept or {}
     quota = said.get("quota")
     return Wanted(
         tuple(FirstUser(**each) for each in said.get("admins", ())),

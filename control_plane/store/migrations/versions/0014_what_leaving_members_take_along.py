@@ -12,9 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column(
-        "memberships", sa.Column("wanted", sa.JSON(), nullable=False, server_default="{}")
-    )
+    op.add_column("memberships", sa.Column("wanted", sa.JSON(), nullable=True))
     op.create_table(
         "exported_disks",
         sa.Column("operation_id", sa.Text(), nullable=False),
