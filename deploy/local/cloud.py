@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -50,7 +50,8 @@ _API_TIME_TO_BEGIN: Seconds = Seconds(60.0)
 
 
 class LocalCloud:
-    """`root` holds pool/ (hosts and storage), images/, run/ (processes, state, token)."""
+    """`root` holds pool/ (hosts and storage), images/, exports/ (of members that leave), run/
+    (processes, state, token)."""
 
     def __init__(self, root: Path, pool: LocalPool) -> None:
         self.root = root
@@ -63,6 +64,8 @@ class LocalCloud:
         *,
         tell: Callable[[str], None] = lambda _: None,
         images: Path | None = None,
+        sites: Sequence[LocalSite] = TRIAL_SITES,
+        hosts_per_site: int = _HOSTS_PER_SITE,
     ) -> LocalCloud:
         """Make everything and wait until the API has taken the pool in. `members` is the register;
         `images` a folder that keeps built images for later (None: they go with the rest); `tell`
@@ -72,8 +75,8 @@ class LocalCloud:
         try:
             tell("image")
             image = build_tiny(images or root / "images")
-            tell(f"{len(TRIAL_SITES) * _HOSTS_PER_SITE} hosts")
-            cloud = LocalCloud(root, LocalPool.create(root / "pool", TRIAL_SITES, _HOSTS_PER_SITE))
+            tell(f"{len(sites) * hosts_per_site} hosts")
+            cloud = LocalCloud(root, LocalPool.create(root / "pool", sites, hosts_per_site))
             tell("API")
             cloud._start(image, members)
         except BaseException:
@@ -102,6 +105,10 @@ class LocalCloud:
     @property
     def url(self) -> str:
         return (self.root / "run" / "url").read_text().strip()
+
+    @property
+    def exports(self) -> Path:
+        return self.root / "exports"
 
     @property
     def token_file(self) -> Path:
@@ -162,6 +169,7 @@ class LocalCloud:
             "--database", f"sqlite:///{run / 'state.db'}",
             "--plain-http", "--port", str(port),
             "--register", str(members.resolve()), "--images", str(images),
+            "--export-dir", str(self.exports),
             "--first-token", str(self.token_file),
             "--first-approver-token", str(self.approver_token_file),
         ]  # fmt: skip

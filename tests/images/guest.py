@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,27 @@ def overlay(directory: Path, image: Path) -> Path:
     return disk
 
 
+@dataclass(frozen=True)
+class Hardware:
+    memory_mib: int = 96
+    vcpus: int = 1
+    mac: str = "52:54:00:77:16:05"
+
+
 class Guest:
     """One power-on of a guest."""
 
-    def __init__(self, disk: Path, seed_args: list[str], console: Path) -> None:
+    def __init__(
+        self, disk: Path, seed_args: list[str], console: Path, hardware: Hardware | None = None
+    ) -> None:
+        hardware = hardware or Hardware()
         self._console = console
         ours, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
                 [
-                    *("qemu-system-x86_64", "-accel", "tcg,tb-size=32", "-m", "96"),
+                    *("qemu-system-x86_64", "-accel", "tcg,tb-size=32"),
+                    *("-m", str(hardware.memory_mib), "-smp", str(hardware.vcpus)),
                     *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
                     *("-serial", f"file:{console}"),
                     *(
@@ -72,7 +84,7 @@ class Guest:
                     *("-device", "virtio-blk-pci,drive=disk,bootindex=1"),
                     *seed_args,
                     *("-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-10.0.2.15:80"),
-                    *("-device", "virtio-net-pci,netdev=net,mac=52:54:00:77:16:05,romfile="),
+                    *("-device", f"virtio-net-pci,netdev=net,mac={hardware.mac},romfile="),
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -121,11 +133,13 @@ class Guest:
 
 
 @contextmanager
-def powered_on(disk: Path, seed_disk: Path, *, cdrom: bool = False) -> Iterator[Guest]:
+def powered_on(
+    disk: Path, seed_disk: Path, *, cdrom: bool = False, hardware: Hardware | None = None
+) -> Iterator[Guest]:
     """The guest, its HTTP answering."""
     drive = ["-drive", f"file={seed_disk},if=none,id=seed,format=raw,readonly=on"]
     device = "ide-cd,drive=seed" if cdrom else "virtio-blk-pci,drive=seed"
-    guest = Guest(disk, [*drive, "-device", device], disk.with_suffix(".console"))
+    guest = Guest(disk, [*drive, "-device", device], disk.with_suffix(".console"), hardware)
     try:
         guest.wait_for("HTTP answers")
         yield guest
