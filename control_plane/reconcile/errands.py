@@ -58,6 +58,7 @@ class _Setback:
     times: int
     text: str
     not_before: Seconds
+    of_disks: bool = False
 
 
 @dataclass(slots=True)
@@ -99,6 +100,12 @@ class Errands:
             known = memory.get(server.id)
             if known is not None and known.generation != server.generation:
                 del memory[server.id]
+
+    def make_way(self, action: HostAction) -> None:
+        """A server's volumes that can't be given or taken keep nothing else about it waiting."""
+        known = self._setbacks.get(action.server.id)
+        if known is not None and known.of_disks and not isinstance(action, DiskAction):
+            del self._setbacks[action.server.id]
 
     def forget_failures(self, server: ServerId) -> None:
         self._setbacks.pop(server, None)
@@ -162,7 +169,10 @@ class Errands:
         times = 1 if before is None else before.times + 1
         wait = min(self.timings.retry_first * 2 ** (times - 1), self.timings.retry_most)
         not_before = Seconds(self.world.clock.monotonic() + wait)
-        self._setbacks[server] = _Setback(action.server.generation, times, error, not_before)
+        of_disks = isinstance(action, DiskAction)
+        self._setbacks[server] = _Setback(
+            action.server.generation, times, error, not_before, of_disks
+        )
         return Outcome(action, error, first=before is None or before.text != error)
 
     def _carry_out(

@@ -229,6 +229,7 @@ class Repair:
         wanted = [a for a in actions if isinstance(a, HostAction) and not self._given_up(a, ())]
         for action in wanted:
             self._errands.forget_older(action.server)
+            self._errands.make_way(action)
         waiting = [a for a in wanted if self._errands.may_try(a.server.id)]
         changes = 0
         user_data = self._user_data(waiting)
