@@ -52,9 +52,7 @@ def ask(
 
     def finish(tx: Transaction, reclaim: Reclaim) -> None:
         keep(tx, reclaim)
-        tx.add_events(
-            [_asked(reclaim, at), *(_noticed(reclaim, one, at) for one in reclaim.notices)]
-        )
+        tx.add_events(asking_events(reclaim))
         tx.add_audit(
             who.did(
                 "reclaim.ask",
@@ -173,6 +171,12 @@ def _room(capacity: Capacity) -> Room:
     return Room(vcpus=capacity.vcpu, memory_mib=capacity.memory)
 
 
+def asking_events(reclaim: Reclaim) -> list[Event]:
+    """What the consortium and each borrower are told at first."""
+    at = reclaim.asked_at
+    return [_asked(reclaim, at), *(_noticed(reclaim, one, at) for one in reclaim.notices)]
+
+
 def _asked(reclaim: Reclaim, at: datetime) -> Event:
     count = len(reclaim.notices)
     why_en = "" if reclaim.beneficiary is None else f" for the guarantee of {reclaim.beneficiary}"
@@ -184,7 +188,7 @@ def _asked(reclaim: Reclaim, at: datetime) -> Event:
         f"region:{reclaim.region}",
         at,
         Severity.INFO,
-        f"{reclaim.asked_by} asks {count} borrowers in region '{reclaim.region}' for room back{why_en}, by {reclaim.ends_at:%Y-%m-%d} ({reclaim.id}).",
+        f"{reclaim.asked_by} asks for room back that is lent in region '{reclaim.region}' (members that are told: {count}){why_en}, by {reclaim.ends_at:%Y-%m-%d} ({reclaim.id}).",
         f"{reclaim.asked_by} さんが、リージョン「{reclaim.region}」の {count} 団体に、借用容量を {reclaim.ends_at:%Y-%m-%d} までに返却するよう求めました{why_ja}({reclaim.id})。",
         fields={"reclaim": reclaim.id},
     )

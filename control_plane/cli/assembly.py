@@ -31,7 +31,7 @@ _COMMANDS: Mapping[str, str] = {
     "pool": "pool:app",
     "host": "hosts:app",
     "member": "leaving:app",
-    "quota": "quotas:app",
+    "quota": "reclaims:app",
     "system": "system_life:app",
     "server": "server_life:app",
     "volume": "volumes:app",

@@ -17,7 +17,7 @@ def finish(session: Session, document: Any, *, wait: bool, dry_run: bool) -> Non
     """Show what a request was answered with: the plan of a rehearsal, or the operation, once it is done
     where that is to be waited for. Raises YuiError where it failed."""
     if dry_run:
-        _show_plan(session, document)
+        _show_rehearsal(session, document)
         return
     operation = read(OperationOut, document)
     if wait:
@@ -33,11 +33,14 @@ def finish(session: Session, document: Any, *, wait: bool, dry_run: bool) -> Non
             session.screen.say(lm.ASKED, operation=operation.id)
 
 
-def _show_plan(session: Session, document: Any) -> None:
+def _show_rehearsal(session: Session, document: Any) -> None:
     if session.screen.json:
         session.screen.data(document)
-        return
-    plan = read(ChangePlan, document)
+    else:
+        show_plan(session, read(ChangePlan, document))
+
+
+def show_plan(session: Session, plan: ChangePlan) -> None:
     show_difference(session, plan.diff)
     session.screen.say(
         lm.COST,

@@ -32,7 +32,7 @@ _STYLES = {
     "up": "green", "active": "green", "running": "green", "done": "green", "valid": "green",
     "added": "green", "suspect": "yellow", "cleaning": "yellow", "building": "yellow",
     "migrating": "yellow", "draining": "yellow", "stopping": "yellow", "degraded": "yellow",
-    "warning": "yellow", "changed": "yellow", "confirmed": "red", "fenced": "red",
+    "warning": "yellow", "noticed": "yellow", "due": "red", "changed": "yellow", "confirmed": "red", "fenced": "red",
     "stranded": "red", "failed": "red", "critical": "red", "removed": "red", "invalid": "red",
     "creating": "yellow", "attaching": "yellow", "detaching": "yellow", "restoring": "yellow",
     "available": "green", "in-use": "green", "error": "red",

@@ -87,7 +87,7 @@ def _taken(server: Server, at: datetime) -> Event:
 
 def _done(reclaim: Reclaim, at: datetime) -> Event:
     count = len(reclaim.shelved)
-    en = f"{count} servers are shelved for it" if count else "nothing had to be shelved"
+    en = f"servers that are shelved for it: {count}" if count else "nothing had to be shelved"
     ja = f"サーバー {count} 台を休止します" if count else "休止したサーバーはありません"
     return Event(
         "reclaim.done",

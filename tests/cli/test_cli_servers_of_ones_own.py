@@ -59,3 +59,26 @@ def test_a_server_is_made_restarted_rebuilt_and_deleted(plane: Served) -> None:
     gone = plane.yui("system", "delete", "m012220-own-town", "--yes", "--wait")
     assert gone.returncode == 0, gone.stderr
     assert json.loads(plane.yui("server", "list", "--json").stdout) == []
+
+
+def test_a_server_is_shelved_and_what_is_lent_can_be_asked_back(plane: Served) -> None:
+    own = ("--name", "night", "--zone", "lgwan", "--tier", "3", "--member", "012220")
+    assert plane.yui("system", "add", *own, "--wait").returncode == 0
+    flavor = json.loads(plane.yui("pool", "show", "--json").stdout)["flavors"][0]["id"]
+    kind = ("--system", "m012220-own-night", "--flavor", flavor, "--image", "tiny")
+    made = plane.yui("server", "create", "batch", *kind, "--wait")
+    assert made.returncode == 0, made.stderr
+    would = plane.yui("--lang", "ja", "server", "shelve", "batch", "--dry-run")
+    assert "servers/batch/power" in would.stdout
+    shelved = plane.yui("server", "shelve", "batch", "--wait")
+    assert (shelved.returncode, shelved.stdout.strip()) == (0, "Done."), shelved.stderr
+    assert "休止中" in plane.yui("--lang", "ja", "server", "list").stdout
+    assert "unshelve" in plane.yui("server", "start", "batch").stderr
+    back = plane.yui("server", "unshelve", "batch", "--wait")
+    assert back.returncode == 0, back.stderr
+    assert plane.yui("--lang", "ja", "quota", "notices").returncode == 0
+    region = json.loads(plane.yui("pool", "show", "--json").stdout)["regions"][0]["id"]
+    there = plane.yui("quota", "reclaim", region, "--vcpus", "1", "--dry-run")
+    assert "has that much room already" in there.stderr
+    assert plane.yui("quota", "withdraw", "rc-none").returncode == 3
+    assert plane.yui("system", "delete", "m012220-own-night", "--yes", "--wait").returncode == 0

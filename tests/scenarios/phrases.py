@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from control_plane.model.allotment import Capacity
 from control_plane.model.fence import FenceMethod
 from control_plane.model.ids import HostId, ImageId, ServerId, SiteId, StoragePoolId
 from control_plane.model.pool import Duty
-from control_plane.model.units import Seconds
+from control_plane.model.units import MiB, Seconds
 from control_plane.model.workload import Power
+from tests.scenarios.joining import OTHER
 
 if TYPE_CHECKING:
     from tests.scenarios.stage import Stage
@@ -193,6 +195,26 @@ PHRASES: tuple[Phrase, ...] = (
     _phrase("owner looks at his disks", lambda s, _: s.show_disks()),
     _phrase("<server> holds on to its volumes", _on_server("make_guest_hold_its_volumes")),
     _phrase("<server> lets its volumes go", _on_server("let_guest_release_volumes")),
+    _phrase("owner shelves <server>", lambda s, w: s.lending.shelve(ServerId(w["server"]))),
+    _phrase(
+        "owner unshelves <server>",
+        lambda s, w: s.asks(lambda: s.lending.unshelve(ServerId(w["server"]))),
+    ),
+    _phrase(
+        "the other member is guaranteed <n> GiB, and the first may borrow",
+        lambda s, w: s.lending.allot(int(w["n"])),
+    ),
+    _phrase(
+        "room for the other member is asked back within <n>s",
+        lambda s, w: s.lending.ask(Capacity(), OTHER.code, float(w["n"])),
+    ),
+    _phrase(
+        "<n_gib> GiB are asked back within <n>s",
+        lambda s, w: s.lending.ask(
+            Capacity(memory=MiB(int(w["n_gib"]) * 1024)), None, float(w["n"])
+        ),
+    ),
+    _phrase("an approver has it carried out", lambda s, _: s.lending.carry_out()),
     _phrase("system <system> joins", lambda s, w: s.admit(w["system"])),
     _phrase("the other member leaves", lambda s, _: s.departure.begin()),
     _phrase("the other member stays", lambda s, _: s.departure.stay()),

@@ -27,6 +27,7 @@ from control_plane.store import Store
 from tests.scenarios.departure import Departure
 from tests.scenarios.disks import Owner
 from tests.scenarios.joining import MEMBER, OTHER, TINY, join
+from tests.scenarios.lending import Lending
 from tests.scenarios.script import Command
 from tests.scenarios.setting import Setting
 
@@ -71,6 +72,7 @@ class Stage:
         self.control_planes: dict[str, ControlPlane] = {}
         self.log: list[str] = []
         self.departure = Departure(self, state.parent / "exports")
+        self.lending = Lending(self.store, self._region(), self._now)
         self._began: Seconds | None = None
         self._last_event = 0
         self._right_after: list[tuple[str, Callable[[], None]]] = []
