@@ -23,6 +23,7 @@ from control_plane.model.operation import Operation
 from control_plane.model.workload import Server
 from control_plane.store import Transaction
 from tenants.asking import Asker
+from tenants.certificate_change import certificate_change
 from tenants.lifecycle import change_size, delete, protect, reboot, rebuild
 from tenants.lifecycle_models import RebootIn, RebuildIn, ResizeIn, ServerChangeIn
 from tenants.models import ServerOut
@@ -31,7 +32,6 @@ from tenants.plan import (
     ChangePlan,
     Cost,
     Difference,
-    certificate_change,
     given_back,
     growth,
     removed,

@@ -8,10 +8,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from control_plane.http.bounds import ResponseBody
-from control_plane.model.ledger import Ledger
 from control_plane.model.workload import Server
-from control_plane.placement import Plan, apply, check, reserve
-from control_plane.placement.reserve import Reserve
 
 Difference = TypedDict(
     "Difference",
@@ -52,31 +49,6 @@ class ChangePlan(ResponseBody):
 
 
 FREE = Cost(vcpus=0, memory_mib=0, disk_gib=0)
-
-
-def certificate_change(ledger: Ledger, plan: Plan | None) -> CertificateChange:
-    """`plan` None: neither a place nor a refuge changes."""
-    after = ledger if plan is None else apply(ledger, plan)
-    return _certificate(ledger, after, 0 if plan is None else len(plan.refuges))
-
-
-def certificate_between(before: Ledger, after: Ledger) -> CertificateChange:
-    standing, then = before.certificate.refuges, after.certificate.refuges
-    changed = sum(standing.get(key) != then.get(key) for key in standing.keys() | then.keys())
-    return _certificate(before, after, changed)
-
-
-def _certificate(before: Ledger, after: Ledger, refuges_changed: int) -> CertificateChange:
-    return CertificateChange(
-        valid=not check(after),
-        refuges_changed=refuges_changed,
-        reserve_hosts_before=_worth(reserve(before)),
-        reserve_hosts_after=_worth(reserve(after)),
-    )
-
-
-def _worth(kept: Reserve) -> float:
-    return round(kept.hosts_worth, 2)
 
 
 def cost_of(servers: Sequence[Server]) -> Cost:

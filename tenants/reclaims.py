@@ -21,7 +21,8 @@ from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import MiB, VCpu
 from control_plane.placement import without
 from control_plane.store import Transaction
-from tenants.plan import Cost, certificate_between, replaced
+from tenants.certificate_change import certificate_between
+from tenants.plan import Cost, replaced
 from tenants.reclaim_models import NoticeOut, ReclaimIn, ReclaimOut, ReclaimRehearsal, Room
 
 Keep = Callable[[Transaction, Reclaim], None]

@@ -18,7 +18,8 @@ from control_plane.model.operation import Operation
 from control_plane.model.workload import Server
 from control_plane.store import Transaction
 from tenants.asking import Asker
-from tenants.plan import ChangePlan, Cost, Difference, certificate_change
+from tenants.certificate_change import certificate_change
+from tenants.plan import ChangePlan, Cost, Difference
 from tenants.servers import expect, find_server
 
 REHEARSED: dict[int | str, dict[str, Any]] = {

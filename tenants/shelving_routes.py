@@ -21,12 +21,12 @@ from control_plane.model.operation import Operation
 from control_plane.model.workload import Placed, Power, Server
 from control_plane.store import Transaction
 from tenants.asking import Asker
+from tenants.certificate_change import certificate_change
 from tenants.plan import (
     FREE,
     ChangePlan,
     Cost,
     Difference,
-    certificate_change,
     replaced,
     room_of,
 )

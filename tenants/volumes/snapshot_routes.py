@@ -20,12 +20,12 @@ from control_plane.model.ids import SnapshotId
 from control_plane.model.operation import Operation
 from control_plane.store import Transaction
 from tenants.asking import Asker
+from tenants.certificate_change import certificate_change
 from tenants.plan import (
     FREE,
     ChangePlan,
     Cost,
     added,
-    certificate_change,
     removed,
     replaced,
 )

@@ -25,13 +25,13 @@ from control_plane.model.units import GiB
 from control_plane.model.volume import Volume
 from control_plane.store import Transaction, not_found
 from tenants.asking import Asker
+from tenants.certificate_change import certificate_change
 from tenants.plan import (
     FREE,
     ChangePlan,
     Cost,
     Difference,
     added,
-    certificate_change,
     removed,
     replaced,
 )
