@@ -61,6 +61,11 @@ class NetworkFacts:
         return {server.id: server for server in self.servers}
 
     @cached_property
+    def _alone(self) -> dict[ServerId, IPv4Network]:
+        """Each server's address as a network of one."""
+        return {server.id: IPv4Network(address_of(server)) for server in self.servers}
+
+    @cached_property
     def _networks_by_id(self) -> dict[NetworkId, Network]:
         return {network.id: network for network in self.networks}
 
@@ -215,8 +220,17 @@ class NetworkFacts:
                     )
         return {id: tuple(rules) for id, rules in found.items()}
 
+    @cached_property
+    def _rules(self) -> dict[ServerId, tuple[PortRule, ...]]:
+        return {}
+
     def rules_of(self, server: Server) -> tuple[PortRule, ...]:
         """What may begin a conversation with it and what it may begin, sorted."""
+        if server.id not in self._rules:
+            self._rules[server.id] = self._rules_anew(server)
+        return self._rules[server.id]
+
+    def _rules_anew(self, server: Server) -> tuple[PortRule, ...]:
         network = self.network_of[server.id]
         found = set(self._offered_ports.get(server.id, ()))
         for group in self.groups_worn(server):
@@ -239,7 +253,7 @@ class NetworkFacts:
         else:
             group = self._members_of.get(rule.remote_group or SecurityGroupId(""), frozenset())
             meant = {
-                IPv4Network(address_of(one))
+                self._alone[one.id]
                 for one in self._own_servers[network.id]
                 if one.id in group and one.id != server.id
             }
@@ -285,7 +299,7 @@ class NetworkFacts:
                 for block in self._blocks[network.id]:
                     for server in offered:
                         if server.id in ids or (network.id, block) in here:
-                            target = IPv4Network(address_of(server))
+                            target = self._alone[server.id]
                             found.add(Passage(block, target, binding.protocol, ports))
         return found
 

@@ -63,16 +63,22 @@ async def read_host_network(
     host = HostId(host_id)
     had = {name.strip().strip('"') for name in (if_none_match or "").split(",")}
 
-    def differs(tx: Snapshot) -> bytes | None:
+    def now(tx: Snapshot) -> bytes:
         content = host_networks.at(tx).content(host)
         if content is None:
             tx.host(host)
             raise _by_its_site(host)
-        return None if tag_of(content) in had else content
+        return content
+
+    def other(tx: Snapshot) -> bytes | None:
+        content = host_networks.news(tx, host, edge.clock.monotonic)
+        return None if content is None or tag_of(content) in had else content
 
     if applied is not None:
         await to_thread.run_sync(_note, edge, host, applied)
-    content = await edge.watch.until(differs, Seconds(wait))
+    content: bytes | None = await edge.look(now)
+    if content is not None and tag_of(content) in had:
+        content = await edge.watch.until(other, Seconds(wait))
     headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if content is None:
         return Response(status_code=304, headers={"ETag": if_none_match or "", **headers})

@@ -12,7 +12,9 @@ import pytest
 
 from control_plane.http.tokens import new_token
 from control_plane.model.access import Role, Token
+from control_plane.model.ids import HostId
 from tenants.networks.models import HostNetworkOut
+from tenants.networks.plans import HostNetworks
 from tests.api.capacity import may_have_much
 from tests.api.conftest import MIKASA, UJI, Api, Prepared, pool, prepared, problem_of
 
@@ -329,3 +331,18 @@ def test_where_a_sites_own_people_keep_members_apart_that_is_what_is_said(
         assert (network["subnets"], network["in_effect"]) == ([], "site-managed")
         refused = api.put("/v1/pool", json=apart())
         problem_of(refused, 409, "member-prefix-in-use")
+
+
+def test_looking_for_changes_takes_a_tenth_of_the_time_at_most(api: Api) -> None:
+    (host, *_) = hosts_of(api, "hokkaido")
+    networks, now = HostNetworks(), iter(range(100))
+    path = f"/v1/networks/m{MIKASA}-mynumber/offices"
+    found = []
+    for number in range(15):
+        ok(api.tenant(MIKASA).put(path, json={"offices": [f"172.20.{number}.0/24"]}))
+        with api.store.read() as tx:
+            found.append(networks.news(tx, HostId(host), lambda: float(next(now))))
+    # A look takes one second here; a question that is not answered takes one too.
+    looked = [number for number, plan in enumerate(found) if plan is not None]
+    assert looked == [0, 9]
+    assert found[0] != found[9]
