@@ -85,6 +85,7 @@ class Agent:
         self._said: dict[str, str] = {}
         self._pause = 1.0
         self._tag: str | None = None
+        self._applied: str | None = None
         self._content = b""
         self.plan: Plan | None = None
 
@@ -127,7 +128,7 @@ class Agent:
     def _ask(self, wait_s: int) -> bool:
         """False where the source has no good plan to give now."""
         try:
-            got = self._source.ask(self._tag, wait_s)
+            got = self._source.ask(self._tag, wait_s, self._applied)
             if got is not None and got[0] != self._content:
                 self.plan = read_plan(got[0], self._config.host)
                 self._content = got[0]
@@ -162,6 +163,8 @@ class Agent:
             self._tell("kernel", f"the network is not as planned: {error}")
             return False
         self._tell("kernel", "; ".join(problems))
+        if not problems:
+            self._applied = self._tag
         return True
 
     def _tell(self, about: str, trouble: str) -> None:

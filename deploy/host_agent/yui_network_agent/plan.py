@@ -76,7 +76,7 @@ def read_plan(content: bytes, host: str) -> Plan:
         if fields["host"] != host:
             raise ValueError(f"the plan is for host {str(fields['host'])[:64]!r}, not for {host!r}")
         plan = Plan(
-            IPv4Address(fields["tunnel_address"]),
+            IPv4Address(_text(fields["tunnel_address"])),
             tuple(_segment(segment) for segment in fields["segments"]),
             tuple(_passage(passage) for passage in fields["passages"]),
         )
@@ -98,13 +98,13 @@ def _segment(fields: Any) -> Segment:
     return Segment(
         number,
         _one_of({"mynumber", "lgwan", "internet"}, fields["zone"]),
-        tuple(IPv4Interface(gateway) for gateway in fields["gateways"]),
-        tuple(IPv4Address(peer) for peer in fields["peers"]),
+        tuple(IPv4Interface(_text(gateway)) for gateway in fields["gateways"]),
+        tuple(IPv4Address(_text(peer)) for peer in fields["peers"]),
         tuple(
             Port(
                 _matching(_SERVER, port["server"]),
                 _matching(_MAC, port["mac"]),
-                IPv4Address(port["address"]),
+                IPv4Address(_text(port["address"])),
                 tuple(_rule(rule) for rule in port["rules"]),
             )
             for port in fields["ports"]
@@ -117,14 +117,14 @@ def _rule(fields: Any) -> Rule:
         _one_of(_DIRECTIONS, fields["direction"]) == "ingress",
         _one_of(_PROTOCOLS, fields["protocol"]),
         _ports(fields["ports"]),
-        tuple(IPv4Network(remote) for remote in fields["remotes"]),
+        tuple(IPv4Network(_text(remote)) for remote in fields["remotes"]),
     )
 
 
 def _passage(fields: Any) -> Passage:
     return Passage(
-        IPv4Network(fields["source"]),
-        IPv4Network(fields["target"]),
+        IPv4Network(_text(fields["source"])),
+        IPv4Network(_text(fields["target"])),
         _one_of(_PROTOCOLS, fields["protocol"]),
         _ports(fields["ports"]),
     )
@@ -137,6 +137,13 @@ def _ports(ends: Any) -> Ports | None:
     if type(first) is not int or type(last) is not int or not 1 <= first <= last <= 65_535:
         raise ValueError(f"{ends!r} is no range of ports")
     return first, last
+
+
+def _text(value: Any) -> str:
+    """A number would be an address too."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no address")
+    return value
 
 
 def _one_of(words: frozenset[str] | set[str], word: Any) -> str:

@@ -27,18 +27,22 @@ class Source:
     token_file: str | None = None
     authority: str | None = None
 
-    def ask(self, tag: str | None, wait_s: int) -> tuple[bytes, str | None] | None:
-        """The plan and its tag; None where it is still the one with `tag` after `wait_s`. Raises
-        NoAnswer."""
+    def ask(
+        self, tag: str | None, wait_s: int, applied: str | None
+    ) -> tuple[bytes, str | None] | None:
+        """The plan and its tag; None where it is still the one with `tag` after `wait_s`. `applied` is
+        the tag of the plan that the host has made so. Raises NoAnswer."""
         try:
             if self.place.startswith("file:"):
                 with open(self.place.removeprefix("file:"), "rb") as file:
                     return file.read(_LARGEST), None
-            return self._ask(tag, wait_s)
+            return self._ask(tag, wait_s, applied)
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswer(f"{self.place} does not answer: {error}") from None
 
-    def _ask(self, tag: str | None, wait_s: int) -> tuple[bytes, str | None] | None:
+    def _ask(
+        self, tag: str | None, wait_s: int, applied: str | None
+    ) -> tuple[bytes, str | None] | None:
         headers = {"Accept": "application/json"}
         if self.token_file is not None:
             with open(self.token_file, encoding="ascii") as file:
@@ -48,7 +52,11 @@ class Source:
         connection = self._connection(_PATIENCE_S + wait_s)
         try:
             name = urllib.parse.quote(self.host, safe="")
-            connection.request("GET", f"/v1/hosts/{name}/network?wait={wait_s}", headers=headers)
+            asked = {"wait": str(wait_s)}
+            if applied is not None:
+                asked["applied"] = applied.strip('"')
+            path = f"/v1/hosts/{name}/network?{urllib.parse.urlencode(asked)}"
+            connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
             content = answer.read(_LARGEST + 1)
         finally:
