@@ -47,6 +47,7 @@ from images.routes import image_routes
 from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
 from tenants.creation_routes import router as creation_router
+from tenants.first_users import Trusted
 from tenants.leaving.export_directory import ExportDirectory
 from tenants.leaving.routes import router as leaving_router
 from tenants.lifecycle_routes import router as lifecycle_router
@@ -124,7 +125,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.state.host_networks = HostNetworks()
     exports = None if options.exports is None else ExportDirectory(options.exports)
     app.state.membership = Membership(
-        options.catalogue, options.register, options.approval, exports
+        options.catalogue, options.register, options.approval, exports, _trusted(options.providers)
     )
     for router in (
         health_router,
@@ -183,3 +184,11 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.add_middleware(TokenPlaces)
     app.add_middleware(RequestRecord, metrics=RequestMetrics(registry))
     return app
+
+
+def _trusted(providers: IdentityProviders | None) -> Trusted:
+    known = () if providers is None else providers.providers
+    return Trusted(
+        tuple(each.issuer for each in known),
+        frozenset(each.issuer for each in known if each.bind_by_email),
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from control_plane.model.blueprint import Blueprint
 from control_plane.model.ids import BlueprintId, RegionId
-from control_plane.model.membership import Membership, OwnSite
+from control_plane.model.membership import Membership, OwnSite, Wanted
 from control_plane.model.tenant import Tenant
 
 
@@ -23,6 +23,7 @@ class JoinRequest:
     prefecture: str | None = None
     population: int | None = None
     own_site: OwnSite | None = None
+    wanted: Wanted = field(default_factory=Wanted)
     versions: tuple[int, ...] = ()
     """Of the blueprints, where they are not the newest."""
 
@@ -35,6 +36,7 @@ class Asked:
     region: RegionId
     blueprints: tuple[Blueprint, ...]
     own_site: OwnSite | None
+    wanted: Wanted = field(default_factory=Wanted)
 
     @property
     def versions(self) -> tuple[tuple[BlueprintId, int], ...]:
@@ -53,5 +55,6 @@ def as_applied(membership: Membership) -> JoinRequest:
         prefecture=tenant.prefecture,
         population=tenant.population,
         own_site=membership.own_site,
+        wanted=membership.wanted,
         versions=tuple(version for _, version in membership.blueprints),
     )

@@ -61,6 +61,7 @@ def begun(tx: Snapshot, asked: Asked, standing: Applied | Approved) -> Membershi
         asked.region,
         asked.versions,
         standing,
+        wanted=asked.wanted,
         generation=Generation(0) if before is None else before.generation,
     )
 

@@ -17,6 +17,9 @@ from control_plane.http.bounds import (
 )
 from control_plane.journal.member_progress import StepName, Unit
 from tenants.models import MemberOut
+from tenants.quota_models import Amounts, AmountsIn
+
+Address = Annotated[str, Field(max_length=254, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
 
 
 class OwnSiteIn(RequestBody):
@@ -26,10 +29,22 @@ class OwnSiteIn(RequestBody):
     contact: ShortText
 
 
+class FirstUserIn(RequestBody):
+    """A person who administers the member from the start, as the identity provider `issuer` knows them;
+    it may be left out where only one is trusted. With `email` in place of `subject` it is an invitation,
+    where that provider's addresses are trusted."""
+
+    name: ShortText
+    issuer: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")] | None = None
+    subject: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")] | None = None
+    email: Address | None = None
+
+
 class MemberIn(RequestBody):
     """A municipality joins with the business systems named by `blueprints`. Name, reading,
     prefecture and population come from the member register; what is given here goes first. With
-    `own_site` it is connected before it counts as hosted."""
+    `own_site` it is connected before it counts as hosted. `admins` come with it; `quota` is what it may
+    ask for at most, half as much again as its systems need where nothing is said."""
 
     code: CodeText
     blueprints: Annotated[list[Name], Field(min_length=1, max_length=50)]
@@ -39,6 +54,8 @@ class MemberIn(RequestBody):
     prefecture: ShortText | None = None
     population: int | None = Field(default=None, ge=0, le=20_000_000)
     own_site: OwnSiteIn | None = None
+    admins: list[FirstUserIn] = Field(default_factory=list, max_length=20)
+    quota: AmountsIn | None = None
 
 
 class RejectIn(RequestBody):
@@ -55,7 +72,7 @@ class ContactIn(RequestBody):
     """What is left out is nobody's."""
 
     name: ShortText | None = None
-    email: Annotated[str, Field(max_length=254, pattern=r"^[!-?A-~]+@[!-?A-~]+$")] | None = None
+    email: Address | None = None
     phone: Annotated[str, Field(max_length=30, pattern=r"^[0-9+() -]+$")] | None = None
 
 
@@ -75,6 +92,13 @@ class ContactOut(ResponseBody):
     name: str | None
     email: str | None
     phone: str | None
+
+
+class FirstUserOut(ResponseBody):
+    name: str
+    issuer: str
+    subject: str | None
+    email: str | None
 
 
 class AppliedFor(ResponseBody):
@@ -97,12 +121,14 @@ class StepOut(ResponseBody):
 class MemberDetails(MemberOut):
     """`operation` is that of the application while it waits, then that of joining, then that of leaving.
     Who applied, who decided and why is told while that is the newest step; the audit trail keeps all of
-    them. `stage` says how far one that is leaving has come, `steps` tells it in detail."""
+    them. `admins` and `quota` are what was applied for. `stage` says how far one that is leaving has come, `steps` tells it in detail."""
 
     region: str
     applied_for: list[AppliedFor]
     own_site: OwnSiteOut | None
     contact: ContactOut
+    admins: list[FirstUserOut]
+    quota: Amounts | None
     applied_by: str | None
     decided_by: str | None
     reason: str | None

@@ -18,9 +18,12 @@ from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
+from control_plane.model.allotment import Capacity
 from control_plane.model.ids import BlueprintId, RegionId
-from control_plane.model.membership import ApprovalRule, Contact, OwnSite
+from control_plane.model.membership import ApprovalRule, Contact, OwnSite, Wanted
+from control_plane.model.units import GiB, MiB, VCpu
 from tenants.asked import JoinRequest
+from tenants.first_users import Trusted, first_user
 from tenants.membership import Applications, connect, reject, withdraw
 from tenants.membership_change import change, member_of, other_sizes
 from tenants.membership_models import (
@@ -59,7 +62,8 @@ def join(
     """A municipality applies with the systems it chose. Where the pool's rule asks for two persons the
     operation ends when another person has decided; else all of it is admitted now, or nothing."""
     onboarding = Onboarding(edge.store, known.catalogue, known.register)
-    request = _request(body)
+    with named_in_body():
+        request = _request(body, known.trusted)
 
     def rehearse(_: Remember) -> JoinPlan:
         return join_plan(onboarding.join(request, who, edge.clock.now(), dry_run=True))
@@ -244,8 +248,9 @@ def change_member(
     return once.run(work)
 
 
-def _request(body: MemberIn) -> JoinRequest:
-    site = body.own_site
+def _request(body: MemberIn, trusted: Trusted) -> JoinRequest:
+    """Raises what `first_user` does."""
+    site, quota = body.own_site, body.quota
     return JoinRequest(
         code=body.code,
         blueprints=tuple(BlueprintId(name) for name in body.blueprints),
@@ -255,4 +260,13 @@ def _request(body: MemberIn) -> JoinRequest:
         prefecture=body.prefecture,
         population=body.population,
         own_site=None if site is None else OwnSite(site.name, site.contact),
+        wanted=Wanted(
+            tuple(
+                first_user(each.name, each.issuer, each.subject, each.email, trusted)
+                for each in body.admins
+            ),
+            None
+            if quota is None
+            else Capacity(VCpu(quota.vcpus), MiB(quota.memory_mib), GiB(quota.disk_gib)),
+        ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 from control_plane.journal.member_progress import Step, steps_of
@@ -20,7 +21,15 @@ from control_plane.model.membership import (
     Withdrawn,
 )
 from control_plane.store import Snapshot
-from tenants.membership_models import AppliedFor, ContactOut, MemberDetails, OwnSiteOut, StepOut
+from tenants.membership_models import (
+    AppliedFor,
+    ContactOut,
+    FirstUserOut,
+    MemberDetails,
+    OwnSiteOut,
+    StepOut,
+)
+from tenants.quotas import amounts
 from tenants.views import member_out
 
 
@@ -52,6 +61,8 @@ def member_details(membership: Membership, tx: Snapshot) -> MemberDetails:
         if own_site is None
         else OwnSiteOut(name=own_site.name, contact=own_site.contact),
         contact=ContactOut(name=contact.name, email=contact.email, phone=contact.phone),
+        admins=[FirstUserOut(**asdict(each)) for each in membership.wanted.admins],
+        quota=None if membership.wanted.quota is None else amounts(membership.wanted.quota),
         applied_by=applied_by,
         decided_by=decided_by,
         reason=reason,

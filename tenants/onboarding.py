@@ -12,7 +12,7 @@ from control_plane.journal.operations import draw
 from control_plane.journal.progress import MEMBER_JOIN
 from control_plane.model.access import AuditEntry
 from control_plane.model.addressing import mac_of
-from control_plane.model.allotment import Capacity, allotment_at_joining
+from control_plane.model.allotment import Capacity
 from control_plane.model.blueprint import Blueprint, BlueprintServer, System
 from control_plane.model.blueprint_set import Lack, lacks
 from control_plane.model.errors import YuiError
@@ -33,6 +33,7 @@ from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Store, Transaction
 from tenants.asked import Asked, JoinRequest
 from tenants.catalogue import Catalogue
+from tenants.first_users import add_first_users, allotment_wanted
 from tenants.letting_in import alone
 from tenants.register import MemberRegister
 
@@ -94,7 +95,7 @@ class Onboarding:
         `container-groups-not-runnable`,
         `region-not-found`, `no-region-serves`, `region-does-not-serve`, `tenant-exists`,
         `flavor-not-found`, `image-not-found`, `image-larger-than-disk`, `no-room`,
-        `addresses-exhausted`.
+        `addresses-exhausted`, `quota-below-needs`, `user-exists`.
         """
         asked = self.understand(request)
         tenant, region, blueprints = asked.tenant, asked.region, asked.blueprints
@@ -114,7 +115,9 @@ class Onboarding:
             operation = _operation(operation_id, tenant, servers, at)
             tx.put_operation(operation)
             tx.put_membership(replace(approve(tx, asked), operation=operation.id))
-            tx.put_allotment(allotment_at_joining(tenant.code, region, _needed(servers)))
+            wanted = asked.wanted
+            tx.put_allotment(allotment_wanted(tenant.code, region, _needed(servers), wanted.quota))
+            add_first_users(tx, tenant.code, wanted.admins, who, at)
             keep(tx, operation)
             tx.add_event(_event(tenant, blueprints, len(servers), at))
             action = JOIN if let_in is None else APPROVE
@@ -149,7 +152,7 @@ class Onboarding:
         blueprints = self.blueprints(request.blueprints, request.versions)
         with self.store.read() as tx:
             region = region_for(tx, tenant, request.region)
-        return Asked(tenant, region, blueprints, request.own_site)
+        return Asked(tenant, region, blueprints, request.own_site, request.wanted)
 
     def add_system(
         self,

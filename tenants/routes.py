@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -27,6 +27,7 @@ from control_plane.model.workload import Power, Server
 from control_plane.pool.models import RefugeOut
 from control_plane.store import Transaction
 from tenants.catalogue import Catalogue
+from tenants.first_users import Trusted
 from tenants.leaving.export_directory import ExportDirectory
 from tenants.models import (
     ConsoleOut,
@@ -51,6 +52,7 @@ class Membership:
     rule: ApprovalRule = ApprovalRule.TWO_PERSONS
     exports: ExportDirectory | None = None
     """Where the exports of members that leave lie."""
+    trusted: Trusted = field(default_factory=Trusted)
 
 
 def _membership(request: Request) -> Membership:

@@ -9,6 +9,15 @@ BYTES = _M("BYTES", "バイト数")
 STEP = _M("STEP", "段階")
 OF = _M("OF", "対象")
 DONE = _M("DONE", "進み")
+ADMINS = _M("FIRST ADMINS", "最初の管理者")
+ADMIN_INVALID = _M(
+    "--admin-user takes NAME=SUBJECT or NAME=ADDRESS, such as 鈴木=suzuki@city.example.jp.",
+    "--admin-user は 名前=サブジェクト または 名前=メールアドレス の形(例: 鈴木=suzuki@city.example.jp)で指定してください。",
+)
+QUOTA_INVALID = _M(
+    "--quota takes three numbers, such as 40/80/500: vCPU, GiB of memory, GiB of disk.",
+    "--quota は 40/80/500 のように、vCPU、メモリ GiB、ディスク GiB の3つの数で指定してください。",
+)
 LEAVE_ASKED = _M(
     "It is asked that {code} leaves. Where it takes two persons, an approver agrees with `yui member approve-leave {code}`.",
     "{code} の脱退を申請しました。二人での承認が必要な場合は、承認者が `yui member approve-leave {code}` を実行します。",

@@ -16,6 +16,7 @@ from control_plane.cli.options import DryRun, Wait
 from control_plane.cli.output import Column, State, gib, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.journal.models import OperationOut
+from control_plane.model.errors import YuiError
 from control_plane.model.membership import MembershipState
 from control_plane.model.tenant import MunicipalityCode
 from tenants.blueprint_models import BlueprintOut
@@ -109,6 +110,22 @@ def join(
     own_site_contact: Annotated[
         str | None, typer.Option(help="Whom to ask about that site.")
     ] = None,
+    admin_user: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who administers it from the start: NAME=SUBJECT, or NAME=ADDRESS for an invitation; repeatable."
+        ),
+    ] = None,
+    admin_issuer: Annotated[
+        str | None,
+        typer.Option(help="The identity provider that knows them, where several are trusted."),
+    ] = None,
+    quota: Annotated[
+        str | None,
+        typer.Option(
+            help="What it may ask for at most, as VCPUS/MEMORY/DISK in GiB, such as 40/80/500. Without it: half as much again as its systems need."
+        ),
+    ] = None,
     wait: Wait = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -126,6 +143,10 @@ def join(
     body.update({key: value for key, value in given.items() if value is not None})
     if own_site is not None or own_site_contact is not None:
         body["own_site"] = {"name": own_site or "", "contact": own_site_contact or ""}
+    if admin_user:
+        body["admins"] = [_admin(each, admin_issuer) for each in admin_user]
+    if quota is not None:
+        body["quota"] = _quota(quota)
     document = session.api.post("/v1/members", body, dry_run=dry_run)
     if dry_run:
         _show_plan(session, document)
@@ -239,6 +260,7 @@ def show(context: typer.Context, code: Code) -> None:
             (m.BLUEPRINT, ", ".join(f"{a.blueprint} v{a.version}" for a in member.applied_for)),
             (m.OWN_SITE, "-" if site is None else f"{site.name} ({site.contact})"),
             (m.CONTACT, ", ".join(each for each in reached if each) or "-"),
+            (lm.ADMINS, ", ".join(each.name for each in member.admins) or "-"),
             (m.APPLIED_BY, member.applied_by or "-"),
             (m.DECIDED_BY, member.decided_by or "-"),
             (m.REASON, member.reason or "-"),
@@ -288,6 +310,24 @@ def _tell(session: Session, document: dict[str, Any], said: Message) -> None:
         return
     member = read(MemberDetails, document)
     session.screen.say(said, name=member.name, code=member.code)
+
+
+def _admin(said: str, issuer: str | None) -> dict[str, str]:
+    """Raises `admin-user-invalid`."""
+    name, _, known_as = said.rpartition("=")
+    if not name.strip() or not known_as:
+        raise YuiError("admin-user-invalid", en=lm.ADMIN_INVALID.en, ja=lm.ADMIN_INVALID.ja)
+    admin = {"name": name.strip(), "email" if "@" in known_as else "subject": known_as}
+    return admin if issuer is None else {**admin, "issuer": issuer}
+
+
+def _quota(said: str) -> dict[str, int]:
+    """Raises `quota-invalid`."""
+    parts = said.split("/")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise YuiError("quota-invalid", en=lm.QUOTA_INVALID.en, ja=lm.QUOTA_INVALID.ja)
+    vcpus, memory, disk = (int(part[:9]) for part in parts)
+    return {"vcpus": vcpus, "memory_mib": 1024 * memory, "disk_gib": disk}
 
 
 def _all_blueprints(session: Session) -> list[str]:

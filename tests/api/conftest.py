@@ -17,6 +17,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from control_plane.access.identity_providers import IdentityProviders
 from control_plane.access.service import bootstrap_operator_token
 from control_plane.app import Options, create_app
 from control_plane.drivers.simulated import SimulatedWorld
@@ -180,8 +181,11 @@ def opened(
     state_file: Path,
     token: str | None = None,
     approval: ApprovalRule = ApprovalRule.ONE_PERSON,
+    *,
+    providers: IdentityProviders | None = None,
 ) -> Iterator[Api]:
-    with opened_at(f"sqlite:///{state_file}", state_file, token, approval) as api:
+    url = f"sqlite:///{state_file}"
+    with opened_at(url, state_file, token, approval, providers=providers) as api:
         yield api
 
 
@@ -191,6 +195,8 @@ def opened_at(
     state_file: Path,
     token: str | None = None,
     approval: ApprovalRule = ApprovalRule.ONE_PERSON,
+    *,
+    providers: IdentityProviders | None = None,
 ) -> Iterator[Api]:
     """`contents` is for SQLite's file alone."""
     store = Store.open(url)
@@ -205,6 +211,7 @@ def opened_at(
                 look_every=Seconds(0.02),
                 approval=approval,
                 exports=state_file.parent / "exports",
+                providers=providers,
             ),
         )
         token = token or bootstrap_operator_token(store)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from control_plane.access.identity_providers import IdentityProviders
+from control_plane.access.provider_settings import Provider
 from control_plane.access.service import bootstrap_token
 from control_plane.http.principal import Principal
 from control_plane.model.access import PERMISSIONS, Permission, Role
@@ -17,6 +19,7 @@ from control_plane.model.errors import YuiError
 from control_plane.model.ids import BlueprintId, HostId
 from control_plane.model.membership import ApprovalRule
 from control_plane.model.pool import Duty
+from control_plane.model.units import Seconds
 from control_plane.model.workload import Seen
 from tenants.asked import JoinRequest
 from tenants.membership import Applications, settle_memberships
@@ -34,6 +37,9 @@ from tests.api.conftest import (
     standard_catalogue,
 )
 
+ISSUER, OTHER_ISSUER = "https://id.example.jp", "https://login.example.jp"
+SUZUKI = {"name": "鈴木", "issuer": ISSUER, "email": "suzuki@city.example.jp"}
+QUOTA = {"vcpus": 12, "memory_mib": 16_384, "disk_gib": 200}
 JOIN = {"code": MIKASA, "blueprints": ["resident-records"]}
 
 
@@ -42,7 +48,12 @@ def api(prepared: Prepared, tmp_path: Path) -> Iterator[Api]:
     """A pool where it takes two persons to let a member in."""
     state = tmp_path / "state.db"
     state.write_bytes(prepared.state_file.read_bytes())
-    with opened(state, prepared.token, ApprovalRule.TWO_PERSONS) as api:
+    trusted = [
+        Provider(issuer=issuer, audience="yui", bind_by_email=invites)
+        for issuer, invites in ((ISSUER, True), (OTHER_ISSUER, False))
+    ]
+    providers = IdentityProviders.of(trusted, lambda: NOW, lambda: Seconds(0))
+    with opened(state, prepared.token, ApprovalRule.TWO_PERSONS, providers=providers) as api:
         yield api
 
 
@@ -287,3 +298,58 @@ def test_all_of_it_stands_in_the_audit_trail_with_who_did_it(api: Api, approver:
         if entry["subject"] == f"member:{MIKASA}"
     }
     assert entries == {"member.join": "first operator", "member.approve": "Sato"}
+
+
+def test_a_member_comes_with_its_first_admins_and_the_quota_that_was_applied_for(
+    api: Api, approver: Api
+) -> None:
+    apply(
+        api,
+        admins=[SUZUKI, {**SUZUKI, "name": "田中", "email": None, "subject": "t1"}],
+        quota=QUOTA,
+    )
+    assert [admin["name"] for admin in member(api)["admins"]] == ["鈴木", "田中"]
+    assert api.get("/v1/users").json()["items"] == []
+    assert approver.post(f"/v1/members/{MIKASA}/approve").status_code == 202
+    users = api.get("/v1/users").json()["items"]
+    assert {(u["name"], u["role"], u["tenant"]) for u in users} == {
+        ("鈴木", "member-admin", MIKASA),
+        ("田中", "member-admin", MIKASA),
+    }
+    quota = api.get(f"/v1/members/{MIKASA}/quota").json()
+    assert quota["quota"] == QUOTA
+    assert quota["guaranteed"] == quota["used"]
+    assert len(told(api, "user.added")) == 2
+
+
+def test_what_is_wrong_with_first_admins_or_quota_is_said_when_applying(api: Api) -> None:
+    before = api.contents()
+    nobody = {"name": "鈴木", "email": "suzuki@city.example.jp"}
+    for more, problem in (
+        ({"admins": [nobody]}, "issuer-unclear"),
+        ({"admins": [{**SUZUKI, "issuer": "https://evil.example"}]}, "issuer-unknown"),
+        ({"admins": [{**SUZUKI, "issuer": OTHER_ISSUER}]}, "subject-needed"),
+        ({"admins": [SUZUKI, SUZUKI]}, "user-exists"),
+        ({"quota": {**QUOTA, "memory_mib": 1024}}, "quota-below-needs"),
+    ):
+        answer = api.post("/v1/members", json={**JOIN, **more})
+        assert answer.json()["type"] == f"urn:yui:problem:{problem}", answer.text
+    assert api.contents() == before
+
+
+def test_each_step_of_joining_is_told(api: Api, approver: Api) -> None:
+    apply(api)
+    assert [(s["name"], s["ended"]) for s in member(api)["steps"]] == [
+        ("approved", False),
+        ("hosted", False),
+    ]
+    approver.post(f"/v1/members/{MIKASA}/approve")
+    first = api.get("/v1/servers").json()["items"][0]["id"]
+    api.see(first, Seen.RUNNING)
+    (built,) = [step for step in member(api)["steps"] if step["name"] == "built"]
+    assert (built["of"], built["done"], built["total"], built["ended"]) == (
+        f"m{MIKASA}-resident-records", 1, 2, False,
+    )  # fmt: skip
+    api.see_all(Seen.RUNNING)
+    settle_memberships(api.store, NOW)
+    assert all(step["ended"] for step in member(api)["steps"])
