@@ -19,7 +19,9 @@ app = typer.Typer(
     no_args_is_help=True, help="Snapshots: all disks of a server at one point in time."
 )
 
-SnapshotArgument = Annotated[str, typer.Argument(help="The snapshot's id.", metavar="SNAPSHOT")]
+SnapshotArgument = Annotated[
+    str, typer.Argument(help="The snapshot's name or id.", metavar="SNAPSHOT")
+]
 
 
 @app.command("list")
@@ -94,9 +96,7 @@ def create(
     server: ServerArgument,
     name: Annotated[
         str,
-        typer.Argument(
-            help="A few words to know it by, such as 'before the update'.", metavar="NAME"
-        ),
+        typer.Argument(help="What the snapshot is to be called.", metavar="NAME"),
     ],
     wait: Wait = False,
     dry_run: DryRun = False,

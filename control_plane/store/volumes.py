@@ -85,6 +85,14 @@ class VolumeReads(Rows):
         codes: dict[str, MunicipalityCode] = {}
         return tuple(_snapshot(row, codes) for row in self._connection.execute(query))
 
+    def server_snapshots_named(
+        self, name: str, tenant: TenantName | None
+    ) -> tuple[ServerSnapshot, ...]:
+        query = select(server_snapshots).where(server_snapshots.c.name == name)
+        if tenant is not None:
+            query = query.where(server_snapshots.c.tenant == str(tenant))
+        return tuple(_snapshot(row, {}) for row in self._connection.execute(query))
+
     def unfinished_snapshots(self) -> tuple[ServerSnapshot, ...]:
         """Those to be taken, restored or removed, oldest first."""
         table = server_snapshots.c

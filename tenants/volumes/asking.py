@@ -27,8 +27,14 @@ def find_volume(tx: Snapshot, named: str, tenant: MunicipalityCode | None) -> Vo
 
 
 def find_snapshot(tx: Snapshot, named: str, tenant: MunicipalityCode | None) -> ServerSnapshot:
-    """By id. Raises `snapshot-not-found`."""
-    return tx.server_snapshot(SnapshotId(named), tenant)
+    """By id, or by name. Raises `snapshot-not-found`."""
+    try:
+        return tx.server_snapshot(SnapshotId(named), tenant)
+    except YuiError:
+        found = tx.server_snapshots_named(named, tenant)
+        if len(found) != 1:
+            raise
+        return found[0]
 
 
 def subject(thing: Volume | ServerSnapshot) -> str:

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from control_plane.http.bounds import Name, RequestBody, ResponseBody, ShortText
+from control_plane.http.bounds import Name, RequestBody, ResponseBody
 
 LARGEST = 16_384
 """GiB. Larger disks take longer to copy than a night has."""
 
-VolumeName = Annotated[
+DiskName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$", max_length=50)
 ]
 
@@ -23,7 +23,7 @@ class NewVolumeIn(RequestBody):
     `size_gib` may be left out then. Without server and snapshot, `region` is needed of members who have
     systems in several."""
 
-    name: VolumeName
+    name: DiskName
     size_gib: int | None = Field(default=None, ge=1, le=LARGEST)
     server: Name | None = None
     region: Name | None = None
@@ -79,7 +79,7 @@ class VolumeOut(ResponseBody):
 
 
 class NewSnapshotIn(RequestBody):
-    name: ShortText
+    name: DiskName
 
 
 class SnapshotDiskOut(ResponseBody):

@@ -52,7 +52,7 @@ def create(
 ) -> Begun:
     """All disks that the server has now, at one point in time.
 
-    Raises `server-not-found`, `server-not-built`, `server-disks-busy`, `server-deleting`,
+    Raises `server-not-found`, `snapshot-name-taken`, `server-not-built`, `server-disks-busy`, `server-deleting`,
     `server-moving`, `server-stranded`, `quota-exceeded`, `storage-full`."""
     with store.read() as snapshot:
         region = snapshot.region_of(find_server(snapshot, server, asker.tenant).id)
@@ -69,6 +69,14 @@ def create(
                 "にはまだディスクがありません。一度起動するまでお待ちください",
             )
         refuse_while_copied(tx, found)
+        if tx.server_snapshots_named(name, found.tenant):
+            raise YuiError(
+                "snapshot-name-taken",
+                en=f"A snapshot is called '{name}' already: choose another name.",
+                ja=f"「{name}」という名前のスナップショットがすでにあります。別の名前にしてください。",
+                status=409,
+                fields={"name": name},
+            )
         disks = (
             SnapshotDisk(None, found.name, found.disk),
             *(SnapshotDisk(v.id, v.name, v.size) for v in _attached(tx, found.id)),

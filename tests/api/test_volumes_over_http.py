@@ -81,7 +81,7 @@ def test_a_snapshot_brings_a_server_and_its_volume_back_and_fills_a_new_volume(t
     assert on_volume is not None
     on_volume.notes.append("before")
     world.write_note(ServerId(server["id"]), "before")
-    named = {"json": {"name": "before the update"}}
+    named = {"json": {"name": "before-update"}}
     rehearsed = town.api.post("/v1/servers/web/snapshots?dry_run=true", **named).json()
     assert rehearsed["capacity"]["disk_gib"] == server["disk_gib"] + 5
     assert town.ended(town.api.post("/v1/servers/web/snapshots", **named))["state"] == "done"

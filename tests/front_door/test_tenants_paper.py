@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import time
@@ -69,3 +70,47 @@ def test_every_command_about_networks_does_what_it_says(plane: Served) -> None:
     assert "取り消し" in ended.stdout
     wrong = plane.yui("--lang", "ja", "security-group", "create", "x", "--rule", "in tcp 443")
     assert "ルールとして読めません" in wrong.stderr
+
+
+def test_every_command_about_images_of_ones_own_does_what_it_says(plane: Served) -> None:
+    joined = plane.yui("member", "join", "012220", "-b", "resident-records")
+    assert joined.returncode in (0, 6), joined.stderr
+    token = plane.folder / "images.token"
+    made = ("--label", "山田", "--role", "member-admin", "--tenant", "012220", "--out", str(token))
+    assert plane.yui("token", "create", *made).returncode == 0
+    image, disk = "IMAGE", str(plane.folder / "images" / "tiny.raw")
+    shown = commands("Images of your own")
+    assert len(shown) >= 4
+    for text in shown:
+        typed = shlex.split(text.replace("IMAGE", image).replace("office.qcow2", disk))[1:]
+        ended = plane.yui(*typed, "--token-file", str(token))
+        assert ended.returncode == 0, f"{text}\n{ended.stderr}"
+        image = next(iter(re.findall(r"img-[a-z2-7]{16}", ended.stdout)), image)
+
+
+def test_volumes_and_snapshots_do_what_the_paper_says(plane: Served) -> None:
+    """As one whom the member let run its servers."""
+    operator = plane.yui
+    shop = ("--name", "shop", "--zone", "lgwan", "--tier", "2", "--member", "012220")
+    flavor = json.loads(operator("pool", "show", "--json").stdout)["flavors"][0]["id"]
+    web = ("--system", "m012220-own-shop", "--flavor", flavor, "--image", "tiny")
+    mine = ("--role", "member-admin", "--tenant", "012220", "--label", "Suzuki")
+    token = plane.folder / "suzuki.token"
+    joined = operator("member", "join", "012220", "-b", "resident-records")
+    assert joined.returncode in (0, 6), joined.stderr
+    for prepared in (
+        ("quota", "set", "012220", "--quota-disk", "900", "--quota-memory", "64"),
+        ("system", "add", *shop, "--wait"),
+        ("server", "create", "web", *web, "--wait"),
+        ("token", "create", *mine, "--out", str(token)),
+    ):
+        ended = operator(*prepared)
+        assert ended.returncode == 0, f"{prepared}\n{ended.stderr}"
+    shown = commands("Volumes and snapshots")
+    assert len(shown) >= 12
+    for text in shown:
+        ended = plane.yui(*shlex.split(text)[1:], env={"YUI_TOKEN_FILE": str(token)})
+        assert ended.returncode == 0, f"{text}\n{ended.stderr}"
+        assert ended.stdout.strip(), text
+    listed = plane.yui("--lang", "ja", "volume", "list", env={"YUI_TOKEN_FILE": str(token)})
+    assert "使用中" in listed.stdout
