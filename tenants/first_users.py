@@ -6,7 +6,7 @@ on its users are its own affair."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from control_plane.http.principal import Principal
@@ -67,25 +67,20 @@ def add_first_users(
     who: Principal,
     at: datetime,
 ) -> None:
-    """As member-admins. One who was a user of the same municipality when it left is let in again.
-    Raises `user-exists`."""
+    """As member-admins. Raises `user-exists`."""
     for admin in admins:
-        user = _again(tx, tenant, admin)
-        if user is None:
-            user = User(
-                id=f"user-{draw(16)}",
-                tenant=tenant.text,
-                issuer=admin.issuer,
-                subject=admin.subject,
-                name=admin.name,
-                email=admin.email,
-                role=Role.MEMBER_ADMIN,
-                disabled=False,
-                created_at=at,
-            )
-            tx.add_user(user)
-        else:
-            tx.save_user(user)
+        user = User(
+            id=f"user-{draw(16)}",
+            tenant=tenant.text,
+            issuer=admin.issuer,
+            subject=admin.subject,
+            name=admin.name,
+            email=admin.email,
+            role=Role.MEMBER_ADMIN,
+            disabled=False,
+            created_at=at,
+        )
+        tx.add_user(user)
         fields = {"user": user.name, "role": user.role.value, "disabled": False}
         tx.add_audit(who.did("user.add", f"user:{user.id}", at, tenant=tenant, fields=fields))
         tx.add_event(
@@ -100,16 +95,6 @@ def add_first_users(
                 fields=fields,
             )
         )
-
-
-def _again(tx: Transaction, tenant: MunicipalityCode, admin: FirstUser) -> User | None:
-    if admin.subject is not None:
-        found = tx.user_by_subject(admin.issuer, admin.subject)
-    else:
-        found = None if admin.email is None else tx.invited(admin.issuer, admin.email)
-    if found is None or found.tenant != tenant.text or not found.disabled:
-        return None
-    return replace(found, name=admin.name, role=Role.MEMBER_ADMIN, disabled=False)
 
 
 def allotment_wanted(

@@ -22,8 +22,8 @@ class AccessEnded:
 
 class DepartureWrites(Rows):
     def end_access(self, code: TenantName, by: str, at: datetime) -> AccessEnded:
-        """Nobody acts for the member any more: its tokens' hashes and its programs are deleted, its
-        users disabled, what was opened in an emergency closed."""
+        """Nobody acts for the member any more: its tokens' hashes, its programs and its users are
+        deleted, and what was opened in an emergency is closed. Who they were stays in its audit trail."""
         name = str(code)
         grants, users = tables.break_glass, tables.users
         of_member = tables.service_accounts.c.tenant == name
@@ -38,9 +38,5 @@ class DepartureWrites(Rows):
         accounts = self._connection.execute(
             delete(tables.service_accounts).where(of_member)
         ).rowcount
-        disabled = self._connection.execute(
-            update(users)
-            .where(users.c.tenant == name, users.c.disabled.is_(False))
-            .values(disabled=True)
-        ).rowcount
-        return AccessEnded(tokens, disabled, accounts)
+        people = self._connection.execute(delete(users).where(users.c.tenant == name)).rowcount
+        return AccessEnded(tokens, people, accounts)

@@ -112,6 +112,8 @@ class DiskErrand:
     disk: ExportedDisk
     lease: Lease
     checkpoint: int
+    attempt: int = 0
+    """How often it went wrong before: each time another host is asked, where there is one."""
     _now: ExportedDisk = field(init=False)
 
     def __post_init__(self) -> None:
@@ -188,7 +190,8 @@ class DiskErrand:
         if not hosts:
             raise StorageUnavailable(f"No host that is well reaches {volume.pool}.")
         home = None if server is None else _home(server)
-        return volume, min(hosts, key=lambda host: (host.id != home, host.id))
+        hosts.sort(key=lambda host: (host.id != home, host.id))
+        return volume, hosts[self.attempt % len(hosts)]
 
 
 def _home(server: Server) -> object:

@@ -71,8 +71,8 @@ def destroyed(ended: AccessEnded) -> Fate:
     return Fate(
         "tokens",
         ended.tokens,
-        f"The hashes of {ended.tokens} tokens were deleted; {ended.users} users were disabled and {ended.service_accounts} service accounts deleted.",
-        f"トークン {ended.tokens} 件のハッシュを削除し、利用者 {ended.users} 人を無効にし、サービスアカウント {ended.service_accounts} 件を削除しました。",
+        f"The hashes of {ended.tokens} tokens were deleted, with {ended.users} users and {ended.service_accounts} service accounts.",
+        f"トークン {ended.tokens} 件のハッシュ、利用者 {ended.users} 人、サービスアカウント {ended.service_accounts} 件を削除しました。",
     )
 
 

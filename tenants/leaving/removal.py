@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from control_plane.drivers.world import Clock
-from control_plane.model.membership import Departing, Membership
+from control_plane.model.membership import Contact, Departing, Membership, Wanted
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.volume import Unattached
 from control_plane.store import Lease, Snapshot, Store, Transaction
@@ -45,7 +45,8 @@ def remove_next(
         tx.end_tenancy(code)
         if now.operation is not None:
             tx.forget_export(now.operation)
-        move(tx, now, now.standing.gone(at))
+        # Whom to reach there, and who was to administer it, is nobody's to know any more.
+        move(tx, replace(now, contact=Contact(), wanted=Wanted()), now.standing.gone(at))
         if fates:
             tx.add_audit(telling.keys_entry(now, fates, at))
         tx.add_audit(telling.left_entry(now, destroyed(ended), at, export_kept=not erased))

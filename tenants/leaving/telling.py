@@ -74,8 +74,8 @@ def left(
         "member.left",
         at,
         (
-            f"{_en(membership)} has left: its disks are removed, nobody signs in for it any more, and its room is everybody's. {kept_en} {keys_en}".rstrip(),
-            f"{_ja(membership)}が脱退しました。ディスクを削除し、利用者とトークンを無効にし、容量を共同プールに戻しました。{kept_ja}{keys_ja}",
+            f"{_en(membership)} has left: its disks are removed, its users and tokens are gone, and its room is everybody's. {kept_en} {keys_en}".rstrip(),
+            f"{_ja(membership)}が脱退しました。ディスクを削除し、利用者とトークンを削除し、容量を共同プールに戻しました。{kept_ja}{keys_ja}",
         ),
     )
 

@@ -61,6 +61,7 @@ class Leaver:
         default_factory=dict
     )
     _not_before: dict[_Key, Seconds] = field(default_factory=dict)
+    _failures: dict[_Key, int] = field(default_factory=dict)
     _told: dict[_Key, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -163,7 +164,9 @@ class Leaver:
         if not self._may_try(key) or self.exports is None:
             return 0
         export = self.exports.of(disk.tenant, disk.operation)
-        errand = DiskErrand(self.store, self.world, export, disk, lease, self.checkpoint)
+        errand = DiskErrand(
+            self.store, self.world, export, disk, lease, self.checkpoint, self._failures.get(key, 0)
+        )
         self._under_way[key] = (membership, self.world.submit(errand.run, Lane.EXPORT))
         return 1
 
@@ -201,12 +204,14 @@ class Leaver:
                 self._set_back(key, membership, error, lease)
                 continue
             self._not_before.pop(key, None)
+            self._failures.pop(key, None)
             self._told.pop(key, None)
             if isinstance(result, Written):
                 self._exported(membership, result, lease)
         return len(ended)
 
     def _set_back(self, key: _Key, membership: Membership, error: Exception, lease: Lease) -> None:
+        self._failures[key] = self._failures.get(key, 0) + 1
         self._not_before[key] = Seconds(self.world.clock.monotonic() + self.retry)
         said = error.en if isinstance(error, YuiError) else str(error) or type(error).__name__
         if self._told.get(key) != said:

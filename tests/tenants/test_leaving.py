@@ -14,6 +14,8 @@ import pytest
 
 from control_plane.drivers.simulated.clock import ControlPlaneKilled
 from control_plane.journal.audit_check import check
+from control_plane.model.access import Role
+from control_plane.model.identity import User
 from control_plane.model.ids import ServerId, SnapshotId, VolumeId
 from control_plane.model.units import GiB, Seconds
 from control_plane.model.volume import ServerSnapshot, SnapshotDisk, Unattached, Volume
@@ -33,6 +35,10 @@ def test_a_member_leaves_with_all_its_things_and_its_room_is_everybodys(town: To
     others = town.servers(UJI)
     for server in town.servers(MIKASA):
         town.api.world.write_note(ServerId(server["id"]), f"a record of {server['name']}")
+    with town.api.store.write() as tx:
+        for number, code in enumerate((MIKASA, UJI)):
+            tx.add_user(User(f"user-{number}", code, "https://id.example.jp", f"s{number}",
+                             "鈴木", None, Role.MEMBER_ADMIN, False, NOW))  # fmt: skip
     begun = town.ask(destroy_keys=True)
     assert (begun["kind"], begun["state"], begun["done"]) == ("member.leave", "running", 0)
     town.look()
@@ -79,6 +85,7 @@ def test_a_member_leaves_with_all_its_things_and_its_room_is_everybodys(town: To
     }
     assert not folder.exists()
     assert town.servers(UJI) == others
+    assert [user["id"] for user in town.api.get("/v1/users").json()["items"]] == ["user-1"]
     problem_of(town.api.get(f"/v1/members/{MIKASA}/quota"), 404, "tenant-not-found")
     assert town.audit("member.left")
     answer = town.api.post("/v1/members", json={"code": MIKASA, "blueprints": ["library"]})
