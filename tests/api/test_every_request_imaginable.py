@@ -20,6 +20,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
 from tests.api.conftest import MIKASA, UJI, Api, Prepared
+from tests.api.disks import add_disks
 
 load_all_checks()
 
@@ -49,6 +50,8 @@ def target(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with prepared.copied(tmp_path_factory.mktemp("fuzzed")) as api:
         api.join(MIKASA)
         api.join(UJI)
+        with api.store.write() as tx:
+            add_disks(tx, tx.servers(MIKASA)[0])
         yield api
 
 
@@ -71,6 +74,10 @@ def things(api: Api) -> dict[str, str]:
             "host_id": "kyoto-1",
             "region_id": "kyoto",
             "code": MIKASA,
+            "volume": "vol-mikasa",
+            "snapshot": "snap-mikasa",
+            "network": f"m{MIKASA}-mynumber",
+            "group": f"m{MIKASA}-default",
             "id": "tiny",
             "blueprint": "library",
         }
