@@ -241,27 +241,29 @@ class Town:
         self.place(name, Placed(target))
         self.plan()
 
-    def rounds(self, name: str) -> Mapping[int, Mapping[Talk, bool]]:
-        """Rounds of probes that the server's console shows whole."""
-        shown = self.driver_of(name).console(ServerId(name), 60_000)
-        found: dict[int, dict[Talk, bool]] = {}
+    def rounds(self, name: str) -> Mapping[tuple[int, int], Mapping[Talk, bool]]:
+        """Rounds of probes that the server's console shows whole, by boot and number."""
+        shown = self.driver_of(name).console(ServerId(name), 2**20)
+        found: dict[tuple[int, int], dict[Talk, bool]] = {}
         whole = set()
         names = {self.address(server): server for server in self.servers}
-        for number, done, how, whom, port, said in _PROBE.findall(shown):
-            if done:
-                whole.add(int(number))
-            else:
-                talk = (how, names.get(whom, whom), int(port or 0))
-                found.setdefault(int(number), {})[talk] = said == "reached"
-        return {number: found[number] for number in whole if number in found}
+        for boot, lines in enumerate(shown.split("yui-guest: userspace is up")):
+            for number, done, how, whom, port, said in _PROBE.findall(lines):
+                if done:
+                    whole.add((boot, int(number)))
+                else:
+                    talk = (how, names.get(whom, whom), int(port or 0))
+                    found.setdefault((boot, int(number)), {})[talk] = said == "reached"
+        return {at: found[at] for at in sorted(whole) if at in found}
 
     def until_reached(self, expected: Mapping[str, Collection[Talk]]) -> None:
         """Wait until a whole round of each server, begun after this call, reached exactly these."""
-        begun = {name: max(self.rounds(name), default=0) for name in expected}
+        begun = {name: list(self.rounds(name)) for name in expected}
 
         def last(name: str) -> set[Talk] | None:
-            rounds = {n: r for n, r in self.rounds(name).items() if n > begun[name] + 1}
-            return {t for t, yes in rounds[max(rounds)].items() if yes} if rounds else None
+            # The first new one may have begun before.
+            rounds = list(self.rounds(name).items())[len(begun[name]) + 1 :]
+            return {t for t, yes in rounds[-1][1].items() if yes} if rounds else None
 
         deadline = time.monotonic() + _PATIENCE_S
         while True:
