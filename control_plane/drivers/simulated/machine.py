@@ -286,9 +286,8 @@ class Machine:
 
     def open_disk(self, server: ServerId, disk: DataVolume) -> None:
         disk.lock, disk.opened_by = self.host.id, server
-        now = self.around.clock.monotonic()
-        if not self.around.monitor.opened_volume(now, disk.id, server, self.host.id):
-            disk.spoiled = True
+        at = self.around.clock.monotonic()
+        self.around.monitor.opened_volume(at, disk.id, server, self.host.id)
 
     def close_disk(self, server: ServerId, disk: DataVolume) -> None:
         if (disk.lock, disk.opened_by) == (self.host.id, server):
@@ -348,15 +347,12 @@ class Machine:
         return volume
 
     def data_volume(self, server: ServerId, wanted: DataVolumeSpec) -> DataVolume:
-        """The volume, for `server` to open here. Raises DiskLocked, StorageUnavailable."""
+        """For `server` to open here. Raises DiskLocked, StorageUnavailable."""
         found = self.reached(wanted.pool).data.get(wanted.id)
         if found is None or found.build != wanted.build:
             raise StorageUnavailable(f"{self} finds no volume {wanted.id} on pool {wanted.pool}.")
-        if (
-            found.opened_by is not None
-            and (found.lock, found.opened_by) != (self.host.id, server)
-            and self.around.disk_locks
-        ):
+        held = found.opened_by not in (None, server) or found.lock not in (None, self.host.id)
+        if held and self.around.disk_locks:
             raise DiskLocked(f"The volume {wanted.id} is locked by {found.lock}.")
         return found
 

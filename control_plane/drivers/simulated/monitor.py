@@ -52,9 +52,9 @@ class InvariantMonitor:
     def closed(self, server: ServerId, host: HostId) -> None:
         self._writers.get(server, set()).discard(host)
 
-    def opened_volume(self, at: Seconds, volume: VolumeId, server: ServerId, host: HostId) -> bool:
-        """`server` opens a data volume on `host`. False when another server, or the same one elsewhere,
-        has it open."""
+    def opened_volume(self, at: Seconds, volume: VolumeId, server: ServerId, host: HostId) -> None:
+        """`server` opens a data volume on `host`; nobody else, and itself nowhere else, may have it
+        open."""
         writers = self._volume_writers.setdefault(volume, set())
         others = sorted(writers - {(server, host)})
         writers.add((server, host))
@@ -62,7 +62,6 @@ class InvariantMonitor:
             other, elsewhere = others[0]
             text = f"{server} on {host} writes to {volume} while {other} on {elsewhere} does too"
             self.violations.append(Violation(at, server, text))
-        return not others
 
     def closed_volume(self, volume: VolumeId, server: ServerId, host: HostId) -> None:
         self._volume_writers.get(volume, set()).discard((server, host))

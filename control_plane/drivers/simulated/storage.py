@@ -45,7 +45,6 @@ class DataVolume:
     notes: list[str] = field(default_factory=list)
     lock: HostId | None = None
     opened_by: ServerId | None = None
-    spoiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
