@@ -43,7 +43,9 @@ from control_plane.model.membership import ApprovalRule
 from control_plane.model.units import Seconds
 from control_plane.pool.routes import router as pool_router
 from control_plane.store import Store
+from images.own_image_routes import quota_router as image_quota_router
 from images.routes import image_routes
+from images.upload_routes import IMAGE_PARTS
 from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
 from tenants.creation_routes import router as creation_router
@@ -148,6 +150,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         quota_router,
         reclaim_router,
         image_routes(options.images),
+        image_quota_router,
         journal_router,
         streams_router,
         audit_router,
@@ -162,7 +165,12 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     answer_with_problems(app)
     describe_with_problems(app)
     # The last one added stands outermost.
-    app.add_middleware(BodyLimit, most_bytes=options.body_bytes, patience=options.body_patience)
+    app.add_middleware(
+        BodyLimit,
+        most_bytes=options.body_bytes,
+        patience=options.body_patience,
+        streamed=IMAGE_PARTS,
+    )
     if options.limits is not None:
         app.add_middleware(RateLimit, limits=options.limits, monotonic=world.clock.monotonic)
     app.add_middleware(

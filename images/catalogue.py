@@ -17,7 +17,7 @@ from images.judgement import Declared, judge
 
 _NO_LIMITS = Limits()
 _NOTHING_DECLARED = Declared()
-_TAKEN = frozenset({"standard"})
+_TAKEN = frozenset({"standard", "uploads"})
 """Names with a meaning of their own in the API's paths."""
 
 

@@ -13,12 +13,7 @@ def file_below(directory: Path | None, text: str) -> Path:
     Raises "image-directory-unset" and "image-path-outside", which say nothing about what else is on
     the machine."""
     if directory is None:
-        raise YuiError(
-            "image-directory-unset",
-            en="This control plane has no image directory, so it takes no images over HTTP: start it with one.",
-            ja="このコントロールプレーンにはイメージ用ディレクトリーが設定されていないため、HTTP では登録できません。設定して起動し直してください。",
-            status=409,
-        )
+        raise directory_unset()
     outside = YuiError(
         "image-path-outside",
         en="An image must be a file below the control plane's image directory: copy it there and name it relative to that.",
@@ -32,3 +27,12 @@ def file_below(directory: Path | None, text: str) -> Path:
     if not wanted.is_relative_to(root) or not wanted.is_file():
         raise outside
     return wanted
+
+
+def directory_unset() -> YuiError:
+    return YuiError(
+        "image-directory-unset",
+        en="This control plane has no image directory, so it takes no images over HTTP: start it with one.",
+        ja="このコントロールプレーンにはイメージ用ディレクトリーが設定されていないため、HTTP では登録できません。設定して起動し直してください。",
+        status=409,
+    )

@@ -9,7 +9,8 @@ from pydantic import Field, StringConstraints
 
 from control_plane.http.bounds import Name, RequestBody, ResponseBody, Sentence, ShortText
 from control_plane.http.language import Language
-from control_plane.model.image import Image, ImageFormat, Verdict
+from control_plane.http.principal import Principal
+from control_plane.model.image import Image, ImageFormat, ImageUpload, Verdict
 from images.judgement import Declared
 from images.machine_description import MAX_CHARACTERS
 from images.standard import STANDARD
@@ -81,6 +82,70 @@ class Standard(ResponseBody):
         )
 
 
+class UploadIn(RequestBody):
+    """An image that is to come: its whole length and digest, as they will be compared."""
+
+    name: Name
+    version: ShortText
+    provenance: Sentence
+    size_bytes: Annotated[int, Field(ge=1, le=2**50)]
+    sha256: Sha256
+
+
+class UploadOut(ResponseBody):
+    """`id` will be the image's. The next part begins at `received_bytes`; it is given up where nothing
+    comes until `kept_until`."""
+
+    id: str
+    tenant: str | None
+    name: str
+    version: str
+    provenance: str
+    size_bytes: int
+    sha256: str
+    received_bytes: int
+    begun_at: datetime
+    kept_until: datetime
+
+    @staticmethod
+    def of(upload: ImageUpload, received: int, kept_until: datetime) -> UploadOut:
+        return UploadOut(
+            id=upload.id,
+            tenant=upload.tenant,
+            name=upload.name,
+            version=upload.version,
+            provenance=upload.provenance,
+            size_bytes=upload.size_bytes,
+            sha256=upload.sha256,
+            received_bytes=received,
+            begun_at=upload.begun_at,
+            kept_until=kept_until,
+        )
+
+
+class Completed(RequestBody):
+    """As of an image that is added."""
+
+    declares: DeclaresIn = DeclaresIn()
+    requirements: MachineText | None = None
+
+
+class SharedIn(RequestBody):
+    shared: bool
+
+
+class ImageQuotaIn(RequestBody):
+    gib: Annotated[int, Field(ge=0, le=2**30)]
+
+
+class ImageQuotaOut(ResponseBody):
+    """`used_bytes` holds uploads under way at their whole length."""
+
+    tenant: str
+    quota_gib: int
+    used_bytes: int
+
+
 class FindingOut(ResponseBody):
     """How the image meets one requirement: `checked` was read in it, `declared` its maker says."""
 
@@ -92,7 +157,8 @@ class FindingOut(ResponseBody):
 
 class ImageOut(ResponseBody):
     """`location` is shown to operators alone. `report` says how it met the admission standard; it is
-    empty for an image that came before there was one."""
+    empty for an image that came before there was one. `owner` is the member that brought it, shown to
+    that member and the consortium; nobody else sees one that is `private`."""
 
     id: str
     name: str
@@ -104,10 +170,14 @@ class ImageOut(ResponseBody):
     provenance: str
     added_at: datetime
     location: str | None = Field(default=None)
+    owner: str | None = None
+    private: bool = False
     report: list[FindingOut]
 
     @staticmethod
-    def of(image: Image, *, show_location: bool) -> ImageOut:
+    def of(image: Image, who: Principal) -> ImageOut:
+        """What `who` may see of it."""
+        own = who.tenant is None or who.tenant.text == image.owner
         return ImageOut(
             id=image.id,
             name=image.name,
@@ -118,7 +188,9 @@ class ImageOut(ResponseBody):
             virtual_size_gib=image.virtual_size,
             provenance=image.provenance,
             added_at=image.added_at,
-            location=image.location if show_location else None,
+            location=image.location if who.sees_hardware else None,
+            owner=image.owner if own else None,
+            private=image.private,
             report=[
                 FindingOut(
                     requirement=each.requirement, verdict=each.verdict, en=each.en, ja=each.ja

@@ -1,4 +1,4 @@
-"""Images over HTTP: everyone with a token reads the catalogue, operators add to it."""
+"""Images over HTTP: everyone with a token reads the catalogue, operators add to it, members to their own."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ from images.catalogue import NewImage, add_image, describe, list_images, standin
 from images.directory import file_below
 from images.inspection import Limits
 from images.models import ImageIn, ImageOut, Standard
+from images.own_image_routes import own_image_routes
+from images.upload_routes import upload_routes
+from images.uploads import UploadFolder
 
 
 def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRouter:
     """The routes under /v1/images. Files are taken from below `directory` alone; None takes none."""
     router = APIRouter(prefix="/v1/images", tags=["images"])
+    folder, bounds = UploadFolder(directory), limits or Limits()
 
     @router.get("")
     def images(
@@ -34,11 +38,13 @@ def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRou
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> Page[ImageOut]:
-        located = principal.sees_hardware
+        """The catalogue; a member's token sees its own private images besides, and no other's."""
+        with edge.store.read() as tx:
+            found = tx.images(principal.tenant)
         return page_of(
-            list_images(edge.store),
+            found,
             key=lambda image: image.id,
-            show=lambda image: ImageOut.of(image, show_location=located),
+            show=lambda image: ImageOut.of(image, principal),
             limit=limit,
             cursor=cursor,
         )
@@ -51,13 +57,16 @@ def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRou
         """What an image must satisfy to join the pool, and why."""
         return Standard.told_in(preferred(accept_language))
 
-    @router.get("/{id}")
+    router.include_router(upload_routes(folder, bounds))
+    router.include_router(own_image_routes(folder))
+
+    @router.get("/{image}")
     def image(
-        id: Name, principal: Annotated[Principal, needs(Permission.IMAGES_READ)], edge: AtHand
+        image: Name, principal: Annotated[Principal, needs(Permission.IMAGES_READ)], edge: AtHand
     ) -> ImageOut:
         with edge.store.read() as tx:
-            found = tx.image(ImageId(id))
-        return ImageOut.of(found, show_location=principal.sees_hardware)
+            found = tx.image(ImageId(image), principal.tenant)
+        return ImageOut.of(found, principal)
 
     @router.post("", status_code=201, response_model=ImageOut)
     @audited("image.add", "image")
@@ -80,12 +89,12 @@ def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRou
                 declared=body.declares.declared(),
                 machine=body.requirements,
             )
-            described = describe(new, now, limits or Limits())
+            described = describe(new, now, bounds)
             if dry_run:
                 known = standing(list_images(edge.store), described)
-                return ImageOut.of(known or described, show_location=True)
+                return ImageOut.of(known or described, principal)
             with edge.store.write() as tx:
-                answer = ImageOut.of(add_image(tx, described), show_location=True)
+                answer = ImageOut.of(add_image(tx, described), principal)
                 tx.add_audit(
                     AuditEntry(
                         at=now,
@@ -103,11 +112,11 @@ def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRou
 
         return once.run(work, status=200 if dry_run else 201)
 
-    @router.post("/{id}/verify")
+    @router.post("/{image}/verify")
     def verify(
-        id: Name, _: Annotated[Principal, needs(Permission.IMAGES_SHARE)], edge: AtHand
+        image: Name, principal: Annotated[Principal, needs(Permission.IMAGES_SHARE)], edge: AtHand
     ) -> ImageOut:
         """Read the file again and compare its sha256 with the catalogue's."""
-        return ImageOut.of(verify_image(edge.store, ImageId(id)), show_location=True)
+        return ImageOut.of(verify_image(edge.store, ImageId(image)), principal)
 
     return router

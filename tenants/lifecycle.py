@@ -103,7 +103,7 @@ def rebuild(
     Raises `image-not-found`, `image-larger-than-disk`, `server-deleting`, `server-moving`,
     `server-stranded`."""
     need_placed(server)
-    check_disk(Flavor(server.flavor, server.size, server.disk), tx.image(image))
+    check_disk(Flavor(server.flavor, server.size, server.disk), tx.image(image, server.tenant))
     since = Generation(server.generation + 1)
     operation = asker.operation(SERVER_REBUILD, [server], generation=since, image=image)
     tx.put_operation(operation)

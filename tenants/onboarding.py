@@ -242,7 +242,7 @@ def _fresh(name: str, draw: Callable[[int], str], taken: set[str]) -> ServerId:
 
 def _need_parts(tx: Transaction, system: System, server: BlueprintServer) -> None:
     """Raises `image-not-found`: a blueprint speaks of an image that nobody has added yet."""
-    if server.image not in {image.id for image in tx.images()}:
+    if server.image not in {image.id for image in tx.images(system.tenant)}:
         raise YuiError(
             "image-not-found",
             en=f"Blueprint {system.blueprint} needs the image '{server.image}', which the catalogue of images lacks: add it, then join again.",

@@ -113,7 +113,7 @@ def resolve(tx: Transaction, region: RegionId, new: NewServer) -> Resolved:
     for site in sorted(new.sites):
         tx.site(site)
     flavor = tx.flavor(new.flavor)
-    check_disk(flavor, tx.image(new.image))
+    check_disk(flavor, tx.image(new.image, system.tenant))
     return Resolved(new, system, flavor)
 
 

@@ -45,7 +45,7 @@ _COMMANDS: Mapping[str, str] = {
     "audit": "audit:app",
     "operation": "operations:app",
     "blueprint": "blueprints:app",
-    "image": "images:app",
+    "image": "own_images:app",
     "token": "tokens:app",
     "user": "users:app",
     "account": "accounts:app",

@@ -129,6 +129,21 @@ class Api:
     def patch(self, path: str, body: Mapping[str, object], **query: object) -> Any:
         return self._call("PATCH", path, query=query, body=body)
 
+    def part(self, path: str, data: bytes, **query: object) -> Any:
+        """PUT bytes. What it answers when it is sent again after a connection broke is for the caller to
+        see."""
+        request = self._client.build_request(
+            "PUT",
+            path,
+            params=_params(query),
+            content=data,
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        try:
+            return _answer(self._client.send(request), self._url)
+        except httpx.TransportError as error:
+            raise _unreachable(self._url, error) from None
+
     def put(
         self,
         path: str,

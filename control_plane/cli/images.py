@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from control_plane.cli import catalogue_messages as c
+from control_plane.cli import image_messages as i
 from control_plane.cli import messages as m
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun
@@ -36,6 +37,11 @@ _DECLARES: dict[Declaration, tuple[str, object]] = {
 }
 
 
+def declared(named: list[Declaration] | None) -> dict[str, object]:
+    """As a request says it."""
+    return dict(_DECLARES[each] for each in named or ())
+
+
 @app.command("list")
 def list_(context: typer.Context) -> None:
     """List the images."""
@@ -51,7 +57,9 @@ def list_(context: typer.Context) -> None:
     session.screen.table(
         [
             Column(m.IMAGE),
+            Column(i.NAME),
             Column(m.VERSION),
+            Column(i.OWNER),
             Column(m.FORMAT),
             Column(m.DISK, "right"),
             Column(m.SHA256),
@@ -61,7 +69,9 @@ def list_(context: typer.Context) -> None:
         [
             (
                 image.id,
+                image.name,
                 image.version,
+                owner(session, image),
                 image.format.value,
                 f"{image.virtual_size_gib} GiB",
                 image.sha256[:12],
@@ -106,17 +116,17 @@ def add(
         "name": name,
         "version": version,
         "provenance": provenance,
-        "declares": dict(_DECLARES[each] for each in declare or ()),
+        "declares": declared(declare),
     }
     if requirements is not None:
-        body["requirements"] = _text_of(requirements)
+        body["requirements"] = text_of(requirements)
     if sha256 is not None:
         body["sha256"] = sha256
     document = session.api.post("/v1/images", body, dry_run=dry_run)
     if session.screen.json:
         session.screen.data(document)
         return
-    _show(session, read(ImageOut, document))
+    show_image(session, read(ImageOut, document))
     if dry_run:
         session.screen.say(m.POOL_DRY_RUN)
 
@@ -133,7 +143,7 @@ def show(
         session.screen.data(document)
         return
     found = read(ImageOut, document)
-    _show(session, found)
+    show_image(session, found)
     if not found.report:
         session.screen.note(c.NOT_JUDGED)
 
@@ -163,10 +173,10 @@ def verify(
     if session.screen.json:
         session.screen.data(document)
         return
-    _show(session, read(ImageOut, document))
+    show_image(session, read(ImageOut, document))
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
     """Raises YuiError `machine-description-unreadable`."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -180,11 +190,21 @@ def _text_of(path: Path) -> str:
         ) from None
 
 
-def _show(session: Session, image: ImageOut) -> None:
+def owner(session: Session, image: ImageOut) -> str:
+    """Whose it is, and whether others see it."""
+    if image.owner is None:
+        return session.screen.text(i.CATALOGUE)
+    said = i.PRIVATE_TO if image.private else i.SHARED_BY
+    return session.screen.text(said, owner=image.owner)
+
+
+def show_image(session: Session, image: ImageOut) -> None:
     session.screen.pairs(
         [
             (m.IMAGE, image.id),
+            (i.NAME, image.name),
             (m.VERSION, image.version),
+            (i.OWNER, owner(session, image)),
             (m.FORMAT, image.format.value),
             (m.DISK, f"{image.virtual_size_gib} GiB"),
             (m.SHA256, image.sha256),

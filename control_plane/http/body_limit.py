@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 import anyio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,12 +16,29 @@ from control_plane.model.errors import YuiError
 from control_plane.model.units import Seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """Requests whose bodies are taken in by their routes, part by part: `most_bytes` at most, each part
+    within the usual patience, and all of them no slower than `least_pace` bytes a second."""
+
+    method: str
+    path: re.Pattern[str]
+    most_bytes: int
+    least_pace: int = 16 * 1024
+
+    def includes(self, scope: Scope) -> bool:
+        return scope["method"] == self.method and self.path.fullmatch(scope["path"]) is not None
+
+
 class BodyLimit:
     """ASGI middleware. A body beyond `most_bytes` is answered with 413, one that takes longer than
     `patience` with 408, and one that is no text or holds a token with 400."""
 
-    def __init__(self, app: ASGIApp, most_bytes: int, patience: Seconds) -> None:
+    def __init__(
+        self, app: ASGIApp, most_bytes: int, patience: Seconds, streamed: Streamed | None = None
+    ) -> None:
         self._app = app
+        self._streamed = streamed
         self._most_bytes = most_bytes
         self._patience = patience
 
@@ -26,9 +46,16 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        streamed = self._streamed
+        if streamed is not None and not streamed.includes(scope):
+            streamed = None
+        most = self._most_bytes if streamed is None else streamed.most_bytes
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > self._most_bytes:
-            await self._refuse(self._too_large(), scope, receive, send)
+        if declared.isdecimal() and int(declared[:20]) > most:
+            await self._refuse(_too_large(most), scope, receive, send)
+            return
+        if streamed is not None:
+            await self._app(scope, self._in_parts(streamed, receive), send)
             return
         try:
             with anyio.fail_after(self._patience):
@@ -39,7 +66,7 @@ class BodyLimit:
         if body is None:
             return
         if len(body) > self._most_bytes:
-            await self._refuse(self._too_large(), scope, receive, send)
+            await self._refuse(_too_large(most), scope, receive, send)
             return
         if not _is_text(body):
             await problem(scope, _NO_TEXT)(scope, receive, send)
@@ -53,6 +80,25 @@ class BodyLimit:
             return pending.pop() if pending else await receive()
 
         await self._app(scope, receive_taken, send)
+
+    def _in_parts(self, streamed: Streamed, receive: Receive) -> Receive:
+        """Raises, where the route asks for the next part, what is answered otherwise."""
+        began, taken = anyio.current_time(), 0
+
+        async def receive_within() -> Message:
+            nonlocal taken
+            left = began + self._patience + taken / streamed.least_pace - anyio.current_time()
+            try:
+                with anyio.fail_after(min(self._patience, max(0.0, left))):
+                    message = await receive()
+            except TimeoutError:
+                raise _TOO_SLOW from None
+            taken += len(message.get("body", b""))
+            if taken > streamed.most_bytes:
+                raise _too_large(streamed.most_bytes)
+            return message
+
+        return receive_within
 
     async def _take_in(self, receive: Receive) -> bytes | None:
         """The body, or its beginning where it is too large; None when the client went away."""
@@ -71,14 +117,15 @@ class BodyLimit:
         # for what is left of the body, for as long as a connection waits for anything.
         await problem(scope, error)(scope, receive, send)
 
-    def _too_large(self) -> YuiError:
-        return YuiError(
-            "request-too-large",
-            en=f"The request's body is larger than {self._most_bytes} bytes: send it in smaller parts.",
-            ja=f"リクエスト本文が {self._most_bytes} バイトを超えています。小さく分けて送ってください。",
-            status=413,
-            fields={"most_bytes": self._most_bytes},
-        )
+
+def _too_large(most_bytes: int) -> YuiError:
+    return YuiError(
+        "request-too-large",
+        en=f"The request's body is larger than {most_bytes} bytes: send it in smaller parts.",
+        ja=f"リクエスト本文が {most_bytes} バイトを超えています。小さく分けて送ってください。",
+        status=413,
+        fields={"most_bytes": most_bytes},
+    )
 
 
 def _is_text(body: bytes) -> bool:

@@ -36,6 +36,8 @@ FOR_MEMBERS = frozenset(
     | {"server", "size_gib", "protected"}
     # Of borrowed room.
     | {"reclaim"}
+    # Of images of their own.
+    | {"version", "sha256", "size_bytes"}
     # Of leaving.
     | {"statement", "destroy_keys", "manifest_sha256", "keys", "access", "export_kept"}
 )

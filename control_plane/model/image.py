@@ -41,7 +41,8 @@ class Image:
     """`sha256` is the hex digest of the file at `location` (an absolute path that hosts can read),
     `size_bytes` its length, `virtual_size` the disk a server sees. `provenance` says in one line
     who made it from what. `report` is how it met the admission standard; empty where it came before
-    there was one."""
+    there was one. `owner` is the member that brought it, None for the catalogue's own; while it is
+    `private` nobody else sees it."""
 
     id: ImageId
     name: str
@@ -54,3 +55,21 @@ class Image:
     provenance: str
     added_at: datetime
     report: tuple[Finding, ...] = ()
+    owner: str | None = None
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUpload:
+    """An image on its way: `id` will be the image's. `size_bytes` and `sha256` are what its sender says
+    of the whole file; how much of it has come is for the file itself to say. `tenant` is None where the
+    consortium brings it."""
+
+    id: ImageId
+    tenant: str | None
+    name: str
+    version: str
+    provenance: str
+    size_bytes: int
+    sha256: str
+    begun_at: datetime

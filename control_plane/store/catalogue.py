@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select, update
+from typing import Any
+
+from sqlalchemy import Select, delete, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.errors import YuiError
@@ -11,7 +13,7 @@ from control_plane.model.image import Finding, Image, ImageFormat, Verdict
 from control_plane.model.units import GiB, MiB, Resources, VCpu
 from control_plane.model.workload import Flavor
 from control_plane.store import tables
-from control_plane.store.rows import Rows, not_found
+from control_plane.store.rows import Rows, TenantName, not_found
 
 
 class CatalogueReads(Rows):
@@ -29,13 +31,14 @@ class CatalogueReads(Rows):
             raise not_found("flavor", id)
         return _flavor(row)
 
-    def images(self) -> tuple[Image, ...]:
-        """By id."""
-        found = self._connection.execute(select(tables.images).order_by(tables.images.c.id))
-        return tuple(_image(row) for row in found)
+    def images(self, tenant: TenantName | None = None) -> tuple[Image, ...]:
+        """By id; with `tenant`, those alone that this member may use."""
+        query = _seen_by(tenant, select(tables.images)).order_by(tables.images.c.id)
+        return tuple(_image(row) for row in self._connection.execute(query))
 
-    def image(self, id: ImageId) -> Image:
-        row = self._first(select(tables.images).where(tables.images.c.id == id))
+    def image(self, id: ImageId, tenant: TenantName | None = None) -> Image:
+        """With `tenant`, another member's private image is not found."""
+        row = self._first(_seen_by(tenant, select(tables.images)).where(tables.images.c.id == id))
         if row is None:
             raise not_found("image", id)
         return _image(row)
@@ -88,6 +91,8 @@ class CatalogueWrites(CatalogueReads):
                 for f in image.report
             ]
             or None,
+            "owner": image.owner,
+            "private_to": image.owner if image.private else None,
         }
         row = self._first(select(tables.images.c.sha256).where(tables.images.c.id == image.id))
         if row is None:
@@ -116,6 +121,13 @@ class CatalogueWrites(CatalogueReads):
             )
 
 
+def _seen_by(tenant: TenantName | None, query: Select[Any]) -> Select[Any]:
+    if tenant is None:
+        return query
+    private_to = tables.images.c.private_to
+    return query.where(or_(private_to.is_(None), private_to == str(tenant)))
+
+
 def _flavor(row: Row[tuple[object, ...]]) -> Flavor:
     return Flavor(
         FlavorId(row.id), Resources(VCpu(row.vcpu), MiB(row.memory_mib)), GiB(row.disk_gib)
@@ -138,4 +150,6 @@ def _image(row: Row[tuple[object, ...]]) -> Image:
             Finding(each["requirement"], Verdict(each["verdict"]), each["en"], each["ja"])
             for each in row.report or ()
         ),
+        row.owner,
+        row.private_to is not None,
     )

@@ -133,6 +133,9 @@ images = Table(
     Column("added_at", UtcTime, nullable=False),
     # Null where it was added before there was an admission standard.
     Column("report", JSON(none_as_null=True)),
+    # The member that brought it, and while nobody else sees it, the same again.
+    Column("owner", Text, index=True),
+    Column("private_to", Text),
 )
 
 tenants = Table(

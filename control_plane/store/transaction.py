@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from control_plane.store.addresses import AddressWrites
 from control_plane.store.audit import AuditReads, AuditWrites
-from control_plane.store.catalogue import CatalogueReads, CatalogueWrites
 from control_plane.store.certificate import CertificateReads, CertificateWrites
+from control_plane.store.departures import DepartureWrites
+from control_plane.store.exports import ExportReads, ExportWrites
 from control_plane.store.fences import FenceReads
 from control_plane.store.hosts import HostReads
 from control_plane.store.idempotency import IdempotencyReads, IdempotencyWrites
 from control_plane.store.identity import IdentityReads, IdentityWrites
+from control_plane.store.image_uploads import ImageUploadReads, ImageUploadWrites
 from control_plane.store.journal import JournalReads, JournalWrites
 from control_plane.store.leases import LeaseReads
 from control_plane.store.ledger import LedgerReads
@@ -35,7 +37,8 @@ class Snapshot(
     ServerReads,
     TenancyReads,
     MembershipReads,
-    CatalogueReads,
+    ExportReads,
+    ImageUploadReads,
     OperationReads,
     ReclaimReads,
     JournalReads,
@@ -54,7 +57,9 @@ class Transaction(
     AddressWrites,
     TenancyWrites,
     MembershipWrites,
-    CatalogueWrites,
+    ExportWrites,
+    DepartureWrites,
+    ImageUploadWrites,
     OperationWrites,
     ReclaimWrites,
     JournalWrites,

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -22,15 +22,22 @@ from control_plane.model.allotment import Capacity
 from control_plane.model.identity import User
 from control_plane.model.ids import (
     BindingId,
+    ImageId,
     ReclaimId,
     RegionId,
     SecurityGroupId,
+    SnapshotId,
+    VolumeId,
 )
+from control_plane.model.image import ImageUpload
 from control_plane.model.network import Binding, BindingState, Protocol, SecurityGroup
 from control_plane.model.pool import Zone
 from control_plane.model.reclaim import Notice, Reclaim, ReclaimState
 from control_plane.model.tenant import MunicipalityCode, Tenant
-from control_plane.model.units import VCpu
+from control_plane.model.units import GiB, VCpu
+from control_plane.model.volume import Attached, ServerSnapshot, SnapshotDisk, Volume
+from control_plane.model.workload import Server
+from control_plane.store import Transaction
 from tests.api.capacity import may_have_much
 from tests.api.conftest import MIKASA, NOW, SAGA_TAKEO, TINY, UJI, Api, api, prepared, problem_of
 from tests.api.disks import add_disks
@@ -141,8 +148,18 @@ NEEDS: dict[Route, P] = {
     ("GET", "/v1/images"): P.IMAGES_READ,
     ("POST", "/v1/images"): P.IMAGES_SHARE,
     ("GET", "/v1/images/standard"): P.IMAGES_READ,
-    ("GET", "/v1/images/{id}"): P.IMAGES_READ,
-    ("POST", "/v1/images/{id}/verify"): P.IMAGES_SHARE,
+    ("GET", "/v1/images/{image}"): P.IMAGES_READ,
+    ("POST", "/v1/images/{image}/verify"): P.IMAGES_SHARE,
+    ("PATCH", "/v1/images/{image}"): P.IMAGES_SHARE,
+    ("DELETE", "/v1/images/{image}"): P.IMAGES_WRITE,
+    ("GET", "/v1/images/uploads"): P.IMAGES_WRITE,
+    ("POST", "/v1/images/uploads"): P.IMAGES_WRITE,
+    ("GET", "/v1/images/uploads/{upload}"): P.IMAGES_WRITE,
+    ("PUT", "/v1/images/uploads/{upload}"): P.IMAGES_WRITE,
+    ("POST", "/v1/images/uploads/{upload}/complete"): P.IMAGES_WRITE,
+    ("DELETE", "/v1/images/uploads/{upload}"): P.IMAGES_WRITE,
+    ("GET", "/v1/members/{code}/image-quota"): P.QUOTAS_READ,
+    ("PUT", "/v1/members/{code}/image-quota"): P.QUOTAS_WRITE,
     ("GET", "/v1/events"): P.EVENTS_READ,
     ("GET", "/v1/events/stream"): P.EVENTS_READ,
     ("GET", "/v1/operations"): P.OPERATIONS_READ,
@@ -179,8 +196,26 @@ BEYOND: dict[tuple[Route, Role], str] = {
 }
 """What a role may not do to a member's things although it has the permission."""
 
-OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "binding", "volume", "snapshot"}  # fmt: skip
+OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "binding", "volume", "image", "upload", "snapshot"}  # fmt: skip
 """The parts of paths that name a member's things."""
+
+
+def add_disks(tx: Transaction, server: Server) -> None:
+    """A volume that the server has, and a snapshot of it."""
+    region = tx.region_of(server.id)
+    tx.add_volume(
+        Volume(
+            VolumeId("vol-mikasa"), server.tenant, region, "三笠市 data", GiB(5), server.storage, NOW,
+            Attached(server.id, 0), made=True,
+        )
+    )  # fmt: skip
+    tx.add_server_snapshot(
+        ServerSnapshot(
+            SnapshotId("snap-mikasa"), server.tenant, region, "三笠市 snapshot", server.id,
+            server.name, server.image, server.storage, (SnapshotDisk(None, "root", GiB(5)),),
+            NOW, NOW,
+        )
+    )  # fmt: skip
 
 
 @dataclass
@@ -192,7 +227,7 @@ class Town:
     absent: dict[str, str]
 
     def path(self, path: str, names: dict[str, str]) -> str:
-        fixed = {"host_id": "kyoto-1", "region_id": "kyoto", "id": "tiny", "blueprint": "library"}
+        fixed = {"host_id": "kyoto-1", "region_id": "kyoto", "blueprint": "library"}
         return (path + QUERIES.get(path, "")).format(**fixed, **names)
 
     def send(self, who: Api, route: Route, names: dict[str, str] | None = None) -> httpx.Response:
@@ -223,6 +258,11 @@ def town(api: Api) -> Town:
         # A third member, so that what 三笠市 offers it is nothing of 宇治市's.
         tx.add_tenant(SAPPORO)
         add_disks(tx, tx.server(server))
+        brought = replace(TINY, id=ImageId("img-mikasa"), name="office", owner=MIKASA, private=True)
+        tx.put_image(brought)
+        tx.add_image_upload(
+            ImageUpload(ImageId("img-coming"), MIKASA, "mikasa", "1", "三笠市", 10, "0" * 64, NOW)
+        )
         group = tx.add_security_group(
             SecurityGroup(SecurityGroupId("sg-mikasa"), MunicipalityCode(MIKASA), "三笠市 web")
         )
@@ -242,6 +282,8 @@ def town(api: Api) -> Town:
         "system": f"m{MIKASA}-resident-records",
         "volume": "vol-mikasa",
         "snapshot": "snap-mikasa",
+        "image": "img-mikasa",
+        "upload": "img-coming",
         "network": f"m{MIKASA}-mynumber",
         "group": "sg-mikasa",
         "binding": "binding-mikasa",

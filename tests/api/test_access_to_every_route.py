@@ -26,7 +26,15 @@ FOR_MEMBERS = {
     ("GET", "/v1/catalogue/size"),
     ("GET", "/v1/flavors"),
     ("GET", "/v1/images"),
-    ("GET", "/v1/images/{id}"),
+    ("GET", "/v1/images/{image}"),
+    ("DELETE", "/v1/images/{image}"),
+    ("GET", "/v1/images/uploads"),
+    ("POST", "/v1/images/uploads"),
+    ("GET", "/v1/images/uploads/{upload}"),
+    ("PUT", "/v1/images/uploads/{upload}"),
+    ("POST", "/v1/images/uploads/{upload}/complete"),
+    ("DELETE", "/v1/images/uploads/{upload}"),
+    ("GET", "/v1/members/{code}/image-quota"),
     ("GET", "/v1/images/standard"),
     ("GET", "/v1/systems"),
     ("GET", "/v1/servers"),
@@ -168,6 +176,16 @@ BODIES: dict[tuple[str, str], Any] = {
         "reason": "No approver can be reached.",
         "minutes": 30,
     },
+    ("PATCH", "/v1/images/{image}"): {"shared": True},
+    ("PUT", "/v1/members/{code}/image-quota"): {"gib": 10},
+    ("POST", "/v1/images/uploads"): {
+        "name": "office",
+        "version": "1",
+        "provenance": "a test",
+        "size_bytes": 10,
+        "sha256": "0" * 64,
+    },
+    ("POST", "/v1/images/uploads/{upload}/complete"): {},
     ("POST", "/v1/images"): {
         "name": "x",
         "version": "1",
@@ -180,6 +198,7 @@ BODIES: dict[tuple[str, str], Any] = {
 QUERIES = {
     "/v1/catalogue/size": "?population=8040",
     "/v1/events/stream": "?seconds=0",
+    "/v1/images/uploads/{upload}": "?offset=0",
     "/v1/members/{code}/export/file": "?path=manifest.json",
     "/v1/operations/{operation_id}/stream": "?seconds=0",
 }
@@ -216,7 +235,8 @@ def fill(api: Api, path: str) -> str:
         group="sg-none",
         binding="binding-none",
         reclaim_id="rc-none",
-        id="tiny",
+        image="tiny",
+        upload="img-none",
         blueprint="library",
     )
 
@@ -294,6 +314,8 @@ def test_a_member_reaches_its_own_things_on_every_route_for_members(joined: Api)
             "/file",
             "/confirm",
             "/snapshots",
+            "/uploads",
+            "images/{image}",
         )
         allowed = {200, 202, 409} if path.endswith(resting) else {200, 201, 202}
         none = (

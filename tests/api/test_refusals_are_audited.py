@@ -61,6 +61,13 @@ CHANGES = {
     ("POST", "/v1/systems"): ("system.add", "system"),
     ("DELETE", "/v1/systems/{system}"): ("system.delete", "system:"),
     ("POST", "/v1/images"): ("image.add", "image"),
+    ("PATCH", "/v1/images/{image}"): ("image.share", "image:"),
+    ("DELETE", "/v1/images/{image}"): ("image.delete", "image:"),
+    ("POST", "/v1/images/uploads"): ("image.upload", "image"),
+    ("PUT", "/v1/images/uploads/{upload}"): ("image.upload-part", "image:"),
+    ("POST", "/v1/images/uploads/{upload}/complete"): ("image.add", "image:"),
+    ("DELETE", "/v1/images/uploads/{upload}"): ("image.upload-remove", "image:"),
+    ("PUT", "/v1/members/{code}/image-quota"): ("image.quota", "member:"),
     ("POST", "/v1/tokens"): ("token.issue", "token"),
     ("DELETE", "/v1/tokens/{token_id}"): ("token.revoke", "token:"),
     ("POST", "/v1/users"): ("user.add", "user"),
@@ -74,7 +81,7 @@ CHANGES = {
 }
 """What a member's users may not do, as the audit trail has it."""
 
-READS = {("POST", "/v1/explain"), ("POST", "/v1/images/{id}/verify")}
+READS = {("POST", "/v1/explain"), ("POST", "/v1/images/{image}/verify")}
 
 
 def refused(api: Api) -> list[dict[str, Any]]:

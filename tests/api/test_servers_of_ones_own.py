@@ -3,12 +3,13 @@ simulated hosts."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from control_plane.model.ids import ServerId
-from tests.api.conftest import MIKASA, UJI, Api, problem_of
+from control_plane.model.ids import ImageId, ServerId
+from tests.api.conftest import MIKASA, TINY, UJI, Api, problem_of
 from tests.api.town import Town
 
 
@@ -55,6 +56,19 @@ def test_what_cannot_be_made_is_refused_with_the_reason(
     before = town.operator.contents()
     problem_of(town.create(town.ask(**wrong)), 422, type)
     assert town.operator.contents() == before
+
+
+def test_another_members_own_image_is_one_that_never_was(town: Town) -> None:
+    server = town.made()["id"]
+    with town.operator.store.write() as tx:
+        for name, owner in (("img-theirs", UJI), ("img-own", MIKASA)):
+            tx.put_image(replace(tx.image(TINY.id), id=ImageId(name), owner=owner, private=True))
+    problem_of(town.create(town.ask(name="x", image="img-theirs")), 422, "image-not-found")
+    rebuild = f"/v1/servers/{server}/rebuild"
+    answer = town.api.post(rebuild, json={"image": "img-theirs"})
+    problem_of(answer, 422, "image-not-found")
+    assert town.api.post(rebuild, json={"image": "img-own"}).status_code == 202
+    assert town.create(town.ask(name="y", image="img-own")).status_code == 202
 
 
 def test_a_name_is_used_once(town: Town) -> None:

@@ -352,6 +352,37 @@ def test_a_members_token_is_written_to_a_file_and_sees_no_hardware(plane):
     assert plane.yui("server", "list", env=as_member).returncode == 4
 
 
+def test_a_member_brings_an_image_of_its_own_and_goes_on_where_it_broke_off(plane):
+    path = plane.folder / "images.token"
+    made = data(
+        *(plane, "token", "create", "--label", "images", "--tenant", "012220"),
+        *("--role", "member-admin", "--out", str(path)),
+    )
+    town = ("--token-file", str(path))
+    disk = plane.folder / "own.raw"
+    disk.write_bytes((plane.folder / "images" / "tiny.raw").read_bytes())
+    words = ("--name", "office", "--version", "2", "--provenance", "made for a test")
+    lacking = plane.yui("image", "upload", str(disk), *words, *town)
+    assert lacking.returncode == 1
+    assert "--declare" in lacking.stderr or "declare" in lacking.stderr
+    (waiting,) = data(plane, "image", "uploads", *town)
+    assert waiting["received_bytes"] == disk.stat().st_size
+    image = data(plane, "image", "upload", str(disk), *words, *DECLARED, *town)
+    assert (image["id"], image["private"]) == (waiting["id"], True)
+    assert data(plane, "image", "uploads", *town) == []
+    assert "012220 alone" in plane.yui("image", "list").stdout
+    assert "1.0" not in plane.yui("image", "usage", "012220", *town).stdout
+    assert plane.yui("image", "usage", "012220", "--quota-gib", "5").stdout.endswith("5 GiB.\n")
+    assert plane.yui("image", "share", image["id"]).returncode == 0
+    assert plane.yui("image", "delete", image["id"], *town).returncode == 6
+    assert (
+        "共有をやめました"
+        in plane.yui("image", "share", image["id"], "--end", "--lang", "ja").stdout
+    )
+    assert plane.yui("image", "delete", image["id"], *town).returncode == 0
+    assert data(plane, "token", "revoke", made["id"])["revoked"]
+
+
 def test_a_token_file_is_never_overwritten(plane):
     before = data(plane, "token", "list")
     result = plane.yui("token", "create", "--label", "x", "--out", str(plane.token_file))

@@ -1,0 +1,303 @@
+"""Members bring images of their own, in parts that go on where a connection broke.
+
+The file grows where it will stay: `own/<id>/<name>` below the image directory, which every control
+plane of a pool sees. How much of it has come is the file's length and nothing else, so whatever crashes,
+the sender asks for it and goes on. One writes at a time; the kernel's lock on the file says who.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from control_plane.http.principal import Principal
+from control_plane.journal.operations import draw
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import ImageId
+from control_plane.model.image import Image, ImageUpload
+from control_plane.model.operation import Event, Severity
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.units import GiB
+from control_plane.store import Store, Transaction
+from images.catalogue import NewImage, describe
+from images.directory import directory_unset
+from images.inspection import Limits
+from images.judgement import Declared
+
+PART_BYTES = 64 * 1024 * 1024
+"""The most that one part may be."""
+QUOTA = GiB(100)
+"""What each member may keep of images where nothing else is set."""
+KEPT_FOR = timedelta(days=3)
+"""How long an upload is kept of which nothing more comes."""
+_MOST_AT_ONCE = 10
+_GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFolder:
+    """Where uploads grow and images of members stay. None takes none."""
+
+    directory: Path | None
+
+    @property
+    def root(self) -> Path:
+        """Raises `image-directory-unset`."""
+        if self.directory is None:
+            raise directory_unset()
+        return self.directory.resolve() / "own"
+
+    def file(self, upload: ImageUpload) -> Path:
+        return self.root / upload.id / upload.name
+
+    def received(self, upload: ImageUpload) -> int:
+        """Bytes that have come."""
+        try:
+            return self.file(upload).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @contextmanager
+    def writing(self, upload: ImageUpload) -> Iterator[int]:
+        """The file's descriptor, for one writer. Raises `image-upload-busy`."""
+        path = self.file(upload)
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, 0o640)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise _busy(upload) from None
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def remove(self, id: ImageId) -> None:
+        shutil.rmtree(self.root / id, ignore_errors=True)
+
+    def last_written(self, upload: ImageUpload) -> datetime:
+        try:
+            written = self.file(upload).stat().st_mtime
+        except FileNotFoundError:
+            return upload.begun_at
+        return max(upload.begun_at, datetime.fromtimestamp(written, upload.begun_at.tzinfo))
+
+
+def begin(
+    tx: Transaction, folder: UploadFolder, wanted: ImageUpload, who: Principal, limits: Limits
+) -> ImageUpload:
+    """Take an upload on record. Its whole length counts as used from now on.
+
+    Raises `image-directory-unset`, `image-too-big`, `image-uploads-too-many`, `image-quota-exceeded`
+    and `image-disk-full`."""
+    root = folder.root
+    if wanted.size_bytes > limits.file * _GIB:
+        raise _too_big(wanted, limits)
+    under_way = tx.image_uploads(who.tenant)
+    if wanted.tenant is not None:
+        if len(under_way) >= _MOST_AT_ONCE:
+            raise _too_many()
+        check_quota(tx, wanted)
+    root.mkdir(mode=0o750, parents=True, exist_ok=True)
+    missing = sum(upload.size_bytes - folder.received(upload) for upload in tx.image_uploads())
+    if shutil.disk_usage(root).free < missing + wanted.size_bytes:
+        raise disk_full()
+    tx.add_image_upload(wanted)
+    tx.add_audit(
+        who.did(
+            "image.upload",
+            f"image:{wanted.id}",
+            wanted.begun_at,
+            tenant=who.tenant,
+            fields={"name": wanted.name, "sha256": wanted.sha256, "size_bytes": wanted.size_bytes},
+        )
+    )
+    return wanted
+
+
+def check_quota(tx: Transaction, wanted: ImageUpload) -> None:
+    """Raises `image-quota-exceeded`."""
+    assert wanted.tenant is not None  # noqa: S101 — asked for by whoever calls
+    used, quota = tx.image_bytes(wanted.tenant), tx.image_quota(wanted.tenant) or QUOTA
+    if used + wanted.size_bytes > quota * _GIB:
+        raise YuiError(
+            "image-quota-exceeded",
+            en=f"Your images may take {quota} GiB; they take {used / _GIB:.1f} GiB, and this one {wanted.size_bytes / _GIB:.1f} GiB more: delete images that no server needs, or ask for more.",
+            ja=f"イメージの上限は {quota} GiB です。使用中は {used / _GIB:.1f} GiB で、このイメージにはさらに {wanted.size_bytes / _GIB:.1f} GiB が必要です。使っていないイメージを削除するか、上限の引き上げを依頼してください。",
+            status=422,
+            fields={"quota_gib": quota, "used_bytes": used, "size_bytes": wanted.size_bytes},
+        )
+
+
+def new_upload(
+    name: str,
+    version: str,
+    provenance: str,
+    size_bytes: int,
+    sha256: str,
+    *,
+    at: datetime,
+    who: Principal,
+) -> ImageUpload:
+    """Its id is drawn, so that nobody learns from it what others call theirs."""
+    return ImageUpload(
+        ImageId(f"img-{draw(16)}"),
+        None if who.tenant is None else who.tenant.text,
+        name,
+        version,
+        provenance,
+        size_bytes,
+        sha256.lower(),
+        at,
+    )
+
+
+def need_offset(upload: ImageUpload, received: int, offset: int) -> None:
+    """Raises `image-upload-elsewhere`, which says where to go on."""
+    if received != offset:
+        raise YuiError(
+            "image-upload-elsewhere",
+            en=f"{received} bytes of '{upload.name}' have come: go on there, not at {offset}.",
+            ja=f"「{upload.name}」は {received} バイトまで届いています。{offset} ではなく、その続きから送ってください。",
+            status=409,
+            fields={"image_upload": upload.id, "received_bytes": received, "offset": offset},
+        )
+
+
+def judged(
+    folder: UploadFolder,
+    upload: ImageUpload,
+    declared: Declared,
+    machine: str | None,
+    *,
+    limits: Limits,
+    at: datetime,
+) -> Image:
+    """The image that the whole file is. It is read from end to end.
+
+    Raises `image-upload-incomplete`, `image-checksum-mismatch`, and what `judge` raises."""
+    received = folder.received(upload)
+    if received != upload.size_bytes:
+        raise YuiError(
+            "image-upload-incomplete",
+            en=f"{received} of {upload.size_bytes} bytes of '{upload.name}' have come: send the rest first.",
+            ja=f"「{upload.name}」は {upload.size_bytes} バイトのうち {received} バイトが届いています。残りを送ってから完了してください。",
+            status=409,
+            fields={"image_upload": upload.id, "received_bytes": received},
+        )
+    new = NewImage(
+        id=upload.id,
+        name=upload.name,
+        version=upload.version,
+        path=folder.file(upload),
+        provenance=upload.provenance,
+        expected_sha256=upload.sha256,
+        declared=declared,
+        machine=machine,
+    )
+    return replace(
+        describe(new, at, limits), owner=upload.tenant, private=upload.tenant is not None
+    )
+
+
+def take_in(tx: Transaction, image: Image, who: Principal, at: datetime) -> None:
+    """The upload becomes an image. Raises `image-upload-not-found` where another request made it one or
+    gave it up meanwhile."""
+    tx.remove_image_upload(image.id)
+    tx.put_image(image)
+    tell(tx, image, who, at, action="image.add", said=("was added", "を登録しました"))
+
+
+def tell(
+    tx: Transaction,
+    image: Image,
+    who: Principal,
+    at: datetime,
+    *,
+    action: str,
+    said: tuple[str, str],
+) -> None:
+    """An event for the image's owner, and the entry of the audit trail."""
+    owner = None if image.owner is None else MunicipalityCode(image.owner)
+    tx.add_event(
+        Event(
+            action,
+            f"image:{image.id}",
+            at,
+            Severity.INFO,
+            f"Image {image.name} {image.version} ({image.id}) {said[0]} by {who.label}.",
+            f"{who.label} さんがイメージ {image.name} {image.version}({image.id}){said[1]}。",
+            image.owner,
+        )
+    )
+    fields = {"name": image.name, "version": image.version, "sha256": image.sha256}
+    tx.add_audit(who.did(action, f"image:{image.id}", at, tenant=owner, fields=fields))
+
+
+def forget_stale(store: Store, folder: UploadFolder, now: datetime) -> int:
+    """Drop uploads of which nothing has come for `KEPT_FOR`, and files that nobody knows any more; says
+    how many uploads."""
+    root = folder.root
+    with store.read() as tx:
+        uploads = tx.image_uploads()
+        known = {upload.id for upload in uploads} | {image.id for image in tx.images()}
+    stale = [u for u in uploads if now - folder.last_written(u) > KEPT_FOR]
+    for upload in stale:
+        with store.write() as tx:
+            tx.remove_image_upload(upload.id)
+        folder.remove(upload.id)
+    for left in root.iterdir() if root.is_dir() else ():
+        old = now.timestamp() - left.stat().st_mtime > KEPT_FOR.total_seconds()
+        if left.name not in known and old:
+            folder.remove(ImageId(left.name))
+    return len(stale)
+
+
+def disk_full() -> YuiError:
+    return YuiError(
+        "image-disk-full",
+        en="The consortium's disk for images has no room for this one: ask an operator to make some.",
+        ja="イメージを保存するディスクに空きがありません。運用担当者に依頼してください。",
+        status=507,
+    )
+
+
+def is_full(failed: OSError) -> bool:
+    return failed.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _busy(upload: ImageUpload) -> YuiError:
+    return YuiError(
+        "image-upload-busy",
+        en=f"Another request is sending or judging '{upload.name}': wait for it to end.",
+        ja=f"「{upload.name}」は別のリクエストで送信中か検査中です。終わるまでお待ちください。",
+        status=409,
+        fields={"image_upload": upload.id},
+    )
+
+
+def _too_many() -> YuiError:
+    return YuiError(
+        "image-uploads-too-many",
+        en=f"{_MOST_AT_ONCE} uploads are under way: finish or give up one of them first.",
+        ja=f"アップロードは同時に {_MOST_AT_ONCE} 件までです。どれかを完了するか取りやめてください。",
+        status=409,
+        fields={"most": _MOST_AT_ONCE},
+    )
+
+
+def _too_big(wanted: ImageUpload, limits: Limits) -> YuiError:
+    return YuiError(
+        "image-too-big",
+        en=f"'{wanted.name}' has {wanted.size_bytes / _GIB:.1f} GiB, and an image may have {limits.file} GiB at most.",
+        ja=f"「{wanted.name}」は {wanted.size_bytes / _GIB:.1f} GiB あります。イメージは {limits.file} GiB までです。",
+        fields={"size_bytes": wanted.size_bytes, "most_gib": limits.file},
+    )
