@@ -13,6 +13,7 @@ from tenants.leaving import telling
 from tenants.leaving.export_directory import ExportDirectory
 from tenants.leaving.keys import destroy_keys, destroyed
 from tenants.leaving.service import move
+from tenants.networks.bindings import end_with
 
 
 def remove_next(
@@ -42,6 +43,7 @@ def remove_next(
             return 0
         ended = tx.end_access(code, "leaving", at)
         fates = destroy_keys(tx, code, at, ended) if departing.destroy_keys else ()
+        end_with(tx, code, at)
         tx.end_tenancy(code)
         if now.operation is not None:
             tx.forget_export(now.operation)

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from control_plane.http.principal import Principal
 from control_plane.journal.operations import draw
+from control_plane.model.access import AuditEntry
 from control_plane.model.errors import YuiError
 from control_plane.model.host_network_plan import address_of
 from control_plane.model.ids import BindingId, Generation, ServerId
@@ -166,37 +168,73 @@ def expect(binding: Binding, expected: Generation | None) -> Binding:
     return binding
 
 
+def end_with(tx: Transaction, member: MunicipalityCode, at: datetime) -> None:
+    """The member leaves, and what it offers and uses ends; whoever was at the other end is told."""
+    for binding in tx.bindings(member):
+        if binding.state not in (BindingState.REQUESTED, BindingState.APPROVED):
+            continue
+        ended = replace(binding, state=BindingState.REVOKED)
+        _announce(
+            tx,
+            ended,
+            at,
+            (f"ends, since {member} leaves", f"は、{member} の脱退により終了しました"),
+        )
+        for side in (ended.provider, ended.consumer):
+            tx.add_audit(
+                AuditEntry(
+                    at=at,
+                    principal="leaving",
+                    role=None,
+                    tenant=side.text,
+                    action="binding.revoke",
+                    subject=f"binding:{ended.id}",
+                    outcome="done",
+                    fields=_fields(ended),
+                )
+            )
+
+
 def _tell(
     tx: Transaction, binding: Binding, did: str, asker: Asker, sentences: tuple[str, str]
 ) -> None:
     """Both members read it in their own trail, and neither who of the other's people did it."""
+    _announce(tx, binding, asker.at, sentences)
+    subject, fields = f"binding:{binding.id}", _fields(binding)
+    for side in (binding.provider, binding.consumer):
+        entry = asker.who.did(f"binding.{did}", subject, asker.at, tenant=side, fields=fields)
+        if asker.tenant not in (None, side):
+            by = f"member:{asker.tenant}"
+            entry = replace(entry, principal=by, fields={**fields, "label": by})
+        tx.add_audit(entry)
+
+
+def _announce(tx: Transaction, binding: Binding, at: datetime, sentences: tuple[str, str]) -> None:
     en, ja = sentences
-    subject, service = f"binding:{binding.id}", f"{binding.protocol}/{binding.port}"
-    fields = {
+    service = f"{binding.protocol}/{binding.port}"
+    for side in (binding.provider, binding.consumer):
+        tx.add_event(
+            Event(
+                f"binding.{binding.state.value}",
+                f"binding:{binding.id}",
+                at,
+                Severity.INFO,
+                f"Binding {binding.name} ({binding.provider} offers {service} to {binding.consumer}, zone {binding.zone}) {en}.",
+                f"サービス公開「{binding.name}」({binding.provider} が {binding.consumer} に {service} を提供、ゾーン {binding.zone}){ja}。",
+                tenant=side.text,
+            )
+        )
+
+
+def _fields(binding: Binding) -> dict[str, object]:
+    return {
         "name": binding.name,
         "provider": binding.provider.text,
         "consumer": binding.consumer.text,
         "zone": binding.zone.value,
-        "service": service,
+        "service": f"{binding.protocol}/{binding.port}",
         "state": binding.state.value,
     }
-    for member in (binding.provider, binding.consumer):
-        tx.add_event(
-            Event(
-                f"binding.{binding.state.value}",
-                subject,
-                asker.at,
-                Severity.INFO,
-                f"Binding {binding.name} ({binding.provider} offers {service} to {binding.consumer}, zone {binding.zone}) {en}.",
-                f"サービス公開「{binding.name}」({binding.provider} が {binding.consumer} に {service} を提供、ゾーン {binding.zone}){ja}。",
-                tenant=member.text,
-            )
-        )
-        entry = asker.who.did(f"binding.{did}", subject, asker.at, tenant=member, fields=fields)
-        if asker.tenant not in (None, member):
-            by = f"member:{asker.tenant}"
-            entry = replace(entry, principal=by, fields={**fields, "label": by})
-        tx.add_audit(entry)
 
 
 def _not_now(binding: Binding, type: str, en: str, ja: str) -> YuiError:

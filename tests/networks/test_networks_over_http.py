@@ -13,10 +13,12 @@ import pytest
 from control_plane.http.tokens import new_token
 from control_plane.model.access import Role, Token
 from control_plane.model.ids import HostId
+from control_plane.model.tenant import MunicipalityCode
+from tenants.networks.bindings import end_with
 from tenants.networks.models import HostNetworkOut
 from tenants.networks.plans import HostNetworks
 from tests.api.capacity import may_have_much
-from tests.api.conftest import MIKASA, UJI, Api, Prepared, pool, prepared, problem_of
+from tests.api.conftest import MIKASA, NOW, UJI, Api, Prepared, pool, prepared, problem_of
 
 __all__ = ["prepared"]
 
@@ -277,6 +279,20 @@ def test_both_members_read_of_a_binding_in_their_own_trail_and_not_who_of_the_ot
             "binding.revoked",
         ]
     assert f"town {MIKASA}" not in other.get("/v1/audit").text
+
+
+def test_whoever_uses_what_a_leaving_member_offers_is_told_that_it_ends(api: Api) -> None:
+    town, other = api.tenant(MIKASA), api.tenant(UJI)
+    ok(town.post("/v1/bindings", json=binding_of()), 201)
+    with api.store.write() as tx:
+        end_with(tx, MunicipalityCode(MIKASA), NOW)
+        tx.drop_networks(MIKASA)
+    last = other.get("/v1/events").json()["items"][-1]
+    assert last["kind"] == "binding.revoked"
+    assert f"ends, since {MIKASA} leaves" in last["en"]
+    entry = other.get("/v1/audit").json()["items"][-1]
+    assert (entry["principal"], entry["fields"]["state"]) == ("leaving", "revoked")
+    assert ok(other.get("/v1/bindings"))["items"] == []
 
 
 def test_a_binding_is_of_one_zone_and_to_another_member_that_there_is(api: Api) -> None:
