@@ -31,6 +31,13 @@ QCOW2 = "http://www.gnome.org/~markmc/qcow-image-format.html"
 _GIB = 2**30
 _PROCESSOR, _MEMORY, _ETHERNET, _DISK, _CONTROLLER = "3", "4", "10", "17", "20"
 """CIM_ResourceAllocationSettingData.ResourceType."""
+_KINDS = {
+    "Item": (RASD, {_PROCESSOR, _MEMORY, _CONTROLLER}),
+    "StorageItem": (SASD, {_DISK}),
+    "EthernetPortItem": (EPASD, {_ETHERNET}),
+}
+"""Parts of the hardware, in the order in which they stand, and what they may be."""
+_UNITS = {"byte": 1, "byte * 2^30": _GIB}
 _OTHER = "1"
 """CIM_OperatingSystem.OsType: which system a guest runs is its owner's affair and not known here."""
 
@@ -230,53 +237,46 @@ def read(descriptor: bytes) -> OvfSystem:
     _need(order == [_ovf(name) for name in wanted], "the envelope's parts or their order")
     references, disks, networks, collection = envelope
     files = _by_id(references, "File", "id")
-    images = {
-        id: OvfDisk(
-            _named(file := files[_named(disk, "fileRef")], "href"),
-            int(_named(file, "size")),
-            int(_named(disk, "capacity")) * _units(_named(disk, "capacityAllocationUnits")),
-        )
-        for id, disk in _by_id(disks, "Disk", "diskId").items()
-        if _named(disk, "format") == QCOW2
-    }
+    images = {id: _disk(disk, files) for id, disk in _by_id(disks, "Disk", "diskId").items()}
     _need(len(images) == len(files), "files and disks do not match")
     known = set(_by_id(networks, "Network", "name"))
     startup = collection.find(_ovf("StartupSection"))
     orders = {} if startup is None else _by_id(startup, "Item", "id")
-    machines = []
-    for id, machine in _by_id(collection, "VirtualSystem", "id").items():
-        _need(id in orders, f"{id} has no place in the order of starting")
-        machines.append(_machine(id, machine, images, int(_named(orders[id], "order")) - 1))
+    found = _by_id(collection, "VirtualSystem", "id")
+    _need(found.keys() == orders.keys(), "machines and their order of starting do not match")
+    machines = [
+        _machine(id, machine, images, int(_named(orders[id], "order")) - 1)
+        for id, machine in found.items()
+    ]
     _need({machine.network for machine in machines} == known, "networks that are not declared")
     used = [disk for machine in machines for disk in machine.disks]
     _need(len(used) == len(images) == len(set(used)), "a disk of no machine, or of two")
     return OvfSystem(_named(collection, "id"), _text(collection, _ovf("Name")), tuple(machines))
 
 
+def _disk(disk: Element, files: dict[str, Element]) -> OvfDisk:
+    file = files.get(_named(disk, "fileRef"))
+    _need(file is not None, "a disk in no file")
+    assert file is not None  # noqa: S101 — for the type checker
+    _need(_named(disk, "format") == QCOW2, "a disk of another format")
+    units = _UNITS.get(_named(disk, "capacityAllocationUnits"), 0)
+    _need(units > 0, "a capacity in units of another kind")
+    return OvfDisk(
+        _named(file, "href"), int(_named(file, "size")), int(_named(disk, "capacity")) * units
+    )
+
+
 def _machine(id: str, machine: Element, images: dict[str, OvfDisk], order: int) -> OvfMachine:
     hardware = machine.find(_ovf("VirtualHardwareSection"))
     _need(hardware is not None, f"{id} has no hardware")
     assert hardware is not None  # noqa: S101 — for the type checker
-    tags = [child.tag for child in hardware]
-    ranks = [
-        [
-            _ovf(name) for name in ("Info", "System", "Item", "StorageItem", "EthernetPortItem")
-        ].index(tag)
-        for tag in tags
-    ]
-    _need(ranks == sorted(ranks), f"{id}'s hardware is out of order")
-    numbers = [
-        each.text
-        for item in hardware
-        for each in item
-        if each.tag.endswith("}InstanceID") and item.tag != _ovf("System")
-    ]
-    _refuse_twice([number or "" for number in numbers])
+    numbers = _check_hardware(id, hardware)
     amounts = {
         _text(item, f"{{{RASD}}}ResourceType"): int(_text(item, f"{{{RASD}}}VirtualQuantity"))
         for item in hardware.findall(_ovf("Item"))
         if _text(item, f"{{{RASD}}}ResourceType") != _CONTROLLER
     }
+    _need(amounts.keys() == {_PROCESSOR, _MEMORY}, f"{id} lacks processors or memory")
     disks = []
     for position, item in enumerate(hardware.findall(_ovf("StorageItem"))):
         where = _text(item, f"{{{SASD}}}HostResource")
@@ -290,9 +290,6 @@ def _machine(id: str, machine: Element, images: dict[str, OvfDisk], order: int) 
     card = hardware.find(_ovf("EthernetPortItem"))
     _need(card is not None, f"{id} has no network card")
     assert card is not None  # noqa: S101 — for the type checker
-    for item in hardware:
-        names = [each.tag for each in item if item.tag != _ovf("Info")]
-        _need(names == sorted(names), f"{id}'s hardware has elements out of order")
     return OvfMachine(
         id,
         _text(machine, _ovf("Name")),
@@ -303,6 +300,27 @@ def _machine(id: str, machine: Element, images: dict[str, OvfDisk], order: int) 
         order,
         tuple(disks),
     )
+
+
+def _check_hardware(id: str, hardware: Element) -> list[str]:
+    """The numbers of its parts, which stand in the order of their kinds, have what every CIM setting
+    asks for, and have it in the order of their names."""
+    order = [_ovf("Info"), _ovf("System"), *(_ovf(kind) for kind in _KINDS)]
+    ranks = [order.index(child.tag) if child.tag in order else -1 for child in hardware]
+    _need(ranks == sorted(ranks) and -1 not in ranks, f"{id}'s hardware is out of order")
+    numbers = []
+    for kind, (namespace, types) in _KINDS.items():
+        for item in hardware.findall(_ovf(kind)):
+            _text(item, f"{{{namespace}}}ElementName")
+            numbers.append(_text(item, f"{{{namespace}}}InstanceID"))
+            _need(
+                _text(item, f"{{{namespace}}}ResourceType") in types,
+                f"{id} has a {kind} of another kind",
+            )
+            names = [each.tag for each in item]
+            _need(names == sorted(names), f"{id}'s hardware has elements out of order")
+    _refuse_twice(numbers)
+    return numbers
 
 
 def _by_id(parent: Element, name: str, key: str) -> dict[str, Element]:
@@ -321,10 +339,6 @@ def _text(element: Element, path: str) -> str:
     found = element.find(path)
     _need(found is not None, f"{element.tag} lacks {path}")
     return "" if found is None else found.text or ""
-
-
-def _units(text: str) -> int:
-    return {"byte": 1, "byte * 2^30": _GIB}[text]
 
 
 def _ovf(name: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from starlette.responses import FileResponse
 
 from control_plane.http.auth import needs
@@ -39,6 +40,8 @@ from tenants.routes import Known, location
 router = APIRouter(prefix="/v1/members/{code}", tags=["members"])
 
 Leaver = Annotated[Principal, needs(Permission.MEMBERS_LEAVE)]
+_PART = re.compile(r"bytes=([0-9]{1,18})-([0-9]{0,18})")
+
 Approver = Annotated[Principal, needs(Permission.MEMBERS_APPROVE)]
 
 
@@ -214,6 +217,10 @@ def read_export_file(
     who: Leaver,
     edge: AtHand,
     known: Known,
+    *,
+    part: Annotated[
+        str | None, Header(alias="Range", max_length=60, description="As `bytes=4096-`.")
+    ] = None,
 ) -> FileResponse:
     """One file of a finished export; with `Range`, a part of it (RFC 9110 §14)."""
     with edge.store.read() as tx:
@@ -222,7 +229,24 @@ def read_export_file(
     named |= {f["path"] for f in json.loads(export.place(MANIFEST).read_bytes())["files"]}
     if path not in named:
         raise not_found("export-file", path)
-    return FileResponse(export.place(path), media_type="application/octet-stream")
+    place = export.place(path)
+    _check_range(part, place.stat().st_size)
+    return FileResponse(place, media_type="application/octet-stream")
+
+
+def _check_range(part: str | None, size: int) -> None:
+    """Raises `range-not-there` (416) for what is no single part of a file of that size."""
+    if part is None:
+        return
+    found = _PART.fullmatch(part.strip())
+    if found is None or int(found[1]) >= size or (found[2] and int(found[2]) < int(found[1])):
+        raise YuiError(
+            "range-not-there",
+            en=f"The file has {size:,} bytes and no such part: ask for one as Range: bytes=4096-, within it.",
+            ja=f"ファイルは {size:,} バイトで、指定された範囲はありません。Range: bytes=4096- のように範囲内を指定してください。",
+            status=416,
+            fields={"size": size},
+        )
 
 
 def _ask(step: service.Step, known: Known, body: LeaveIn, keep: service.Keep) -> Operation:

@@ -69,6 +69,14 @@ def test_a_member_leaves_with_all_its_things_and_its_room_is_everybodys(town: To
         f"/v1/members/{MIKASA}/export/file?path=SHA256SUMS", headers={"Range": "bytes=0-9"}
     )
     assert (part.status_code, len(part.content)) == (206, 10)
+    for wrong in ("bytes=999999999-", "bytes=5-2", "lines=1-", "bytes=0-1,4-5"):
+        problem_of(
+            town.admin.get(
+                f"/v1/members/{MIKASA}/export/file?path=SHA256SUMS", headers={"Range": wrong}
+            ),
+            416,
+            "range-not-there",
+        )
 
     town.confirm()
     assert town.servers(MIKASA) == []
@@ -205,6 +213,8 @@ def test_a_control_plane_that_is_killed_again_and_again_goes_on_where_the_last_o
 ) -> None:
     begun = town.ask()
     town.approver.post(f"/v1/members/{MIKASA}/leave/approve")
+    town.look()
+    assert town.another_leaver("two").tick() == 0, "one process at a time leads members out"
     town.leaver.give_up()
     lives, read = [town.api.world.seen_by_another_process()], 0
 
