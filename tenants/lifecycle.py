@@ -16,7 +16,7 @@ from control_plane.journal.server_progress import (
 )
 from control_plane.model.ids import FlavorId, Generation, ImageId, ServerId
 from control_plane.model.operation import Operation
-from control_plane.model.workload import Flavor, Power, Server
+from control_plane.model.workload import Flavor, Moving, Power, Server
 from control_plane.store import Store, Transaction
 from tenants.asking import Asker, Keep
 
@@ -140,15 +140,20 @@ def change_size(
     expected: Callable[[Server], Server],
     dry_run: bool = False,
 ) -> Resized[Operation]:
-    """Give it another flavor where it stands. Raises what `admission.resize` raises, and what
+    """Give it another flavor, where it stands or on another host. Raises what `admission.resize` raises, and what
     `expected` says of the server as it is then."""
 
     def check(_: Transaction, standing: Server) -> None:
         expected(standing)
 
     def finish(tx: Transaction, before: Server, after: Server) -> Operation:
+        moves = isinstance(after.placement, Moving)
         operation = asker.operation(
-            SERVER_RESIZE, [after], generation=after.sized_since, flavor=flavor
+            SERVER_RESIZE,
+            [after],
+            generation=after.generation if moves else after.sized_since,
+            flavor=flavor,
+            moves=moves,
         )
         tx.put_operation(operation)
         keep(tx, operation)

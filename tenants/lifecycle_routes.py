@@ -20,7 +20,7 @@ from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
 from control_plane.model.ids import FlavorId, Generation, ImageId, ServerId
 from control_plane.model.operation import Operation
-from control_plane.model.workload import Server
+from control_plane.model.workload import Server, status_of
 from control_plane.store import Transaction
 from tenants.asking import Asker
 from tenants.certificate_change import certificate_change
@@ -181,7 +181,8 @@ def resize_server(
     expected: Expected,
     dry_run: DryRun = False,
 ) -> Response:
-    """Give it another flavor where it stands; its disk can only grow."""
+    """Give it another flavor; its disk can only grow. Where its host lacks the room it is moved to another
+    one while it runs, and has its new size there."""
     flavor = FlavorId(body.flavor)
 
     def found_now() -> ServerId:
@@ -226,7 +227,8 @@ def resize_server(
 
 def _resized(before: Server, after: Server) -> list[Difference]:
     path = f"/servers/{before.name}"
-    shown = [
+    shown: list[tuple[str, object, object]] = [
+        ("status", status_of(before).value, status_of(after).value),
         ("flavor", before.flavor, after.flavor),
         ("size/vcpus", before.size.vcpu, after.size.vcpu),
         ("size/memory_mib", before.size.memory, after.size.memory),

@@ -1,4 +1,5 @@
-"""Gives a server another size where it stands, without weakening anybody's promise."""
+"""Gives a server another size without weakening anybody's promise: where it stands, or on another host
+to which it is moved for it."""
 
 from __future__ import annotations
 
@@ -14,10 +15,16 @@ from control_plane.admission.standing import cannot, need_placed
 from control_plane.model.allotment import Capacity
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import FlavorId, Generation, ServerId
-from control_plane.model.ledger import Ledger
+from control_plane.model.ledger import Ledger, LedgerWorkload
 from control_plane.model.units import GiB, MiB, VCpu
 from control_plane.model.workload import Flavor, Placed, Server
-from control_plane.placement import Plan, Refusal, plan_resize
+from control_plane.placement import (
+    Plan,
+    Refusal,
+    growth_of,
+    plan_resize,
+    plan_resize_elsewhere,
+)
 from control_plane.store import LostRace, Store, Transaction
 
 T = TypeVar("T")
@@ -27,7 +34,7 @@ T_co = TypeVar("T_co", covariant=True)
 @dataclass(frozen=True, slots=True)
 class Resized(Generic[T_co]):
     """What a resize did, or would do: the server before and after, the plan, the ledger that it was
-    made on, and what `finish` returned."""
+    made on, and what `finish` returned. One that is `Moving` after has its size once it has arrived."""
 
     before: Server
     after: Server
@@ -76,9 +83,13 @@ def resize(
 
     def plan(wanted: _Wanted) -> Plan:
         answer = plan_resize(wanted.ledger, server, wanted.flavor.size)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, Plan):
+            return answer
+        more = GiB(wanted.flavor.disk - wanted.server.disk)
+        elsewhere = plan_resize_elsewhere(wanted.ledger, server, wanted.flavor.size, more)
+        if isinstance(elsewhere, Refusal):
             raise no_room(answer)
-        return answer
+        return elsewhere
 
     def keep(tx: Transaction, then: _Wanted, now: _Wanted, plan: Plan) -> Resized[T]:
         rules = (then.ledger.policy, then.ledger.promised, then.flavor)
@@ -89,22 +100,39 @@ def resize(
         ):
             raise LostRace(f"server {server}")
         tx.hold_storage(now.server.storage)
+        room = plan.workloads.get(growth_of(server))
+        if room is not None:
+            return begin_moving(tx, then, now, plan, room)
         guard(tx, then.ledger, plan.touched | {then.placed.host}, plan.refuges)
         tx.leave_holding(now.server, region, Capacity.of(now.flavor.size, now.flavor.disk))
-        saved = tx.save_server(
-            replace(
-                now.server,
-                flavor=now.flavor.id,
-                size=now.flavor.size,
-                disk=now.flavor.disk,
-                sized_since=Generation(now.server.generation + 1),
-            )
-        )
+        saved = tx.save_server(_sized(now.server, now.flavor))
         tx.set_holdings(region, plan.holdings)
         tx.set_refuges(region, plan.refuges)
         return Resized(now.server, saved, plan, now.ledger, finish(tx, now.server, saved))
 
+    def begin_moving(
+        tx: Transaction, then: _Wanted, now: _Wanted, plan: Plan, room: LedgerWorkload
+    ) -> Resized[T]:
+        (target,) = room.hosts
+        guard(tx, then.ledger, plan.touched | {then.placed.host, target}, plan.refuges)
+        saved = tx.save_server(replace(now.server, placement=now.placed.move_to(target)))
+        tx.set_holdings(region, plan.holdings)
+        tx.add_growth(region, room, now.flavor.id, target)
+        tx.set_refuges(region, plan.refuges)
+        after = replace(_sized(saved, now.flavor), sized_since=saved.sized_since)
+        return Resized(now.server, after, plan, now.ledger, finish(tx, now.server, after))
+
     return settle(store, region, read, plan, keep, dry_run=dry_run)
+
+
+def _sized(server: Server, flavor: Flavor) -> Server:
+    return replace(
+        server,
+        flavor=flavor.id,
+        size=flavor.size,
+        disk=flavor.disk,
+        sized_since=Generation(server.generation + 1),
+    )
 
 
 def _growth(server: Server, flavor: Flavor) -> Capacity:

@@ -86,9 +86,26 @@ def _restarted(tx: Snapshot, operation: Operation) -> Operation:
 
 def _resized(tx: Snapshot, operation: Operation) -> Operation:
     server = _server(tx, operation)
+    if server is not None and _fields(operation).get("moves"):
+        return _resized_elsewhere(tx, operation, server)
     if server is None or server.sized_since > _generation(operation):
         return superseded(operation)
     told = server.seen is Seen.RUNNING and server.copy_generation >= _generation(operation)
+    return done(operation, int(told or server.power is not Power.RUNNING))
+
+
+def _resized_elsewhere(tx: Snapshot, operation: Operation, server: Server) -> Operation:
+    """Its new size begins where it has arrived."""
+    if tx.growing(server.id) is not None:
+        return operation
+    if server.flavor != _fields(operation)["flavor"]:
+        return failed(
+            operation,
+            "move-given-up",
+            "The move that this size needs was given up; the server is as before.",
+            "サイズ変更に必要な移動が取りやめになったため、サーバーは元のままです。",
+        )
+    told = server.seen is Seen.RUNNING and server.copy_generation >= server.sized_since
     return done(operation, int(told or server.power is not Power.RUNNING))
 
 

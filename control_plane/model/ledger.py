@@ -55,7 +55,10 @@ class LedgerWorkload:
 
     A `holding` is no server but room that is kept for what its owner is guaranteed and does not use:
     it is placed and has refuges like a server, and nothing runs in it, so that it may be placed
-    anew at any time."""
+    anew at any time.
+
+    What `grows` another one is the room that is kept for it at its new size, on the host that it is
+    moving to; of that, its owner uses only what goes beyond the size that it has."""
 
     id: ServerId
     owner: str
@@ -69,6 +72,7 @@ class LedgerWorkload:
     traits: frozenset[str] = frozenset()
     sites: frozenset[SiteId] = frozenset()
     holding: bool = False
+    grows: ServerId | None = None
 
 
 @dataclass(frozen=True, slots=True)

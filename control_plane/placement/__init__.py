@@ -33,7 +33,7 @@ from control_plane.placement.refusal import Lack, Proof, Refusal, Role
 from control_plane.placement.remedy import AddHosts, MoveServer, Remedy, ShrinkServer
 from control_plane.placement.reserve import Reserve, reserve
 from control_plane.placement.resettlement import Resettlement
-from control_plane.placement.resize import plan_resize
+from control_plane.placement.resize import growth_of, plan_resize, plan_resize_elsewhere
 from control_plane.placement.violation import Broken, Violation
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "apply",
     "borrowed",
     "check",
+    "growth_of",
     "held",
     "holdings",
     "lendable",
@@ -66,6 +67,7 @@ __all__ = [
     "plan_move",
     "plan_reclaim",
     "plan_resize",
+    "plan_resize_elsewhere",
     "recertify",
     "reserve",
     "storage_of",

@@ -31,10 +31,21 @@ def capacity_of(workload: LedgerWorkload) -> Capacity:
     return Capacity.of(workload.size, workload.disk)
 
 
+def counted(ledger: Ledger, workload: LedgerWorkload) -> Capacity:
+    """What its owner uses by it, beside everything else in the ledger."""
+    whole = capacity_of(workload)
+    grown = None if workload.grows is None else ledger.workloads.get(workload.grows)
+    return whole if grown is None else whole.beyond(replace(capacity_of(grown), disk=GiB(0)))
+
+
 def used(ledger: Ledger, owner: str) -> Capacity:
     """What the owner's servers and disks were asked to be, each once, wherever it is."""
     return sum(
-        (capacity_of(w) for w in ledger.workloads.values() if w.owner == owner and not w.holding),
+        (
+            counted(ledger, w)
+            for w in ledger.workloads.values()
+            if w.owner == owner and not w.holding
+        ),
         Capacity(disk=ledger.disks.get(owner, GiB(0))),
     )
 
@@ -69,7 +80,7 @@ def unproved(ledger: Ledger) -> dict[str, Capacity]:
             ledger.hosts[host].standing is Standing.GONE for host in workload.hosts
         )
         if workload.owner in ledger.guaranteed and not gone:
-            used_by[workload.owner] += capacity_of(workload)
+            used_by[workload.owner] += counted(ledger, workload)
     # A resource that is used beyond the guarantee leaves none of it to be held, so that the sum of
     # both is all that counts.
     found = {

@@ -57,12 +57,15 @@ def plan_reclaim(
     asked = replace(asked, disk=GiB(0))
     if has_room(ledger, asked):
         return _answer(ledger, (), enough=True)
+    growing = {w.grows for w in ledger.workloads.values() if w.grows is not None}
     candidates = {
         workload.id: workload
         for workload in ledger.workloads.values()
         if not workload.holding
         and workload.owner in ledger.guaranteed
         and len(workload.hosts) == 1
+        and workload.grows is None
+        and workload.id not in growing
         and workload.id not in spared
         and (among is None or workload.id in among)
         and (workload.tier > 0 or first_tier_too)

@@ -1,4 +1,4 @@
-"""Plans another size for a server where it stands, with everybody's promise kept."""
+"""Plans another size for a server, where it stands or elsewhere, with everybody's promise kept."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from control_plane.model.ids import HostId, ServerId
 from control_plane.model.ledger import Ledger, LedgerWorkload
 from control_plane.model.units import GiB, Resources
 from control_plane.placement.arrival import Arrival, settle
+from control_plane.placement.board import Board
 from control_plane.placement.budget import Budget, rehearsal
 from control_plane.placement.certificate import open_board, plan_of
 from control_plane.placement.diagnosis import why_no_host
@@ -61,6 +62,53 @@ def plan_resize(
     return replace(answer, remedies=remedies)
 
 
+def growth_of(server: ServerId) -> ServerId:
+    """What the room is called that is kept for the server while it moves to be resized. It holds a
+    colon, which no server's name does."""
+    return ServerId(f"{server}:growth")
+
+
+def plan_resize_elsewhere(
+    ledger: Ledger, server: ServerId, size: Resources, more_disk: GiB
+) -> Plan | Refusal:
+    """Another host for the server at `size`, beside where it is now, with every refuge. The plan names
+    that room (`growth_of`); until the server has moved there, it keeps its own too.
+
+    Of a resource that it is to have less of, room is kept for what it has, since it arrives so. Raises
+    ValueError unless the server holds exactly one host.
+    """
+    standing = ledger.workloads[server]
+    arriving = Capacity.of(size, GiB(0)).or_more(Capacity.of(standing.size, GiB(0))).size
+    room = replace(
+        standing,
+        id=growth_of(server),
+        size=arriving,
+        disk=more_disk,
+        hosts=(),
+        grows=server,
+    )
+    more = Capacity.of(arriving, more_disk).beyond(Capacity.of(standing.size, GiB(0)))
+
+    def alone(changed: Ledger, _: Sequence[LedgerWorkload]) -> Plan | Refusal:
+        return _begin_elsewhere(changed, server, room, Budget())
+
+    return keeping_guarantees(ledger, taken_for(ledger, standing.owner, more), alone)
+
+
+def _begin_elsewhere(
+    ledger: Ledger, server: ServerId, room: LedgerWorkload, budget: Budget
+) -> Plan | Refusal:
+    hosts = ledger.workloads[server].hosts
+    if len(hosts) != 1:
+        raise ValueError(f"server {server} does not hold exactly one host")
+    board = open_board(ledger)
+    fill_holes(board)
+    (number,) = board.add_new([room])
+    targets = np.ones(len(board.hosts), dtype=np.bool_)
+    targets[board.host_no[hosts[0]]] = False
+    return _settled(board, Arrival(number, (room.storage,), targets), budget)
+
+
 def begin_resize(
     ledger: Ledger, server: ServerId, size: Resources, budget: Budget
 ) -> Plan | Refusal:
@@ -76,14 +124,17 @@ def begin_resize(
     (number,) = board.add_new([without])
     targets = np.zeros(len(board.hosts), dtype=np.bool_)
     targets[board.host_no[host]] = True
-    arrival = Arrival(number, (workload.storage,), targets)
+    return _settled(board, Arrival(number, (workload.storage,), targets), budget)
+
+
+def _settled(board: Board, arrival: Arrival, budget: Budget) -> Plan | Refusal:
     outcome = settle(board, arrival, budget)
     if outcome is Outcome.COVERED:
-        return plan_of(board, [number])
+        return plan_of(board, [arrival.number])
     if outcome is Outcome.UNKNOWN:
         verdict = place_all(board, [arrival], budget)
         if verdict is Verdict.FOUND:
-            return plan_of(board, [number])
+            return plan_of(board, [arrival.number])
         if verdict is Verdict.NONE:
             outcome = Outcome.IMPOSSIBLE
     proved = outcome is Outcome.IMPOSSIBLE

@@ -65,6 +65,7 @@ def record(tx: Transaction, ledger: Ledger, relocations: Sequence[Relocation]) -
     """
     taken = {r.takes for r in relocations if r.takes is not None}
     tx.guard_hosts({host: ledger.hosts[host].generation for host in taken})
+    tx.drop_growths({r.server.id for r in relocations} & growing(ledger))
     for relocation in relocations:
         tx.save_server(relocation.server)
     _drop_refuges(tx, ledger, {r.server.id for r in relocations})
@@ -72,6 +73,11 @@ def record(tx: Transaction, ledger: Ledger, relocations: Sequence[Relocation]) -
         overtaken(ledger, {r.server.id: hosts_of(r.server.placement) for r in relocations})
     )
     tx.add_events([relocation.event for relocation in relocations])
+
+
+def growing(ledger: Ledger) -> set[ServerId]:
+    """The servers that move to be resized."""
+    return {w.grows for w in ledger.workloads.values() if w.grows is not None}
 
 
 def _drop_refuges(tx: Transaction, ledger: Ledger, moved: Collection[ServerId]) -> None:

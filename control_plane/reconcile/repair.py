@@ -209,7 +209,7 @@ class Repair:
         event = narration.moved if arrived else narration.move_given_up
         with self.store.write(lease) as tx:
             placement = move.arrived() if arrived else move.abandoned()
-            tx.save_server(replace(server, placement=placement))
+            tx.end_move(server, placement)
             tx.add_event(event(server, move.source, move.target, at))
         if not arrived:
             self._errands.forget_failures(server.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import case, func, insert, select, update
@@ -14,7 +14,7 @@ from control_plane.model.ids import Generation, RegionId
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import GiB, MiB, VCpu
 from control_plane.store import tables
-from control_plane.store.capacity_tables import allotments
+from control_plane.store.capacity_tables import allotments, holdings
 from control_plane.store.failures import LostRace
 from control_plane.store.rows import TenantName
 from control_plane.store.volumes import VolumeReads
@@ -59,9 +59,32 @@ class AllotmentReads(VolumeReads):
             used[code, RegionId(region)] = Capacity(
                 VCpu(int(vcpu)), MiB(int(memory)), GiB(int(disk))
             )
+        for key, growth in self._growing(tenant):
+            used[key] += growth
         for key, size in self.disk_usage(tenant).items():
             used[key] += Capacity(disk=size)
         return used
+
+    def _growing(
+        self, tenant: TenantName | None
+    ) -> Iterator[tuple[tuple[str, RegionId], Capacity]]:
+        """By how much servers come to be larger that move for it."""
+        servers = tables.servers
+        query = select(
+            servers.c.tenant,
+            servers.c.region_id,
+            holdings.c.vcpu,
+            holdings.c.memory_mib,
+            holdings.c.disk_gib,
+            servers.c.vcpu.label("had_vcpu"),
+            servers.c.memory_mib.label("had_memory_mib"),
+        ).join(servers, servers.c.id == holdings.c.grows)
+        if tenant is not None:
+            query = query.where(servers.c.tenant == str(tenant))
+        for row in self._connection.execute(query):
+            had = Capacity(VCpu(row.had_vcpu), MiB(row.had_memory_mib))
+            room = Capacity(VCpu(row.vcpu), MiB(row.memory_mib), GiB(row.disk_gib))
+            yield (row.tenant, RegionId(row.region_id)), room.beyond(had)
 
 
 class AllotmentWrites(AllotmentReads):

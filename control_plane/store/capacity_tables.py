@@ -37,6 +37,9 @@ holdings = Table(
     Column("zone", Text, nullable=False),
     Column("storage_id", Text, nullable=False),
     Column("host_id", Text, nullable=False, index=True),
+    # The server whose room this is once it has moved here, and the flavor that it has then.
+    Column("grows", Text, unique=True, index=True),
+    Column("flavor_id", Text),
 )
 
 holding_refuges = Table(

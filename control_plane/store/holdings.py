@@ -49,7 +49,8 @@ class HoldingReads(Rows):
                 tier=HOLDING_TIER,
                 storage=StoragePoolId(row.storage_id),
                 hosts=(HostId(row.host_id),),
-                holding=True,
+                holding=row.grows is None,
+                grows=None if row.grows is None else ServerId(row.grows),
             )
             for row in found
         }

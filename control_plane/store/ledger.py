@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import select
 
@@ -41,7 +42,7 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
         """Every host and every server of the region that is not yet removed, also the stopped and
         the deleting ones; and what is guaranteed, with the room that is held for it. Raises `region-not-found`."""
         described = self.region(region)
-        workloads = {**self._workloads(region), **self.holdings(region)}
+        workloads = _with_growths(self._workloads(region), self.holdings(region))
         disks = self.disks_on_pools(region)
         storage = self._storage(region, workloads.values(), disks)
         owned: defaultdict[str, int] = defaultdict(int)
@@ -175,6 +176,29 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
             )
             for row in found
         }
+
+
+def _with_growths(
+    servers: Mapping[ServerId, LedgerWorkload], held: Mapping[ServerId, LedgerWorkload]
+) -> dict[ServerId, LedgerWorkload]:
+    """A server that moves to be resized holds its source; where it goes, its growth holds the room, by
+    the same rules."""
+    workloads = dict(servers)
+    for name, room in held.items():
+        server = None if room.grows is None else servers.get(room.grows)
+        if server is None:
+            workloads[name] = room
+            continue
+        workloads[server.id] = replace(server, hosts=server.hosts[:1])
+        workloads[name] = replace(
+            server,
+            id=name,
+            size=room.size,
+            disk=room.disk,
+            hosts=room.hosts,
+            grows=server.id,
+        )
+    return workloads
 
 
 def _domains(

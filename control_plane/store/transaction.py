@@ -8,6 +8,7 @@ from control_plane.store.certificate import CertificateReads, CertificateWrites
 from control_plane.store.departures import DepartureWrites
 from control_plane.store.exports import ExportReads, ExportWrites
 from control_plane.store.fences import FenceReads
+from control_plane.store.growths import GrowthReads, GrowthWrites
 from control_plane.store.hosts import HostReads
 from control_plane.store.idempotency import IdempotencyReads, IdempotencyWrites
 from control_plane.store.identity import IdentityReads, IdentityWrites
@@ -47,11 +48,13 @@ class Snapshot(
     IdentityReads,
     IdempotencyReads,
     LeaseReads,
+    GrowthReads,
 ):
     """Everything as it was at one moment. Unknown names raise `<thing>-not-found`, status 404."""
 
 
 class Transaction(
+    GrowthWrites,
     ServerWrites,
     CertificateWrites,
     AddressWrites,

@@ -146,6 +146,37 @@ def test_a_server_grows_while_it_runs_and_the_promise_is_made_anew(town: Town) -
     assert town.show("web")["restart_needed"] is False
 
 
+def test_a_server_that_cannot_grow_where_it_is_moves_and_grows(town: Town) -> None:
+    server = town.made()
+    town.create(town.ask(name="large", flavor="m1.large"), town.ask(name="mid", flavor="m1.medium"))
+    town.settle()
+    before = town.show_as_operator("web")
+    for beside in ("large", "mid"):
+        to = {"target": before["host"]}
+        town.operator.post(f"/v1/servers/{town.show(beside)['id']}/migrate", json=to)
+        town.settle()
+        assert town.show_as_operator(beside)["host"] == before["host"]
+    used = town.api.get(f"/v1/members/{MIKASA}/quota").json()["used"]
+    asked = {"flavor": "m1.large"}
+    path = f"/v1/servers/{server['id']}/resize"
+    plan = town.api.post(f"{path}?dry_run=true", json=asked).json()
+    assert plan["diff"][0] == {
+        "op": "replace", "path": "/servers/web/status", "from": "active", "to": "migrating",
+    }  # fmt: skip
+    assert plan["certificate"]["valid"] is True
+    answer = town.api.post(path, json=asked)
+    during = town.api.get(f"/v1/members/{MIKASA}/quota").json()["used"]
+    assert during["vcpus"] == used["vcpus"] + plan["capacity"]["vcpus"]
+    assert town.promise_holds()
+    assert (town.show("web")["status"], town.show("web")["flavor"]) == ("migrating", "m1.small")
+    assert town.ended(answer)["state"] == "done"
+    after = town.show_as_operator("web")
+    assert (after["flavor"], after["status"]) == ("m1.large", "active")
+    assert after["host"] != before["host"]
+    assert town.api.get(f"/v1/members/{MIKASA}/quota").json()["used"] == during
+    assert town.promise_holds()
+
+
 def test_a_size_for_which_there_is_no_refuge_is_refused(town: Town) -> None:
     server = town.made()
     town.create(town.ask(name="other", count=2, flavor="m1.large"))

@@ -52,6 +52,11 @@ class Town:
         shown: dict[str, Any] = answer.json()
         return shown
 
+    def show_as_operator(self, name: str) -> dict[str, Any]:
+        """With its host."""
+        shown: dict[str, Any] = self.operator.get(f"/v1/servers/{name}").json()
+        return shown
+
     def settle(self) -> None:
         for _ in range(8):
             self.controller.tick()

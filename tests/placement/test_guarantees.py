@@ -10,18 +10,20 @@ from hypothesis import strategies as st
 from control_plane.model.allotment import Capacity
 from control_plane.model.ids import HostId, ServerId
 from control_plane.model.ledger import Certificate, Ledger, LedgerWorkload, Standing
-from control_plane.model.pool import Zone
+from control_plane.model.pool import Policy, Zone
 from control_plane.model.units import GiB, MiB, VCpu
 from control_plane.placement import (
     Plan,
     Refusal,
     apply,
     check,
+    growth_of,
     holdings,
     plan_admission,
     plan_guarantee,
     plan_move,
     plan_resize,
+    plan_resize_elsewhere,
     recertify,
     unproved,
 )
@@ -247,3 +249,29 @@ def assert_can_use_what_is_left(ledger: Ledger, owner: str) -> None:
         assert isinstance(answer, Plan), (owner, new, answer.explain_en())
         ledger = apply(ledger, answer)
         assert check(ledger) == ()
+
+
+def test_a_server_that_moves_to_grow_holds_both_hosts_and_counts_once():
+    """Two servers fill a host of 4 vCPU; one of them is to have all that a host has."""
+    ledger = admitted(pool(4, policy=Policy.PACK), server("a", 2, 4), server("b", 2, 4))
+    ledger = granted(ledger, OWNERS[0], capacity(5, 10, disk=9))
+    name, grown = ServerId("a"), pools.size(4, 8 * GIB)
+    assert isinstance(plan_resize(ledger, name, grown, advise=False), Refusal)
+    plan = plan_resize_elsewhere(ledger, name, grown, GiB(3))
+    assert isinstance(plan, Plan), plan.explain_en()
+    during = apply(ledger, plan)
+    assert_kept(during)
+    room = during.workloads[growth_of(name)]
+    assert room.hosts != during.workloads[name].hosts == ledger.workloads[name].hosts
+    more = used(during, OWNERS[0]).beyond(used(ledger, OWNERS[0]))
+    assert more == capacity(2, 4, disk=3)
+    there = replace(room, id=name, grows=None, disk=GiB(room.disk + 1))
+    refuges = {
+        (domain, name if of == room.id else of): host
+        for (domain, of), host in during.certificate.refuges.items()
+        if of != name
+    }
+    workloads = {n: w for n, w in during.workloads.items() if n != room.id}
+    after = replace(during, workloads={**workloads, name: there}, certificate=Certificate(refuges))
+    assert_kept(after)
+    assert used(after, OWNERS[0]) == used(during, OWNERS[0])

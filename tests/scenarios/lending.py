@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from control_plane.admission import ReclaimWish, ask_back, guarantee, unshelve
+from control_plane.admission import ReclaimWish, ask_back, guarantee, resize, unshelve
 from control_plane.admission import shelve as want_shelved
 from control_plane.http.principal import Principal
 from control_plane.model.access import Role
 from control_plane.model.allotment import Capacity
-from control_plane.model.ids import ReclaimId, RegionId, ServerId
+from control_plane.model.ids import FlavorId, ReclaimId, RegionId, ServerId
 from control_plane.model.reclaim import Reclaim
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import GiB, MiB, VCpu
@@ -53,6 +53,9 @@ class Lending:
         sato = Principal("user-2", "Sato", Role.APPROVER, None)
         with self.store.write() as tx:
             reclaims.decide(tx, _ID, sato, self.now())
+
+    def resize(self, server: ServerId, flavor: str) -> None:
+        resize(self.store, server, FlavorId(flavor), _nothing, _nothing_more)
 
     def shelve(self, server: ServerId) -> None:
         with self.store.write() as tx:

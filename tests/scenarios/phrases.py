@@ -195,6 +195,10 @@ PHRASES: tuple[Phrase, ...] = (
     _phrase("owner looks at his disks", lambda s, _: s.show_disks()),
     _phrase("<server> holds on to its volumes", _on_server("make_guest_hold_its_volumes")),
     _phrase("<server> lets its volumes go", _on_server("let_guest_release_volumes")),
+    _phrase(
+        "owner resizes <server> to <flavor>",
+        lambda s, w: s.asks(lambda: s.lending.resize(ServerId(w["server"]), w["flavor"])),
+    ),
     _phrase("owner shelves <server>", lambda s, w: s.lending.shelve(ServerId(w["server"]))),
     _phrase(
         "owner unshelves <server>",
