@@ -12,6 +12,7 @@ HELP_NETWORKS_JA: Mapping[str, str] = {
     "The network's id.": "ネットワークの ID",
     "Declare which of your offices' networks may reach this one; those named take the place of all before.": "接続できる庁内ネットワークを設定します。以前の設定はすべて置き換えられます。",
     "An office's own network, such as 10.20.0.0/16. None: no office reaches it.": "庁内ネットワーク(例: 10.20.0.0/16)。指定しない場合は、どこからも接続できません。",
+    "List which hosts have made their networks as planned.": "ネットワークの計画を反映済みのホストを一覧します。",
     # Security groups
     "Security groups: which conversations may begin with servers.": "セキュリティグループ(サーバーとの通信の許可)",
     "List security groups with their rules.": "セキュリティグループをルールとともに一覧します。",

@@ -8,6 +8,8 @@ from control_plane.cli.language import Message as _M
 ADDRESSES = _M("ADDRESSES", "アドレス")
 OFFICES = _M("OFFICES", "庁内ネットワーク")
 IN_EFFECT = _M("ON HOSTS", "ホストへの反映")
+PLANNED = _M("PLANNED", "計画")
+APPLIED = _M("MADE SO", "反映済みの計画")
 SEGMENT = _M("SEGMENT", "セグメント")
 RULES = _M("RULES", "ルール")
 GROUPS = _M("SECURITY GROUPS", "セキュリティグループ")

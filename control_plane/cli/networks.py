@@ -10,10 +10,10 @@ from control_plane.cli import messages as m
 from control_plane.cli import network_messages as n
 from control_plane.cli.changes import show_difference
 from control_plane.cli.client import segment
-from control_plane.cli.options import DryRun, TenantFilter
+from control_plane.cli.options import DryRun, RegionFilter, TenantFilter
 from control_plane.cli.output import Column, State
 from control_plane.cli.session import Session, read, read_all, session_of
-from tenants.networks.models import NetworkOut, NetworkPlan
+from tenants.networks.models import HostNetworkState, NetworkOut, NetworkPlan
 
 app = typer.Typer(no_args_is_help=True, help="Members' networks: one for each zone.")
 
@@ -81,6 +81,29 @@ def offices(
         show_difference(session, read(NetworkPlan, document).diff)
     else:
         session.screen.say(n.OFFICES_SET, network=network)
+
+
+@app.command()
+def hosts(context: typer.Context, region: RegionFilter = None) -> None:
+    """List which hosts have made their networks as planned."""
+    session = session_of(context)
+    documents = session.api.every("/v1/host-networks", region=region)
+    if session.screen.json:
+        session.screen.data(documents)
+        return
+    session.screen.table(
+        [Column(head) for head in (m.HOST, m.REGION, n.IN_EFFECT, n.PLANNED, n.APPLIED)],
+        [
+            (
+                one.host,
+                one.region,
+                State(one.in_effect),
+                (one.planned or "-")[:8],
+                (one.applied or "-")[:8],
+            )
+            for one in read_all(HostNetworkState, documents)
+        ],
+    )
 
 
 def _show(session: Session, document: Any) -> None:

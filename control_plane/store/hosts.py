@@ -127,6 +127,8 @@ class HostWrites(HostReads, FenceWrites):
         self._marked_hosts[host.id] = (saved.generation, saved.generation)
         if isinstance(host.health, Fenced):
             self.add_fence(host.health.evidence)
+            # What it had made so is gone with its power.
+            self._forget_network_report(host.id)
         return saved
 
     def guard_hosts(self, generations: Mapping[HostId, Generation]) -> None:
@@ -149,10 +151,13 @@ class HostWrites(HostReads, FenceWrites):
             raise _in_use(id)
         self.remove_fence_word(id)
         self._drop_holdings_on(id)
+        self._forget_network_report(id)
+        self._connection.execute(delete(tables.hosts).where(tables.hosts.c.id == id))
+
+    def _forget_network_report(self, id: HostId) -> None:
         self._connection.execute(
             delete(host_network_reports).where(host_network_reports.c.host_id == id)
         )
-        self._connection.execute(delete(tables.hosts).where(tables.hosts.c.id == id))
 
     def _drop_holdings_on(self, id: HostId) -> None:
         """Nothing runs in them: the next certification places them anew."""

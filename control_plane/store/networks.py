@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -133,6 +134,11 @@ class NetworkReads(BindingReads):
         """The tag of the plan that each host has made so, as far as it has said."""
         query = select(host_network_reports.c.host_id, host_network_reports.c.applied)
         return {HostId(row.host_id): row.applied for row in self._connection.execute(query)}
+
+    def network_reports(self) -> Mapping[HostId, tuple[str, datetime]]:
+        """As `applied_networks`, and since when it is that plan."""
+        found = self._connection.execute(select(host_network_reports))
+        return {HostId(row.host_id): (row.applied, row.at) for row in found}
 
     def network_fingerprint(self) -> tuple[object, ...]:
         """Differs whenever hosts' networks may have come to differ; read with far less work than
@@ -292,7 +298,7 @@ class NetworkWrites(BindingWrites, NetworkReads):
                 [{"server_id": server, "group_id": group} for group in sorted(groups)],
             )
 
-    def note_applied_network(self, host: HostId, applied: str, at: Any) -> None:
+    def note_applied_network(self, host: HostId, applied: str, at: datetime) -> None:
         """What the host says it has made so."""
         reports = host_network_reports
         written = self._connection.execute(

@@ -14,14 +14,16 @@ from fastapi import APIRouter, Query, Response
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand, Edge
-from control_plane.http.listing import IfNoneMatch
+from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, Json, listed, page_bytes
+from control_plane.http.paging import Cursor, Limit, Page, behind
 from control_plane.http.principal import Principal
 from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import HostId
+from control_plane.model.ids import HostId, RegionId
+from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 from control_plane.store import Snapshot
-from tenants.networks.models import HostNetworkOut
+from tenants.networks.models import HostNetworkOut, HostNetworkState
 from tenants.networks.network_routes import HostNetworksAtHand
 from tenants.networks.plans import tag_of
 
@@ -84,6 +86,41 @@ async def read_host_network(
         return Response(status_code=304, headers={"ETag": if_none_match or "", **headers})
     tag = f'"{tag_of(content)}"'
     return Response(content, media_type="application/json", headers={"ETag": tag, **headers})
+
+
+@router.get("/host-networks", response_model=Page[HostNetworkState], responses=LIST_ANSWERS)
+async def read_host_networks(
+    _: Annotated[Principal, needs(Permission.HOST_NETWORK_READ)],
+    edge: AtHand,
+    host_networks: HostNetworksAtHand,
+    *,
+    region: Annotated[Name | None, Query(description="Only hosts of this region.")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Which hosts have made their plans so, by id, in pages."""
+    after = behind(cursor)
+
+    def page(tx: Snapshot) -> bytes:
+        hosts = tx.host_page(limit + 1, after, region=None if region is None else RegionId(region))
+        plans, reports = host_networks.at(tx), tx.network_reports()
+
+        def show(host: Host) -> Json:
+            content = plans.content(host.id)
+            applied, since = reports.get(host.id, (None, None))
+            return {
+                "host": host.id,
+                "region": host.region,
+                "in_effect": plans.effect_on(host.id, applied),
+                "planned": None if content is None else tag_of(content),
+                "applied": applied,
+                "applied_since": since,
+            }
+
+        return page_bytes(hosts, limit, show, key=lambda host: host.id)
+
+    return listed(await edge.look(page), if_none_match)
 
 
 def _note(edge: Edge, host: HostId, applied: str) -> None:

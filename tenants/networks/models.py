@@ -190,6 +190,18 @@ class NetworkPlan(ResponseBody):
     diff: list[Difference]
 
 
+class HostNetworkState(ResponseBody):
+    """`planned` is the ETag of the host's plan, null where its site's people make its networks; `applied`
+    that of the plan which it last said it has made so, since `applied_since`."""
+
+    host: str
+    region: str
+    in_effect: Effect
+    planned: str | None
+    applied: str | None
+    applied_since: datetime | None
+
+
 class PortRuleOut(ResponseBody):
     direction: Direction
     protocol: Protocol

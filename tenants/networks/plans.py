@@ -56,11 +56,12 @@ class Plans:
         found = set()
         for host, carried in self.facts.segments_on.items():
             if host in alive and not wanted.isdisjoint(carried):
-                found.add(self._effect_on(host, applied.get(host)))
+                found.add(self.effect_on(host, applied.get(host)))
         worst = (Effect.NOT_YET, Effect.UNKNOWN, Effect.SITE_MANAGED, Effect.IN_EFFECT)
         return next((effect for effect in worst if effect in found), Effect.NO_SERVERS)
 
-    def _effect_on(self, host: HostId, applied: str | None) -> Effect:
+    def effect_on(self, host: HostId, applied: str | None) -> Effect:
+        """Of all that the host carries."""
         content = self.content(host)
         if content is None:
             return Effect.SITE_MANAGED

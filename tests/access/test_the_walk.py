@@ -131,6 +131,7 @@ NEEDS: dict[Route, P] = {
     ("POST", "/v1/bindings/{binding}/refuse"): P.BINDINGS_APPROVE,
     ("POST", "/v1/bindings/{binding}/revoke"): P.BINDINGS_REVOKE,
     ("GET", "/v1/hosts/{host_id}/network"): P.HOST_NETWORK_READ,
+    ("GET", "/v1/host-networks"): P.HOST_NETWORK_READ,
     ("GET", "/v1/volumes"): P.VOLUMES_READ,
     ("POST", "/v1/volumes"): P.VOLUMES_WRITE,
     ("GET", "/v1/volumes/{volume}"): P.VOLUMES_READ,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from control_plane.http.tokens import new_token
 from control_plane.model.access import Role, Token
+from control_plane.model.fence import FenceEvidence, FenceKind
+from control_plane.model.host_health import Fenced
 from control_plane.model.ids import HostId
 from control_plane.model.tenant import MunicipalityCode
 from tenants.networks.bindings import end_with
@@ -135,8 +138,18 @@ def test_offices_reach_the_network_once_hosts_have_made_it_so(api: Api) -> None:
     }
     assert between in passages
     assert {**between, "source": between["target"], "target": between["source"]} in passages
-    report(api, host, *others)
+    report(api, host)
+    behind = {h["host"]: h["in_effect"] for h in ok(api.get("/v1/host-networks"))["items"]}
+    assert behind[host] == "in-effect"
+    assert {behind[other] for other in others} == {"not-yet"}
+    report(api, *others)
     assert town.get(path).json()["in_effect"] == "in-effect"
+    # Whoever loses power has to say it again.
+    with api.store.write() as tx:
+        standing = tx.host(HostId(host))
+        proof = FenceEvidence(HostId(host), FenceKind.REDFISH_POWER_OFF, NOW, "bmc", "off")
+        tx.save_host(replace(standing, health=Fenced(NOW, proof)))
+        assert HostId(host) not in tx.applied_networks()
     assert "network.offices" in {e["action"] for e in town.get("/v1/audit").json()["items"]}
     assert api.tenant(UJI).get(path).status_code == 404
 
