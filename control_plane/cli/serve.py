@@ -196,7 +196,7 @@ def serve(
                 keep_settled(store, world.clock),
                 keep_memberships(store, world.clock),
                 keep_told(store, world.clock, app.state.last_used),
-                _lead_out(store, world, app.state.membership.exports, signer),
+                _lead_out(store, world, app.state.membership.exports, signer, images),
             ]
             if signer is not None:
                 work.append(keep_signed(signer, _holder()))
@@ -251,11 +251,18 @@ def _reconcile(store: Store, world: World) -> Callable[[threading.Event], None]:
 
 
 def _lead_out(
-    store: Store, world: World, exports: ExportDirectory | None, signer: Signer | None
+    store: Store,
+    world: World,
+    exports: ExportDirectory | None,
+    signer: Signer | None,
+    images: Path | None,
 ) -> Callable[[threading.Event], None]:
+    from images.uploads import UploadFolder  # noqa: PLC0415
+    from tenants.leaving.removal import keep_files  # noqa: PLC0415
     from tenants.leaving.worker import Leaver, keep_leaving  # noqa: PLC0415
 
-    return keep_leaving(Leaver(store, world, exports, signer, _holder()))
+    drop = keep_files if images is None else UploadFolder(images).remove
+    return keep_leaving(Leaver(store, world, exports, signer, _holder(), drop_image=drop))
 
 
 def _holder() -> str:

@@ -19,7 +19,7 @@ from control_plane.journal.audit_signing import Signer
 from control_plane.journal.member_progress import is_off
 from control_plane.model.errors import YuiError
 from control_plane.model.export import ExportedDisk
-from control_plane.model.ids import OperationId
+from control_plane.model.ids import ImageId, OperationId
 from control_plane.model.membership import (
     Departing,
     Exported,
@@ -36,7 +36,7 @@ from tenants.leaving import telling
 from tenants.leaving.disks import DiskErrand, disks_of, forget_disks, is_exported
 from tenants.leaving.export_directory import ExportDirectory, PartInUse, Spoiled, Written
 from tenants.leaving.records import member_of, write_records
-from tenants.leaving.removal import remove_next
+from tenants.leaving.removal import Removal, keep_files
 from tenants.leaving.service import move
 
 _Key = tuple[OperationId, str]
@@ -47,7 +47,7 @@ _RECORDS = ""
 @dataclass(slots=True)
 class Leaver:
     """`exports` None: there is nowhere to export to, so members that leave wait. `checkpoint` is after
-    how many bytes a disk's progress is made safe and told, `retry` how long what failed is left alone."""
+    how many bytes a disk's progress is made safe and told, `retry` how long what failed is left alone. `drop_image` as in `Removal`."""
 
     store: Store
     world: World
@@ -56,6 +56,8 @@ class Leaver:
     holder: str
     checkpoint: int = 64 * 1024 * 1024
     retry: Seconds = Seconds(60)
+    drop_image: Callable[[ImageId], None] = keep_files
+    _removal: Removal = field(init=False)
     _leadership: Leadership = field(init=False)
     _under_way: dict[_Key, tuple[Membership, Pending[Written | ExportedDisk]]] = field(
         default_factory=dict
@@ -65,6 +67,7 @@ class Leaver:
     _told: dict[_Key, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._removal = Removal(self.store, self.exports, self.world.clock, self.drop_image)
         self._leadership = Leadership(
             self.store, self.world.clock, self.holder, Timings(), name="leaving"
         )
@@ -97,14 +100,7 @@ class Leaver:
                 case Exported():
                     changes += self._watch(membership, lease)
                 case Departing() as departing:
-                    changes += remove_next(
-                        self.store,
-                        self.exports,
-                        membership,
-                        departing,
-                        lease=lease,
-                        clock=self.world.clock,
-                    )
+                    changes += self._removal.go_on(membership, departing, lease)
                 case _:
                     pass
         wanted = {membership.operation for membership in leaving}

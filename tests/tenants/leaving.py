@@ -10,6 +10,7 @@ from typing import Any
 from control_plane.access.service import bootstrap_token
 from control_plane.drivers.world import World
 from control_plane.model.access import Role
+from control_plane.model.ids import ImageId
 from control_plane.model.membership import ApprovalRule
 from control_plane.model.units import Seconds
 from control_plane.reconcile import Controller, Timings
@@ -29,6 +30,7 @@ class Town:
         self.api = api
         self.exports = ExportDirectory(exports)
         self.controller = Controller(api.store, api.world, "one", Timings())
+        self.dropped: list[ImageId] = []
         self.leaver = self.another_leaver("one")
         api.put("/v1/pool", json=pool())
         with api.store.write() as tx:
@@ -52,7 +54,15 @@ class Town:
 
     def another_leaver(self, holder: str, world: World | None = None) -> Leaver:
         world = world or self.api.world
-        return Leaver(self.api.store, world, self.exports, None, holder, checkpoint=100_000)
+        return Leaver(
+            self.api.store,
+            world,
+            self.exports,
+            None,
+            holder,
+            checkpoint=100_000,
+            drop_image=self.dropped.append,
+        )
 
     def until(
         self, condition: Callable[[], bool], most: int = 400, pause: Seconds = Seconds(1)

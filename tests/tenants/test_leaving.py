@@ -16,12 +16,12 @@ from control_plane.drivers.simulated.clock import ControlPlaneKilled
 from control_plane.journal.audit_check import check
 from control_plane.model.access import Role
 from control_plane.model.identity import User
-from control_plane.model.ids import ServerId, SnapshotId, VolumeId
+from control_plane.model.ids import ImageId, ServerId, SnapshotId, VolumeId
 from control_plane.model.units import GiB, Seconds
 from control_plane.model.volume import ServerSnapshot, SnapshotDisk, Unattached, Volume
 from control_plane.model.workload import Power
 from tenants.leaving.ovf import read
-from tests.api.conftest import MIKASA, NOW, UJI, problem_of
+from tests.api.conftest import MIKASA, NOW, TINY, UJI, problem_of
 from tests.tenants.leaving import REASON, STATEMENT, Town, town_in
 
 
@@ -264,6 +264,8 @@ def test_volumes_go_along_and_snapshots_go(town: Town) -> None:
                            server.name, server.image, server.storage,
                            (SnapshotDisk(None, "root", server.disk),), NOW)
         )  # fmt: skip
+        tx.put_image(replace(TINY, id=ImageId("own"), owner=MIKASA, private=True))
+        tx.put_image(replace(TINY, id=ImageId("shared"), owner=MIKASA))
     town.until(town.disks_rest)
     begun = town.leave()
     folder = town.exports.root / MIKASA / begun["id"]
@@ -279,6 +281,8 @@ def test_volumes_go_along_and_snapshots_go(town: Town) -> None:
     assert not any(pool.snapshots for pool in pools)
     with town.api.store.read() as tx:
         assert not tx.networks(MIKASA)
+        assert {image.id for image in tx.images()} == {"tiny", "shared"}
+    assert town.dropped == ["own"]
 
 
 def test_what_is_exported_describes_every_server_with_its_disk(town: Town) -> None:
