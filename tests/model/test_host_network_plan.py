@@ -52,6 +52,7 @@ from control_plane.model.pool import (
 from control_plane.model.tenant import MunicipalityCode, check_digit
 from control_plane.model.units import GiB, MiB, Resources, VCpu
 from control_plane.model.workload import Moving, Placed, Placement, Server
+from tests.thoroughness import examples
 
 T = TypeVar("T")
 AT = datetime(2026, 4, 1, tzinfo=UTC)
@@ -370,7 +371,7 @@ def plans(world: NetworkFacts) -> dict[HostId, HostNetwork]:
     return {host: plan for host, plan in found.items() if plan is not None}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(facts())
 def test_servers_can_begin_to_talk_exactly_where_rules_and_approved_bindings_say_so(
     world: NetworkFacts,
@@ -389,7 +390,7 @@ def test_servers_can_begin_to_talk_exactly_where_rules_and_approved_bindings_say
                 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(facts())
 def test_offices_and_servers_reach_each_other_exactly_where_the_rules_of_the_server_say_so(
     world: NetworkFacts,
@@ -410,7 +411,7 @@ def test_offices_and_servers_reach_each_other_exactly_where_the_rules_of_the_ser
             )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(facts())
 def test_a_host_is_told_of_its_own_servers_and_of_who_they_may_talk_with_alone(
     world: NetworkFacts,
@@ -452,7 +453,7 @@ def test_a_host_is_told_of_its_own_servers_and_of_who_they_may_talk_with_alone(
             assert any(e in blocks or any(a in e for a in addresses) for e in ends)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(facts(), st.randoms(use_true_random=False))
 def test_equal_facts_in_any_order_give_equal_plans(
     world: NetworkFacts, dice: random.Random
@@ -471,7 +472,7 @@ def test_equal_facts_in_any_order_give_equal_plans(
     assert plans(other) == plans(world)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(facts())
 def test_tunnels_join_exactly_the_hosts_that_carry_a_segment(world: NetworkFacts) -> None:
     made = plans(world)

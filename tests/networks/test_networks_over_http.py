@@ -41,14 +41,22 @@ def apart() -> dict[str, list[Any]]:
     return described
 
 
-@pytest.fixture
-def api(prepared: Prepared, tmp_path: Path) -> Iterator[Api]:
+@pytest.fixture(scope="module")
+def two_towns(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """三笠市 and 宇治市 in two prefectures, each with 住民記録, on hosts that keep them apart."""
-    with prepared.copied(tmp_path) as api:
+    folder = tmp_path_factory.mktemp("two-towns")
+    with prepared.copied(folder) as api:
         answer = api.put("/v1/pool", json=apart())
         assert answer.status_code == 200, answer.text
         api.join(MIKASA)
         api.join(UJI)
+    return Prepared(folder / "state.db", prepared.token)
+
+
+@pytest.fixture
+def api(two_towns: Prepared, tmp_path: Path) -> Iterator[Api]:
+    """A state of the test's own."""
+    with two_towns.copied(tmp_path) as api:
         yield api
 
 
