@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from ipaddress import IPv4Interface
 
 import pytest
 
 from control_plane.admission import NewServer, admit, certify
 from control_plane.model.errors import YuiError
 from control_plane.model.host_health import Suspect
+from control_plane.model.ids import SystemId
 from control_plane.model.pool import DomainKind, Duty, StoragePool
 from control_plane.model.units import GiB, MiB, Resources, VCpu
 from control_plane.store import Store, Transaction
@@ -92,6 +94,32 @@ def test_two_that_want_the_last_room_never_both_get_it(postgresql_store: Store) 
     ledger = assert_sound(store)
     assert len(ledger.workloads) == 16
     assert server_id(30) in ledger.workloads
+
+
+def test_two_members_that_come_at_the_same_moment_get_networks_of_their_own(
+    postgresql_store: Store,
+) -> None:
+    store, other = postgresql_store, SystemId("262048-resident-records")
+    samples.furnish(store)
+    with store.write() as tx:
+        tx.put_site(samples.site(member_prefix=28))
+        tx.add_tenant(samples.tenant(samples.UJI, "宇治市"))
+        tx.add_system(samples.system(other, samples.UJI))
+
+    def prepare(tx: Transaction) -> Sequence[NewServer]:
+        if not tx.servers():
+            ask(store, new(1), new(2))
+        return [new(3, system=other), new(4, system=other)]
+
+    admit(store, KYOTO, prepare, nothing_else)
+    assert_sound(store)
+    with store.read() as tx:
+        first, second = tx.networks()
+        assert first.segment != second.segment
+        assert not first.subnets[0].addresses.overlaps(second.subnets[0].addresses)
+        for network in (first, second):
+            addresses = [IPv4Interface(s.address).network for s in tx.servers(network.tenant)]
+            assert addresses == [network.subnets[0].addresses] * 2
 
 
 def test_a_rehearsal_that_overlaps_a_real_admission_changes_nothing(
