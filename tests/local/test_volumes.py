@@ -1,0 +1,144 @@
+"""A real server with two data volumes dies with its host, and comes back with both."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from ipaddress import ip_interface
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from control_plane.cli.client import Api
+from control_plane.cli.language import Language
+from control_plane.cli.private_file import write_private
+from control_plane.cli.settings import Settings
+from control_plane.model.ids import HostId
+from deploy.local import LocalSite, why_no_local_hosts
+from deploy.local.cloud import LocalCloud
+from tests.images.conftest import KEPT
+
+pytestmark = pytest.mark.hypervisor
+
+MIKASA = "012220"
+MEMBERS = Path(__file__).parents[2] / "examples" / "trial" / "members.csv"
+SITE = LocalSite("hokkaido", "hokkaido", "北海道データセンター", "北海道", ("北海道",))
+PATIENCE_S = 240
+MUCH = {"vcpus": 8, "memory_mib": 4096, "disk_gib": 40}
+NOTHING = {"vcpus": 0, "memory_mib": 0, "disk_gib": 0}
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[LocalCloud]:
+    why = why_no_local_hosts()
+    if why is not None:
+        pytest.skip(why.en)
+    made = LocalCloud.create(
+        tmp_path / "cloud", MEMBERS, images=KEPT, sites=(SITE,), hosts_per_site=2
+    )
+    try:
+        yield made
+    finally:
+        made.destroy()
+
+
+def until(so: Callable[[], Any]) -> Any:
+    end = time.monotonic() + PATIENCE_S
+    while not (found := so()):
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.5)
+    return found
+
+
+def writes(server: dict[str, Any], text: str) -> bool:
+    address = ip_interface(server["address"]).ip
+    try:
+        sent = httpx.post(f"http://{address}/records", content=text, timeout=5, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return sent.status_code == 201
+
+
+def records(server: dict[str, Any]) -> list[str]:
+    address = ip_interface(server["address"]).ip
+    found: list[str] = httpx.get(f"http://{address}/records", timeout=5, trust_env=False).json()[
+        "records"
+    ]
+    return found
+
+
+def holders(volume: str) -> int:
+    """How many QEMU on this machine have the volume's file open, whichever host they belong to."""
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if "qemu" not in (process / "comm").read_text():
+                continue
+            files = {os.readlink(entry) for entry in (process / "fd").iterdir()}
+            count += any(f"/volume.{volume}/" in file for file in files)
+    return count
+
+
+def as_member(cloud: LocalCloud, operator: Api, folder: Path) -> Api:
+    wanted = {"role": "member-admin", "tenant": MIKASA, "label": "Suzuki"}
+    issued = operator.post("/v1/tokens", wanted)
+    file = folder / "suzuki.token"
+    write_private(file, lambda: f"{issued['token']}\n")
+    return Api(Settings(cloud.url, file, None), Language.EN)
+
+
+def test_two_volumes_follow_their_server_to_its_refuge_and_are_then_let_go(
+    cloud: LocalCloud, tmp_path: Path
+) -> None:
+    operator, approver = cloud.api(), cloud.approver()
+    until(lambda: {host["health"] for host in operator.every("/v1/hosts")} == {"up"})
+    operator.post("/v1/members", {"code": MIKASA, "blueprints": ["facility-booking"]})
+    approver.post(f"/v1/members/{MIKASA}/approve")
+    approver.put(f"/v1/members/{MIKASA}/quota", {"guaranteed": NOTHING, "quota": MUCH})
+    (server,) = until(lambda: operator.every("/v1/servers"))
+    until(lambda: writes(server, "before"))
+    town = as_member(cloud, operator, tmp_path)
+
+    def status(name: str) -> str:
+        return str(town.get(f"/v1/volumes/{name}")["status"])
+
+    for name in ("ledger", "archive"):
+        town.post("/v1/volumes", {"name": name, "size_gib": 1, "server": server["id"]})
+    until(lambda: status("ledger") == status("archive") == "in-use")
+    ids = {name: town.get(f"/v1/volumes/{name}")["id"] for name in ("ledger", "archive")}
+    assert {name: holders(id) for name, id in ids.items()} == {"ledger": 1, "archive": 1}
+    town.post(f"/v1/servers/{server['id']}/snapshots", {"name": "calm"})
+    taken = until(lambda: _available(town, "calm"))
+    assert [disk["volume"] for disk in taken["disks"]] == [None, *sorted(ids.values())]
+    assert writes(server, "after")
+
+    dead = operator.get(f"/v1/servers/{server['id']}")["host"]
+    cloud.pool.cut_network(HostId(dead))
+    cloud.pool.power_off(HostId(dead))
+    until(lambda: operator.get(f"/v1/servers/{server['id']}")["host"] != dead)
+    until(lambda: writes(server, "elsewhere"))
+    until(lambda: status("ledger") == status("archive") == "in-use")
+    assert {name: holders(id) for name, id in ids.items()} == {"ledger": 1, "archive": 1}
+    assert records(server) == ["before", "after", "elsewhere"]
+
+    town.delete(f"/v1/servers/{server['id']}/volumes/{ids['archive']}")
+    until(lambda: status("archive") == "available")
+    assert holders(ids["archive"]) == 0
+    town.post(f"/v1/servers/{server['id']}/stop")
+    until(lambda: town.get(f"/v1/servers/{server['id']}")["status"] == "stopped")
+    town.post("/v1/snapshots/calm/restore")
+    until(lambda: _available(town, "calm"))
+    town.post(f"/v1/servers/{server['id']}/start")
+    until(lambda: writes(server, "anew"))
+    assert records(server) == ["before", "anew"]
+    for api in (operator, approver, town):
+        api.close()
+
+
+def _available(town: Api, name: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = town.get(f"/v1/snapshots/{name}")
+    return found if found["status"] == "available" else None
