@@ -47,14 +47,18 @@ def translate(host: str, error: libvirt.libvirtError) -> DriverError:
     if code == libvirt.VIR_ERR_RESOURCE_BUSY or any(words in said for words in _LOCKED):
         return DiskLocked(f"Host {host} found the disk locked: another machine may be writing it")
     if any(words in said for words in _NO_BRIDGE) and _failed_with(error, _NOT_THERE):
-        return NetworkNotReady(
-            f"Host {host} has not yet made the network that the server is plugged into"
-        )
+        return network_not_ready(host)
     if _failed_with(error, _FULL):
         return StorageFull(f"Host {host} found no room left on the storage")
     if code in _STORAGE_CODES or _failed_with(error, _STORAGE_GONE):
         return StorageUnavailable(text)
     return DriverError(text)
+
+
+def network_not_ready(host: str) -> NetworkNotReady:
+    return NetworkNotReady(
+        f"Host {host} has not yet made the network that the server is plugged into"
+    )
 
 
 def is_code(error: libvirt.libvirtError, *codes: int) -> bool:

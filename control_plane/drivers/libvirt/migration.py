@@ -14,12 +14,13 @@ import libvirt
 
 from control_plane.drivers.libvirt import domains
 from control_plane.drivers.libvirt.connection import LONG, Connection
-from control_plane.drivers.libvirt.errors import is_code
+from control_plane.drivers.libvirt.errors import is_code, network_not_ready
 from control_plane.drivers.libvirt.storage import close_folder, find, open_folder, server_folder
 from control_plane.drivers.libvirt.transfer import file_xml
 from control_plane.drivers.protocol import (
     DriverError,
     HostUnreachable,
+    NetworkNotReady,
     NoSuchServer,
     RunState,
     StorageUnavailable,
@@ -50,6 +51,9 @@ def migrate(source: Connection, target: Connection, endpoint: Endpoint, server: 
         source.call(lambda connection: _move(connection, source, target, endpoint, server), LONG)
     except HostUnreachable:
         raise
+    except NetworkNotReady:
+        # The source says so, and means the target, where the server is to be plugged in anew.
+        _judge(source, target, server, before, network_not_ready(target.host))
     except DriverError as error:
         _judge(source, target, server, before, error)
     source.call(lambda connection: _forget(connection, server))
