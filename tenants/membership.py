@@ -26,6 +26,7 @@ from control_plane.model.membership import (
 )
 from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.units import Seconds
+from control_plane.model.workload import Power, ServerStatus, status_of
 from control_plane.store import LostRace, Snapshot, Store, Transaction
 from control_plane.store.rows import TenantName
 from tenants.asked import JoinRequest, as_applied
@@ -233,8 +234,14 @@ def keep_memberships(
 
 def _built(tx: Snapshot, membership: Membership) -> bool:
     """Whether its join has ended: all servers run, or its people have since asked for other things."""
-    if membership.operation is None or _hosted(membership, membership.standing.since) is None:
+    if _hosted(membership, membership.standing.since) is None:
         return False
+    if membership.operation is None:
+        # It meant to leave before it was in, and stayed.
+        return all(
+            status_of(server) is ServerStatus.ACTIVE or server.power is not Power.RUNNING
+            for server in tx.servers(membership.tenant.code)
+        )
     now = progress(tx, tx.operation(membership.operation))
     return now.state is not OperationState.RUNNING
 

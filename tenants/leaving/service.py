@@ -209,7 +209,9 @@ def _stay(
         ja=f"{name}({code})は脱退しません。{step.who.label} さんの理由: {reason}",
     )
     end_operation(step.tx, membership, step.at, why)
-    moved = move(step.tx, membership, before)
+    # The operation of its joining ended, or is not told any more: its servers say whether it is in.
+    joining = isinstance(before, Approved | Connected)
+    moved = move(step.tx, replace(membership, operation=None) if joining else membership, before)
     _tell(step, "member.stays", why.en, why.ja)
     step.did(action, {"reason": reason})
     return moved

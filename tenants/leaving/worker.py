@@ -74,6 +74,8 @@ class Leaver:
 
     def tick(self) -> int:
         """Look once and act once; how much was done or begun."""
+        if not self._under_way and not self._anybody():
+            return 0
         lease = self._leadership.hold()
         if lease is None:
             return 0
@@ -83,6 +85,13 @@ class Leaver:
             return 0
         except LostRace:
             return 1
+
+    def _anybody(self) -> bool:
+        """Whether anybody leaves, or has left something to be cleared away. Most of the time nobody does,
+        and then nothing is written."""
+        with self.store.read() as tx:
+            leaving = tx.membership_page(1, states=(MembershipState.LEAVING,))
+            return bool(leaving or tx.exports())
 
     def give_up(self) -> None:
         """Let another control plane go on at once, as on an orderly stop."""

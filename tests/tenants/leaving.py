@@ -123,6 +123,6 @@ class Town:
 
 
 @contextmanager
-def town_in(folder: Path) -> Iterator[Town]:
+def town_in(folder: Path, exports: Path | None = None) -> Iterator[Town]:
     with opened(folder / "state.db", approval=ApprovalRule.TWO_PERSONS) as api:
-        yield Town(api, folder / "exports")
+        yield Town(api, exports or folder / "exports")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,12 @@ from control_plane.model.units import GiB, Seconds
 from control_plane.model.volume import ServerSnapshot, SnapshotDisk, Unattached, Volume
 from control_plane.model.workload import Power
 from tenants.leaving.ovf import read
+from tenants.membership import settle_memberships
 from tests.api.conftest import MIKASA, NOW, TINY, UJI, problem_of
+from tests.small_disk import fill, free, mounted_disk
 from tests.tenants.leaving import REASON, STATEMENT, Town, town_in
+
+FUKAGAWA = "012289"
 
 
 @pytest.fixture
@@ -152,6 +157,20 @@ def test_until_its_things_are_removed_a_member_may_stay(town: Town, stage: str) 
     assert not (town.exports.root / MIKASA / begun["id"]).exists()
 
 
+def test_one_that_stays_before_it_was_in_is_hosted_once_its_servers_run(town: Town) -> None:
+    body = {"code": FUKAGAWA, "blueprints": ["library"], "name": "深川市", "kana": "ふかがわし",
+            "prefecture": "北海道", "population": 20_062}  # fmt: skip
+    town.api.post("/v1/members", json=body)
+    path = f"/v1/members/{FUKAGAWA}"
+    assert town.approver.post(f"{path}/approve").status_code == 202
+    assert town.api.post(f"{path}/leave", json=REASON).status_code == 202
+    answer = town.api.post(f"{path}/leave/cancel", json=REASON)
+    assert answer.json()["state"] == "approved"
+    settle_memberships(town.api.store, NOW)
+    assert town.member(FUKAGAWA)["state"] == "approved"
+    town.until(lambda: town.member(FUKAGAWA)["state"] == "hosted")
+
+
 def test_a_question_may_be_turned_down_with_a_reason(town: Town) -> None:
     begun = town.ask()
     path = f"/v1/members/{MIKASA}/leave/reject"
@@ -248,6 +267,29 @@ def test_a_control_plane_that_is_killed_again_and_again_goes_on_where_the_last_o
         "nothing is fetched twice but what was under way"
     )
     assert not list(folder.glob("**/*.part"))
+
+
+def test_an_export_without_room_is_told_once_and_goes_on_when_there_is_some(tmp_path: Path) -> None:
+    with mounted_disk(tmp_path / "full", "4m") as disk, town_in(tmp_path, disk) as town:
+        fill(disk)
+        town.ask()
+        town.approver.post(f"/v1/members/{MIKASA}/leave/approve")
+
+        def told() -> list[dict[str, Any]]:
+            events = town.api.get("/v1/events?limit=1000").json()["items"]
+            return [e for e in events if e["kind"] == "member.export-failed"]
+
+        town.until(lambda: len(told()) == len(town.servers(MIKASA)))
+        for _ in range(3):
+            town.look(Seconds(61))
+        assert len(told()) == len(town.servers(MIKASA))
+        assert "No space left" in told()[0]["en"]
+        mine = [e for e in town.admin.get("/v1/events?limit=1000").json()["items"]
+                if e["kind"] == "member.export-failed"]  # fmt: skip
+        assert mine
+        assert str(disk) not in str(mine)
+        free(disk)
+        town.until(lambda: town.member()["stage"] == "to-be-confirmed")
 
 
 def test_volumes_go_along_and_snapshots_go(town: Town) -> None:
