@@ -16,6 +16,7 @@ from pathlib import Path
 
 from control_plane.cli.client import Api
 from control_plane.cli.language import Language
+from control_plane.cli.private_file import write_private
 from control_plane.cli.settings import Settings
 from control_plane.model.errors import YuiError
 from control_plane.model.units import GiB, MiB, Seconds, VCpu
@@ -23,6 +24,7 @@ from deploy.local import bmc, daemon
 from deploy.local.agent import start_agent
 from deploy.local.description import LocalFlavor
 from deploy.local.free_port import free_port
+from deploy.local.network_agent import start_network_agent
 from deploy.local.pool import LocalPool, LocalSite
 from deploy.local.prerequisites import require_local_hosts
 from images.tiny_guest import BuiltImage, build_tiny
@@ -46,6 +48,7 @@ FLAVORS = (
 )
 """The blueprints' sizes, shrunk to what the tiny guest needs."""
 
+_SOCKET = "api.sock"
 _API_TIME_TO_BEGIN: Seconds = Seconds(60.0)
 
 
@@ -66,17 +69,21 @@ class LocalCloud:
         images: Path | None = None,
         sites: Sequence[LocalSite] = TRIAL_SITES,
         hosts_per_site: int = _HOSTS_PER_SITE,
+        segments: bool = False,
     ) -> LocalCloud:
         """Make everything and wait until the API has taken the pool in. `members` is the register;
         `images` a folder that keeps built images for later (None: they go with the rest); `tell`
-        hears what is being made. Raises YuiError; nothing is left behind then."""
+        hears what is being made. With `segments` each member's network is its own, and this machine
+        is the sites' router: it reaches servers as one of its member's offices, once the member has
+        declared `LocalPool.office` as such. Raises YuiError; nothing is left behind then."""
         require_local_hosts()
         root = root.resolve()
         try:
             tell("image")
             image = build_tiny(images or root / "images")
             tell(f"{len(sites) * hosts_per_site} hosts")
-            cloud = LocalCloud(root, LocalPool.create(root / "pool", sites, hosts_per_site))
+            pool = LocalPool.create(root / "pool", sites, hosts_per_site, segments=segments)
+            cloud = LocalCloud(root, pool)
             tell("API")
             cloud._start(image, members)
         except BaseException:
@@ -96,7 +103,8 @@ class LocalCloud:
         root = root.resolve()
         if not root.exists():
             return False
-        daemon.stop("api", root / "run")
+        for name in ("router", "api"):
+            daemon.stop(name, root / "run")
         daemon.stop("bmc", root / "run")
         LocalPool.remove(root / "pool")
         shutil.rmtree(root)
@@ -159,15 +167,34 @@ class LocalCloud:
                     "declares": {"cloud_init": "nocloud", "no_host_pinning": True},
                 },
             )
+            if self.pool.segments:
+                self._start_networks(api)
         finally:
             api.close()
+
+    def _start_networks(self, api: Api) -> None:
+        run = self.root / "run"
+        scopes = ["host-network.read"]
+        account = api.post(
+            "/v1/service-accounts", {"name": "hosts", "role": "auditor", "scopes": scopes}
+        )
+        issued = api.post(f"/v1/service-accounts/{account['id']}/tokens", {"scopes": scopes})
+        token_file = run / "network-token"
+        write_private(token_file, lambda: f"{issued['token']}\n")
+        for host in self.pool.hosts:
+            start_network_agent(self.pool, host.id, f"unix:{run / _SOCKET}", token_file)
+        command = [
+            sys.executable, "-m", "deploy.local.router", "--pool-root", str(self.pool.root),
+        ]  # fmt: skip
+        checkout = str(Path(__file__).resolve().parents[2])
+        daemon.start("router", command, run, {**os.environ, "PYTHONPATH": checkout})
 
     def _start_api(self, images: Path, members: Path) -> str:
         run, port = self.root / "run", free_port()
         command = [
             sys.executable, "-m", "control_plane.cli", "serve",
             "--database", f"sqlite:///{run / 'state.db'}",
-            "--plain-http", "--port", str(port),
+            "--plain-http", "--port", str(port), "--socket", str(run / _SOCKET),
             "--register", str(members.resolve()), "--images", str(images),
             "--export-dir", str(self.exports),
             "--first-token", str(self.token_file),

@@ -139,6 +139,13 @@ def make_fabric(bridge: str, subnet: ipaddress.IPv4Network, gateways: int) -> No
     ip("link", "set", bridge, "up")
 
 
+def add_office(fabric: str, subnet: ipaddress.IPv4Network, number: int) -> str:
+    """An address of this machine that can stand for one office; `number` is 0 to 99."""
+    office = address(subnet, 0, 100 + number)
+    ip("addr", "replace", f"{office}/32", "dev", fabric)
+    return office
+
+
 def plug_in(namespace: str, link: str, fabric: str, host_address: str) -> None:
     """Make a host's namespace with a bridge whose uplink ends on the fabric."""
     ip("netns", "add", namespace)

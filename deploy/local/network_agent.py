@@ -53,6 +53,11 @@ def command(pool: LocalPool, host: HostId, *options: str) -> list[str]:
     return pool.command_on(host, "env", "-C", str(_FOLDER), *python, *options)
 
 
+def kept_plan(pool: LocalPool, host: HostId) -> Path:
+    """Where the host's agent keeps the last good plan."""
+    return pool.root / "hosts" / host / "network-plan.json"
+
+
 def has_network_agent(pool: LocalPool, host: HostId) -> bool:
     """Whether one was ever started on the host, so that it belongs to its boot."""
     return (pool.root / "hosts" / host / "network-agent.json").exists()
@@ -83,7 +88,7 @@ def _write_config(
     fields = {
         "host": host,
         "source": source,
-        "kept": str(pool.root / "hosts" / host / "network-plan.json"),
+        "kept": str(kept_plan(pool, host)),
         "bridge": network.SEGMENT_BRIDGES,
         "interval": 2.0,
     }

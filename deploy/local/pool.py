@@ -144,6 +144,10 @@ class LocalPool:
         """This machine's own address in the pool's network, such as `10.77.0.1`."""
         return network.address(self._range, 0, 1)
 
+    def office(self, number: int) -> str:
+        """An address of this machine, other than `gateway`, from which to speak as one office."""
+        return network.add_office(self._state.fabric, self._range, number)
+
     @property
     def accelerated(self) -> bool:
         """Whether servers run on KVM here rather than by emulation."""

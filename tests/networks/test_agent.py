@@ -31,6 +31,7 @@ from deploy.host_agent.yui_network_agent.rules import (
     defined_by,
 )
 from deploy.host_agent.yui_network_agent.source import NoAnswer, Source
+from deploy.local.router import routes_by
 from tests.api.conftest import opened
 from tests.api.conftest import pool as described_pool
 from tests.api.test_serving import free_port, pair
@@ -38,6 +39,7 @@ from tests.networks import members
 from tests.networks.site import Site
 
 __all__ = ["pair"]
+PLACED = {"a-lgwan-1": ["east", "west"], "b-lgwan-1": ["west"]}
 SETTINGS = Settings("06:59:0a:62:00:0b")
 
 
@@ -253,3 +255,21 @@ def test_a_plan_is_asked_for_over_tls_and_at_a_socket(
         source.ask(None, 0, None)
     with pytest.raises(NoAnswer, match="neither https"):
         replace(source, place="http://yui.example").ask(None, 0, None)
+
+
+def test_the_local_router_sends_nothing_to_a_dead_host_or_to_one_without_the_members_servers(
+    tmp_path: Path,
+) -> None:
+    unmade = Site(tmp_path, ["east", "west"])
+    east, west = unmade.hosts
+    plans = [members.plan(unmade, host, places=PLACED) for host in (east, west)]
+    blocks = members.BLOCKS
+    assert routes_by(plans, frozenset({east, west})) == {
+        blocks["a-lgwan"]: east,
+        blocks["b-lgwan"]: west,
+    }
+    assert routes_by(plans, frozenset({west})) == {
+        blocks["a-lgwan"]: west,
+        blocks["b-lgwan"]: west,
+    }
+    assert routes_by(plans, frozenset()) == {}

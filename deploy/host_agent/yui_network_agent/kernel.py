@@ -143,7 +143,7 @@ def _write(key: str, value: str) -> None:
 def _forget_movers(present: Present, plan: Plan) -> None:
     """A server that has left is new when it comes back."""
     links = {link["ifname"] for link in present.links}
-    gone = [p.mac for s in plan.segments for p in s.ports if p.tap not in links]
+    here = {p.mac for s in plan.segments for p in s.ports if p.tap in links}
     listed = _json("nft", "--json", "list", "set", "bridge", TABLE, "known")
     known = {
         element
@@ -151,7 +151,7 @@ def _forget_movers(present: Present, plan: Plan) -> None:
         for element in item.get("set", {}).get("elem", ())
         if isinstance(element, str)
     }
-    forgotten = sorted(known & set(gone))
+    forgotten = sorted(known - here)
     if forgotten:
         lines = f"delete element bridge {TABLE} known {{ {', '.join(forgotten)} }}\n"
         _run(["nft", "--file", "-"], lines)
@@ -159,7 +159,8 @@ def _forget_movers(present: Present, plan: Plan) -> None:
 
 def _batch(program: str, lines: list[str]) -> None:
     if lines:
-        _run([program, "-batch", "-"], "\n".join(lines) + "\n")
+        # One segment's trouble must not keep the others from being made.
+        _run([program, "-force", "-batch", "-"], "\n".join(lines) + "\n")
 
 
 def _json(*command: str) -> Any:
