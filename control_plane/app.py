@@ -60,6 +60,7 @@ from tenants.networks.group_routes import router as group_router
 from tenants.networks.host_routes import router as host_network_router
 from tenants.networks.network_routes import router as network_router
 from tenants.networks.plans import HostNetworks
+from tenants.power_routes import router as power_router
 from tenants.quota_routes import router as quota_router
 from tenants.reclaim_routes import router as reclaim_router
 from tenants.register import MemberRegister
@@ -137,6 +138,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         leaving_router,
         tenants_router,
         creation_router,
+        power_router,
         lifecycle_router,
         shelving_router,
         volume_router,

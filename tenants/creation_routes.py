@@ -19,12 +19,12 @@ from control_plane.model.errors import YuiError
 from control_plane.model.ids import FlavorId, ImageId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Power, Server
+from control_plane.pool.certificate_change import certificate_change
+from control_plane.pool.plan import ChangePlan, Difference, added, cost_of
 from control_plane.store import Transaction
 from tenants.asking import Asker
-from tenants.certificate_change import certificate_change
 from tenants.creation import ServerRequest, create
 from tenants.lifecycle_models import NewServerIn, NewServersIn
-from tenants.plan import ChangePlan, Difference, added, cost_of
 from tenants.server_change import REHEARSED, location
 
 router = APIRouter(prefix="/v1", tags=["servers"])

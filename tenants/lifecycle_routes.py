@@ -21,13 +21,8 @@ from control_plane.model.access import Permission
 from control_plane.model.ids import FlavorId, Generation, ImageId, ServerId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Server, status_of
-from control_plane.store import Transaction
-from tenants.asking import Asker
-from tenants.certificate_change import certificate_change
-from tenants.lifecycle import change_size, delete, protect, reboot, rebuild
-from tenants.lifecycle_models import RebootIn, RebuildIn, ResizeIn, ServerChangeIn
-from tenants.models import ServerOut
-from tenants.plan import (
+from control_plane.pool.certificate_change import certificate_change
+from control_plane.pool.plan import (
     FREE,
     ChangePlan,
     Cost,
@@ -37,6 +32,11 @@ from tenants.plan import (
     removed,
     replaced,
 )
+from control_plane.store import Transaction
+from tenants.asking import Asker
+from tenants.lifecycle import change_size, delete, protect, reboot, rebuild
+from tenants.lifecycle_models import RebootIn, RebuildIn, ResizeIn, ServerChangeIn
+from tenants.models import ServerOut
 from tenants.server_change import REHEARSED, Change, KeepIt, location
 from tenants.servers import expect, find_server
 from tenants.views import server_out

@@ -37,7 +37,8 @@ from tenants.membership_models import (
 from tenants.membership_views import member_details
 from tenants.models import JoinPlan
 from tenants.onboarding import Onboarding
-from tenants.routes import Known, location
+from tenants.routes import Known
+from tenants.server_change import location
 from tenants.views import join_plan
 
 router = APIRouter(prefix="/v1", tags=["members"])

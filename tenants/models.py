@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
-
 from control_plane.http.bounds import Name, RequestBody, ResponseBody
 from control_plane.pool.models import RefugeOut, Size
+from control_plane.pool.plan import ChangePlan
 from tenants.blueprint_models import LackOut
-from tenants.plan import Cost
 
 
 class MemberOut(ResponseBody):
@@ -45,21 +43,22 @@ class PlannedServer(ResponseBody):
     role: str
     blueprint: str
     flavor: str
+    tier: int
+    start_order: int
     host: str
     storage: str
     refuges: list[RefugeOut]
 
 
-class JoinPlan(ResponseBody):
-    """What joining would do; nothing of it is written. `lacks` warns of systems that others want
-    and that were not chosen. `capacity` is what it takes of the region, and is guaranteed from then on."""
+class JoinPlan(ChangePlan):
+    """What joining would do; nothing of it is written. `servers` are in the order in which they come
+    back after a failure. `lacks` warns of systems that others want and that were not chosen.
+    `capacity` is what it takes of the region, and is guaranteed from then on."""
 
-    dry_run: Literal[True] = True
     member: MemberOut
     region: str
     servers: list[PlannedServer]
     lacks: list[LackOut]
-    capacity: Cost
 
 
 class SystemOut(ResponseBody):
@@ -138,14 +137,3 @@ class ConsoleOut(ResponseBody):
 
     server: str
     text: str
-
-
-class ServerPlan(ResponseBody):
-    """What a request would do to a server; nothing of it is written. `changes` is false where the
-    server is already wanted that way; `moving_to` is where a migration would take it."""
-
-    dry_run: Literal[True] = True
-    server: str
-    kind: str = Field(description="Of the operation that would begin, as `server.stop`.")
-    changes: bool
-    moving_to: str | None = None

@@ -25,11 +25,13 @@ from control_plane.model.ids import (
     ServerId,
     SystemId,
 )
+from control_plane.model.ledger import Ledger
 from control_plane.model.membership import Membership
 from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.pool import FailureDomain, Region
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.model.workload import Server
+from control_plane.placement import Plan
 from control_plane.store import Snapshot, Store, Transaction
 from tenants.asked import Asked, JoinRequest
 from tenants.catalogue import Catalogue
@@ -45,7 +47,8 @@ APPROVE = "member.approve"
 @dataclass(frozen=True, slots=True)
 class Joined:
     """What was admitted, or would be in a dry run. `blueprints` are those of its systems, `refuges`
-    those of the new servers; `lacks` warns of systems that others want and that were not chosen."""
+    those of the new servers; `lacks` warns of systems that others want and that were not chosen. The
+    `plan` was made on `ledger`."""
 
     tenant: Tenant
     region: RegionId
@@ -54,6 +57,8 @@ class Joined:
     lacks: tuple[Lack, ...]
     refuges: Mapping[tuple[FailureDomain, ServerId], HostId]
     operation: Operation
+    plan: Plan | None
+    ledger: Ledger
 
 
 Kept = Callable[[Transaction, Operation], None]
@@ -138,6 +143,8 @@ class Onboarding:
                 if key[1] in new and host is not None
             },
             admitted.result,
+            admitted.plan,
+            admitted.ledger,
         )
 
     def understand(self, request: JoinRequest) -> Asked:

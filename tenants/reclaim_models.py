@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from control_plane.http.bounds import CodeText, RequestBody, ResponseBody, Statement
-from tenants.plan import ChangePlan
+from control_plane.pool.plan import ChangePlan
 
 
 class Room(ResponseBody):

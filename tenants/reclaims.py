@@ -20,9 +20,9 @@ from control_plane.model.reclaim import Notice, Reclaim, ReclaimState
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import MiB, VCpu
 from control_plane.placement import without
+from control_plane.pool.certificate_change import certificate_between
+from control_plane.pool.plan import Cost, replaced
 from control_plane.store import Transaction
-from tenants.certificate_change import certificate_between
-from tenants.plan import Cost, replaced
 from tenants.reclaim_models import NoticeOut, ReclaimIn, ReclaimOut, ReclaimRehearsal, Room
 
 Keep = Callable[[Transaction, Reclaim], None]

@@ -16,10 +16,10 @@ from control_plane.journal.operations import operation_out
 from control_plane.model.ids import Generation
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Server
+from control_plane.pool.certificate_change import certificate_change
+from control_plane.pool.plan import ChangePlan, Cost, Difference
 from control_plane.store import Transaction
 from tenants.asking import Asker
-from tenants.certificate_change import certificate_change
-from tenants.plan import ChangePlan, Cost, Difference
 from tenants.servers import expect, find_server
 
 REHEARSED: dict[int | str, dict[str, Any]] = {

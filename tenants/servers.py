@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from control_plane.admission import move
+from control_plane.admission import Moved, move
 from control_plane.admission.leaving import refuse_leaving
 from control_plane.admission.standing import cannot
 from control_plane.drivers.protocol import DriverError, HostUnreachable, NoSuchServer
@@ -95,7 +95,7 @@ def migrate(
     *,
     keep: Callable[[Transaction, Operation], None],
     dry_run: bool = False,
-) -> Operation:
+) -> tuple[Moved, Operation]:
     """Begin a live migration that keeps everybody's promise, with its operation and audit entry in
     the same transaction; a dry run undoes all of it. Raises what `admission.move` raises."""
     operations: list[Operation] = []
@@ -120,9 +120,9 @@ def migrate(
         )
         operations.append(operation)
 
-    move(store, server_id, target, None, finish=finish, dry_run=dry_run)
+    moved = move(store, server_id, target, None, finish=finish, dry_run=dry_run)
     # After a lost race the last try is the one that was kept.
-    return operations[-1]
+    return moved, operations[-1]
 
 
 def _operation(kind: str, server: Server, at: datetime) -> Operation:

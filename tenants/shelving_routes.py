@@ -19,10 +19,8 @@ from control_plane.model.access import Permission
 from control_plane.model.ids import ServerId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Placed, Power, Server
-from control_plane.store import Transaction
-from tenants.asking import Asker
-from tenants.certificate_change import certificate_change
-from tenants.plan import (
+from control_plane.pool.certificate_change import certificate_change
+from control_plane.pool.plan import (
     FREE,
     ChangePlan,
     Cost,
@@ -30,6 +28,8 @@ from tenants.plan import (
     replaced,
     room_of,
 )
+from control_plane.store import Transaction
+from tenants.asking import Asker
 from tenants.server_change import REHEARSED, Change, KeepIt, location
 from tenants.servers import expect, find_server
 from tenants.shelving import shelve, unshelve

@@ -19,13 +19,13 @@ from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import BlueprintId, RegionId, SystemId
 from control_plane.model.operation import Operation
+from control_plane.pool.certificate_change import certificate_change
+from control_plane.pool.plan import ChangePlan, added, cost_of, given_back, removed
 from control_plane.store import Transaction
 from tenants.asking import Asker
-from tenants.certificate_change import certificate_change
 from tenants.lifecycle_models import NewSystemIn
 from tenants.models import SystemOut
 from tenants.onboarding import Onboarding
-from tenants.plan import ChangePlan, added, cost_of, given_back, removed
 from tenants.routes import Known
 from tenants.server_change import REHEARSED, location
 from tenants.systems import OwnSystem, SystemRequest, add, delete

@@ -10,7 +10,6 @@ from control_plane.model.blueprint import System
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId
 from control_plane.model.membership import Membership
-from control_plane.model.operation import Operation
 from control_plane.model.tenant import Tenant
 from control_plane.model.workload import (
     Moving,
@@ -22,8 +21,10 @@ from control_plane.model.workload import (
     Stranded,
     status_of,
 )
+from control_plane.pool.certificate_change import certificate_change
 from control_plane.pool.hosts import size_out
 from control_plane.pool.models import RefugeOut
+from control_plane.pool.plan import added, cost_of
 from tenants.blueprint_views import lack_out
 from tenants.catalogue import Catalogue
 from tenants.models import (
@@ -31,11 +32,9 @@ from tenants.models import (
     MemberOut,
     PlannedServer,
     ServerOut,
-    ServerPlan,
     SystemOut,
 )
 from tenants.onboarding import Joined
-from tenants.plan import cost_of
 
 
 def member_out(tenant: Tenant, membership: Membership | None = None) -> MemberOut:
@@ -61,6 +60,8 @@ def join_plan(joined: Joined) -> JoinPlan:
                 role=server.role,
                 blueprint=joined.blueprints[server.system],
                 flavor=server.flavor,
+                tier=server.tier,
+                start_order=server.start_order,
                 host=_hosts(server)[0] or "",
                 storage=server.storage,
                 refuges=[
@@ -69,8 +70,20 @@ def join_plan(joined: Joined) -> JoinPlan:
                     if protected == server.id
                 ],
             )
-            for server in joined.servers
+            for server in sorted(joined.servers, key=lambda s: (s.tier, s.start_order, s.name))
         ],
+        diff=[
+            added(f"/members/{joined.tenant.code}", {"name": joined.tenant.name}),
+            *(
+                added(f"/systems/{system}", {"blueprint": blueprint})
+                for system, blueprint in sorted(joined.blueprints.items())
+            ),
+            *(
+                added(f"/servers/{s.name}", {"flavor": s.flavor, "power": s.power.value})
+                for s in joined.servers
+            ),
+        ],
+        certificate=certificate_change(joined.ledger, joined.plan),
         lacks=[lack_out(lack) for lack in joined.lacks],
         capacity=cost_of(joined.servers),
     )
@@ -156,14 +169,3 @@ def _hosts(server: Server) -> tuple[HostId | None, HostId | None]:
             return source, target
         case Stranded() | Shelved():
             return None, None
-
-
-def server_plan(server: Server, rehearsed: Operation, *, changes: bool) -> ServerPlan:
-    """`rehearsed` was undone, so its id means nothing and stays here."""
-    target = (rehearsed.fields or {}).get("target")
-    return ServerPlan(
-        server=server.id,
-        kind=rehearsed.kind,
-        changes=changes,
-        moving_to=None if target is None else str(target),
-    )

@@ -8,7 +8,7 @@ control planes which decide at once, one is told to decide again.
 from control_plane.admission.admit import Admitted, admit
 from control_plane.admission.certify import certify
 from control_plane.admission.guarantee import Guaranteed, guarantee
-from control_plane.admission.move import move
+from control_plane.admission.move import Moved, move
 from control_plane.admission.new_server import NewServer
 from control_plane.admission.reclaim import Reclaimed, ReclaimWish, ask_back, carry_out
 from control_plane.admission.refusal import no_room
@@ -18,6 +18,7 @@ from control_plane.admission.shelving import Unshelved, shelve, unshelve
 __all__ = [
     "Admitted",
     "Guaranteed",
+    "Moved",
     "NewServer",
     "ReclaimWish",
     "Reclaimed",

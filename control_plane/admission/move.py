@@ -21,6 +21,17 @@ def _nothing_more(_: Transaction, __: Server) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A migration that was begun, or would be: the server before and as Moving, and the plan with the
+    ledger that it was made on."""
+
+    before: Server
+    after: Server
+    plan: Plan
+    ledger: Ledger
+
+
+@dataclass(frozen=True, slots=True)
 class _Move:
     server: Server
     placed: Placed
@@ -35,9 +46,9 @@ def move(
     *,
     finish: Callable[[Transaction, Server], None] = _nothing_more,
     dry_run: bool = False,
-) -> Server:
+) -> Moved:
     """Choose a host (or take `target`) and record the migration; both hosts hold room until it
-    ends. Answers the server as Moving. What `finish` writes is kept with it or not at all; it may
+    ends. What `finish` writes is kept with it or not at all; it may
     be called again after a lost race. With `dry_run` nothing is kept.
 
     Raises `server-not-found`, `host-not-found`, `server-moving`, `server-stranded`,
@@ -60,7 +71,7 @@ def move(
             raise no_room(answer)
         return answer
 
-    def keep(tx: Transaction, then: _Move, now: _Move, plan: Plan) -> Server:
+    def keep(tx: Transaction, then: _Move, now: _Move, plan: Plan) -> Moved:
         rules = (then.ledger.policy, then.ledger.promised)
         if then.server.generation != now.server.generation or rules != (
             now.ledger.policy,
@@ -73,7 +84,7 @@ def move(
         tx.set_holdings(region, plan.holdings)
         tx.set_refuges(region, plan.refuges)
         finish(tx, saved)
-        return saved
+        return Moved(now.server, saved, plan, now.ledger)
 
     return settle(store, region, read, plan, keep, lease=lease, dry_run=dry_run)
 

@@ -10,14 +10,14 @@ from control_plane.cli.operations import follow, raise_if_failed
 from control_plane.cli.output import Column
 from control_plane.cli.session import Session, read
 from control_plane.journal.models import OperationOut
-from tenants.plan import ChangePlan, Difference
+from control_plane.pool.plan import CertificateChange, ChangePlan, Difference
 
 
 def finish(session: Session, document: Any, *, wait: bool, dry_run: bool) -> None:
     """Show what a request was answered with: the plan of a rehearsal, or the operation, once it is done
     where that is to be waited for. Raises YuiError where it failed."""
     if dry_run:
-        _show_rehearsal(session, document)
+        show_rehearsal(session, document)
         return
     operation = read(OperationOut, document)
     if wait:
@@ -33,7 +33,7 @@ def finish(session: Session, document: Any, *, wait: bool, dry_run: bool) -> Non
             session.screen.say(lm.ASKED, operation=operation.id)
 
 
-def _show_rehearsal(session: Session, document: Any) -> None:
+def show_rehearsal(session: Session, document: Any) -> None:
     if session.screen.json:
         session.screen.data(document)
     else:
@@ -48,7 +48,11 @@ def show_plan(session: Session, plan: ChangePlan) -> None:
         memory=f"{plan.capacity.memory_mib / 1024:+.1f}",
         disk=f"{plan.capacity.disk_gib:+d}",
     )
-    promise = plan.certificate
+    show_promise(session, plan.certificate)
+
+
+def show_promise(session: Session, promise: CertificateChange) -> None:
+    """What becomes of it by a change."""
     if promise.valid:
         session.screen.say(
             lm.PROMISE_HOLDS,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from control_plane.cli import messages as m
+from control_plane.cli.changes import show_promise
 from control_plane.cli.client import segment
 from control_plane.cli.operations import follow, raise_if_failed
 from control_plane.cli.options import DryRun, RegionFilter, Yes, require_person
@@ -159,6 +160,7 @@ def _show_plan(session: Session, document: object) -> None:
         session.screen.say(m.DRAIN_STUCK, count=len(plan.stuck))
         for refusal in plan.stuck:
             session.screen.line("  " + session.sentence(refusal.en, refusal.ja))
+    show_promise(session, plan.certificate)
 
 
 @app.command("return")

@@ -9,6 +9,7 @@ import typer
 from control_plane.cli import leaving_messages as lm
 from control_plane.cli import messages as m
 from control_plane.cli.blueprints import warn_of_lacks
+from control_plane.cli.changes import show_promise
 from control_plane.cli.client import segment
 from control_plane.cli.language import Message
 from control_plane.cli.operations import follow, raise_if_failed
@@ -344,6 +345,7 @@ def _show_plan(session: Session, document: object) -> None:
     )
     session.screen.table(
         [
+            Column(m.TIER, "right"),
             Column(m.NAME),
             Column(m.BLUEPRINT),
             Column(m.ROLE),
@@ -353,6 +355,7 @@ def _show_plan(session: Session, document: object) -> None:
         ],
         [
             (
+                str(server.tier),
                 server.name,
                 server.blueprint,
                 server.role,
@@ -369,4 +372,5 @@ def _show_plan(session: Session, document: object) -> None:
         memory=gib(plan.capacity.memory_mib),
         disk=plan.capacity.disk_gib,
     )
+    show_promise(session, plan.certificate)
     warn_of_lacks(session, plan.lacks)

@@ -206,22 +206,6 @@ JOIN_PLAN = _M(
     "{name}({code})はリージョン {region} に次のサーバーで参加できます。何も書き込んでいません。",
 )
 SERVER_IS = _M("{server} is {status}.", "{server} は「{status}」です。")
-SERVER_WOULD_STOP = _M(
-    "{server} would be stopped; nothing was changed.",
-    "{server} を停止することになります。試行のため変更していません。",
-)
-SERVER_WOULD_START = _M(
-    "{server} would be started; nothing was changed.",
-    "{server} を起動することになります。試行のため変更していません。",
-)
-SERVER_WOULD_MOVE = _M(
-    "{server} would move to {target}; nothing was changed.",
-    "{server} は {target} に移ることになります。試行のため変更していません。",
-)
-SERVER_WOULD_STAY = _M(
-    "{server} is already wanted that way; nothing would change.",
-    "{server} はすでにその指示どおりのため、何も変わりません。",
-)
 SERVER_GOES_ON = _M(
     "{server} goes on by itself: look with `yui server show {server}`.",
     "{server} の処理はこのまま続きます。`yui server show {server}` で確認できます。",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from control_plane.cli import messages as m
+from control_plane.cli.changes import show_rehearsal
 from control_plane.cli.client import segment
 from control_plane.cli.operations import follow, raise_if_failed
 from control_plane.cli.options import DryRun, TenantFilter, Wait
 from control_plane.cli.output import Column, State, gib
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.journal.models import OperationOut
-from tenants.models import ConsoleOut, ServerOut, ServerPlan
+from tenants.models import ConsoleOut, ServerOut
 
 app = typer.Typer(no_args_is_help=True, help="Servers: look, console, start, stop, migrate.")
 
@@ -153,7 +154,7 @@ def _change(
     path = f"/v1/servers/{segment(server)}"
     document = session.api.post(f"{path}/{verb}", body, dry_run=dry_run)
     if dry_run:
-        _show_plan(session, document)
+        show_rehearsal(session, document)
         return
     if wait:
         goes_on = session.screen.text(m.SERVER_GOES_ON, server=server)
@@ -164,21 +165,6 @@ def _change(
     if not session.screen.json:
         status = read(ServerOut, session.api.get(path)).status
         session.screen.say(m.SERVER_IS, server=server, status=session.screen.state(status))
-
-
-def _show_plan(session: Session, document: dict[str, Any]) -> None:
-    if session.screen.json:
-        session.screen.data(document)
-        return
-    plan = read(ServerPlan, document)
-    if not plan.changes:
-        session.screen.say(m.SERVER_WOULD_STAY, server=plan.server)
-    elif plan.moving_to is not None:
-        session.screen.say(m.SERVER_WOULD_MOVE, server=plan.server, target=plan.moving_to)
-    else:
-        stops = plan.kind == "server.stop"
-        would = m.SERVER_WOULD_STOP if stops else m.SERVER_WOULD_START
-        session.screen.say(would, server=plan.server)
 
 
 def _where(server: ServerOut) -> str:

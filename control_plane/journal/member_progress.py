@@ -99,7 +99,8 @@ def leaving_progress(tx: Snapshot, operation: Operation) -> Operation:
 def is_off(server: Server) -> bool:
     """Nothing writes its disks, and nobody means to."""
     return server.power is not Power.RUNNING and (
-        isinstance(server.placement, Stranded | Shelved) or server.seen in (Seen.STOPPED, Seen.NOWHERE)
+        isinstance(server.placement, Stranded | Shelved)
+        or server.seen in (Seen.STOPPED, Seen.NOWHERE)
     )
 
 

@@ -23,6 +23,7 @@ from control_plane.placement.holdings import (
     overtaken,
     storage_of,
     unproved,
+    with_holdings,
 )
 from control_plane.placement.lending import lendable
 from control_plane.placement.move import plan_move
@@ -72,5 +73,6 @@ __all__ = [
     "reserve",
     "storage_of",
     "unproved",
+    "with_holdings",
     "without",
 ]

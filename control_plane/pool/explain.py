@@ -6,11 +6,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from control_plane.model.ids import FlavorId, HostId, RegionId, ServerId
-from control_plane.model.ledger import Ledger, LedgerWorkload, Standing
-from control_plane.model.pool import Zone
+from control_plane.model.ledger import Certificate, Ledger, LedgerWorkload, Standing
+from control_plane.model.pool import Duty, Zone
 from control_plane.model.workload import Placed
-from control_plane.placement import Plan, Refusal, apply, plan_admission, plan_move
+from control_plane.placement import (
+    Plan,
+    Refusal,
+    apply,
+    plan_admission,
+    plan_move,
+    recertify,
+    with_holdings,
+)
 from control_plane.pool.certificate import refusal_out
+from control_plane.pool.certificate_change import certificate_between
 from control_plane.pool.models import (
     DrainPlan,
     ExplainIn,
@@ -20,6 +29,7 @@ from control_plane.pool.models import (
     RefuseOut,
     Spot,
 )
+from control_plane.pool.plan import Cost, replaced
 from control_plane.store import Snapshot
 
 
@@ -82,7 +92,9 @@ def _closed(ledger: Ledger, host: HostId) -> Ledger:
 def explain_drain(tx: Snapshot, host_id: HostId) -> DrainPlan:
     """Where the host's servers would go one after another. Raises `host-not-found`."""
     host = tx.host(host_id)
-    ledger = _closed(tx.ledger(host.region), host_id)
+    before = tx.ledger(host.region)
+    ledger = _closed(before, host_id)
+    diff = [replaced(f"/hosts/{host_id}/duty", host.duty.value, Duty.MAINTENANCE.value)]
     moves: list[Move] = []
     stuck: list[RefuseOut] = []
     staying = sorted(
@@ -94,6 +106,32 @@ def explain_drain(tx: Snapshot, host_id: HostId) -> DrainPlan:
         if isinstance(answer, Refusal):
             stuck.append(refusal_out(answer))
         else:
-            moves.append(Move(server=server.id, target=answer.hosts[server.id]))
+            target = answer.hosts[server.id]
+            moves.append(Move(server=server.id, target=target))
+            diff.append(replaced(f"/servers/{server.name}/host", host_id, target))
             ledger = apply(ledger, answer)
-    return DrainPlan(host=host_id, moves=moves, stuck=stuck)
+    return DrainPlan(
+        host=host_id,
+        moves=moves,
+        stuck=stuck,
+        diff=diff,
+        certificate=certificate_between(before, _proved(_arrived(ledger, moves))),
+        capacity=Cost(vcpus=host.capacity.vcpu, memory_mib=host.capacity.memory, disk_gib=0),
+    )
+
+
+def _arrived(ledger: Ledger, moves: Iterable[Move]) -> Ledger:
+    there = {
+        ServerId(move.server): replace(
+            ledger.workloads[ServerId(move.server)], hosts=(HostId(move.target),)
+        )
+        for move in moves
+    }
+    return replace(ledger, workloads={**ledger.workloads, **there})
+
+
+def _proved(ledger: Ledger) -> Ledger:
+    """As certification would leave it."""
+    found = recertify(ledger)
+    held = with_holdings(ledger, found.holdings)
+    return replace(held, certificate=Certificate(found.refuges))

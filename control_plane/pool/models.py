@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from control_plane.http.bounds import FlavorName, Name, RequestBody, ResponseBody, Statement
+from control_plane.pool.plan import ChangePlan
 
 HealthName = Literal["cleaning", "up", "suspect", "confirmed", "fenced"]
 
@@ -205,11 +206,11 @@ class Move(ResponseBody):
     target: str
 
 
-class DrainPlan(ResponseBody):
-    """Where a drain would move the host's servers; those in `stuck` could not leave. Nothing is
-    written."""
+class DrainPlan(ChangePlan):
+    """Where a drain would move the host's servers, in the order in which they would go, and what the
+    promise is once they have arrived; those in `stuck` could not leave. `capacity` is what the region
+    is without then. Nothing is written."""
 
-    dry_run: Literal[True] = True
     host: str
     moves: list[Move]
     stuck: list[RefuseOut]

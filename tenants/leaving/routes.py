@@ -24,9 +24,10 @@ from control_plane.model.errors import YuiError
 from control_plane.model.ids import OperationId
 from control_plane.model.membership import Departing, Exported, Membership
 from control_plane.model.operation import Operation
+from control_plane.pool.certificate_change import certificate_change
+from control_plane.pool.plan import ChangePlan, given_back, removed
 from control_plane.store import Snapshot
 from control_plane.store.rows import not_found
-from tenants.certificate_change import certificate_change
 from tenants.leaving import service
 from tenants.leaving.export_directory import Export, ExportDirectory, sha256_of
 from tenants.leaving.models import ConfirmIn, ExportFile, ExportOut, LeaveIn, ReasonIn, WaiveIn
@@ -34,8 +35,8 @@ from tenants.leaving.records import MANIFEST, SUMS
 from tenants.membership_change import member_of
 from tenants.membership_models import MemberDetails
 from tenants.membership_views import member_details
-from tenants.plan import ChangePlan, given_back, removed
-from tenants.routes import Known, location
+from tenants.routes import Known
+from tenants.server_change import location
 
 router = APIRouter(prefix="/v1/members/{code}", tags=["members"])
 

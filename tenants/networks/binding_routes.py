@@ -21,6 +21,7 @@ from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
 from control_plane.model.ids import BindingId, Generation
 from control_plane.model.network import Binding, BindingState
+from control_plane.pool.plan import added, replaced
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
 from tenants.networks.bindings import (
@@ -33,7 +34,6 @@ from tenants.networks.bindings import (
 )
 from tenants.networks.models import BindingOut, NetworkPlan, NewBindingIn
 from tenants.networks.network_routes import HostNetworksAtHand, OfMember, tag
-from tenants.plan import added, replaced
 
 router = APIRouter(prefix="/v1/bindings", tags=["networks"])
 

@@ -23,6 +23,7 @@ from control_plane.model.errors import YuiError
 from control_plane.model.ids import SecurityGroupId
 from control_plane.model.network import SecurityGroup
 from control_plane.model.tenant import MunicipalityCode
+from control_plane.pool.plan import Difference, added, removed, replaced
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
 from tenants.networks.groups import add_group, change_group, expect, group_out, remove_group
@@ -33,7 +34,6 @@ from tenants.networks.models import (
     SecurityGroupOut,
 )
 from tenants.networks.network_routes import OfMember, tag
-from tenants.plan import Difference, added, removed, replaced
 
 router = APIRouter(prefix="/v1/security-groups", tags=["networks"])
 

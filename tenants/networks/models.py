@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 from control_plane.http.bounds import CodeText, Name, RequestBody, ResponseBody, Sentence, ShortText
 from control_plane.model.network import BindingState, Direction, Protocol
 from control_plane.model.pool import Zone
+from control_plane.pool.plan import Difference
 from tenants.networks.plans import Effect
-from tenants.plan import Difference
 
 MOST_OFFICES = 32
 MOST_RULES = 100

@@ -28,6 +28,7 @@ from control_plane.model.errors import YuiError
 from control_plane.model.ids import Generation, NetworkId
 from control_plane.model.network import Network
 from control_plane.model.workload import Server
+from control_plane.pool.plan import replaced
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
 from tenants.networks.groups import groups_of, put_into_groups
@@ -40,7 +41,6 @@ from tenants.networks.models import (
 )
 from tenants.networks.networks import network_out, set_offices
 from tenants.networks.plans import HostNetworks, host_networks_of
-from tenants.plan import replaced
 from tenants.servers import find_server
 
 router = APIRouter(prefix="/v1", tags=["networks"])

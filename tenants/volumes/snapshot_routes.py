@@ -18,10 +18,8 @@ from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
 from control_plane.model.ids import SnapshotId
 from control_plane.model.operation import Operation
-from control_plane.store import Transaction
-from tenants.asking import Asker
-from tenants.certificate_change import certificate_change
-from tenants.plan import (
+from control_plane.pool.certificate_change import certificate_change
+from control_plane.pool.plan import (
     FREE,
     ChangePlan,
     Cost,
@@ -29,6 +27,8 @@ from tenants.plan import (
     removed,
     replaced,
 )
+from control_plane.store import Transaction
+from tenants.asking import Asker
 from tenants.server_change import REHEARSED, location
 from tenants.servers import find_server
 from tenants.volumes.asking import find_snapshot

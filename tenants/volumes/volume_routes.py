@@ -23,10 +23,8 @@ from control_plane.model.ids import Generation, RegionId, VolumeId
 from control_plane.model.operation import Operation
 from control_plane.model.units import GiB
 from control_plane.model.volume import Volume
-from control_plane.store import Transaction, not_found
-from tenants.asking import Asker
-from tenants.certificate_change import certificate_change
-from tenants.plan import (
+from control_plane.pool.certificate_change import certificate_change
+from control_plane.pool.plan import (
     FREE,
     ChangePlan,
     Cost,
@@ -35,6 +33,8 @@ from tenants.plan import (
     removed,
     replaced,
 )
+from control_plane.store import Transaction, not_found
+from tenants.asking import Asker
 from tenants.server_change import REHEARSED, KeepIt, location
 from tenants.servers import find_server
 from tenants.volumes.asking import find_volume

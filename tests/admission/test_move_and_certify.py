@@ -38,7 +38,7 @@ def test_a_moving_server_holds_room_on_both_hosts_and_both_are_marked(store: Sto
     source = _host_of(store, 1)
     target = next(id for id in map(host_id, (1, 2, 3)) if id != source)
     before = ledger_of(store)
-    moving = move(store, server_id(1), target, _lease(store))
+    moving = move(store, server_id(1), target, _lease(store)).after
     assert moving.placement == Moving(source, target)
     assert moving.generation == 2
     after = assert_sound(store)
@@ -53,7 +53,7 @@ def test_without_a_target_a_host_is_chosen_that_is_not_the_one_to_leave(store: S
     source = _host_of(store, 1)
     with store.write() as tx:
         tx.save_host(replace(tx.host(source), duty=Duty.DRAINING))
-    placement = move(store, server_id(1), None, _lease(store)).placement
+    placement = move(store, server_id(1), None, _lease(store)).after.placement
     assert isinstance(placement, Moving)
     assert placement.source == source != placement.target
 
@@ -70,13 +70,13 @@ def test_a_move_is_recorded_with_what_its_caller_writes_or_not_at_all(store: Sto
     def fail(_: Transaction, __: Server) -> None:
         raise RuntimeError("the caller's own mistake")
 
-    rehearsed = move(store, server_id(1), None, None, finish=record, dry_run=True)
+    rehearsed = move(store, server_id(1), None, None, finish=record, dry_run=True).after
     with pytest.raises(RuntimeError):
         move(store, server_id(1), None, None, finish=fail)
     assert ledger_of(store) == before
     with store.read() as tx:
         assert tx.operations() == ()
-    assert move(store, server_id(1), None, None, finish=record) == rehearsed
+    assert move(store, server_id(1), None, None, finish=record).after == rehearsed
     with store.read() as tx:
         assert tx.operations() == (samples.operation(1),)
 

@@ -27,36 +27,64 @@ def rehearse(api: Api, server: dict[str, Any], verb: str, **more: Any) -> dict[s
     return plan
 
 
-def test_a_stop_would_change_a_server_that_is_to_run(api: Api, server: dict[str, Any]) -> None:
-    assert rehearse(api, server, "stop") == {
-        "dry_run": True,
-        "server": server["id"],
-        "kind": "server.stop",
-        "changes": True,
-        "moving_to": None,
-    }
+def test_a_stop_would_change_a_server_that_is_to_run_and_give_nothing_back(
+    api: Api, server: dict[str, Any]
+) -> None:
+    plan = rehearse(api, server, "stop")
+    path = f"/servers/{server['name']}/power"
+    assert plan["diff"] == [{"op": "replace", "path": path, "from": "running", "to": "stopped"}]
+    assert plan["capacity"] == {"vcpus": 0, "memory_mib": 0, "disk_gib": 0}
+    assert (plan["certificate"]["valid"], plan["certificate"]["refuges_changed"]) == (True, 0)
 
 
 def test_a_start_would_change_only_a_server_that_was_stopped(
     api: Api, server: dict[str, Any]
 ) -> None:
-    assert rehearse(api, server, "start")["changes"] is False
+    assert rehearse(api, server, "start")["diff"] == []
     api.post(f"/v1/servers/{server['id']}/stop")
-    assert rehearse(api, server, "start")["changes"] is True
+    assert rehearse(api, server, "start")["diff"][0]["to"] == "running"
 
 
 def test_a_migration_would_go_where_it_then_goes(api: Api, server: dict[str, Any]) -> None:
     would = rehearse(api, server, "migrate")
-    assert (would["kind"], would["changes"]) == ("server.migrate", True)
     api.post(f"/v1/servers/{server['id']}/migrate")
     moving = api.get(f"/v1/servers/{server['id']}").json()
-    assert would["moving_to"] == moving["moving_to"] != server["host"]
+    assert moving["moving_to"] != server["host"]
+    path = f"/servers/{server['name']}/host"
+    assert would["diff"] == [
+        {"op": "replace", "path": path, "from": server["host"], "to": moving["moving_to"]}
+    ]
+    assert would["certificate"]["valid"] is True
 
 
 def test_a_member_that_rehearses_learns_of_no_hardware(api: Api, server: dict[str, Any]) -> None:
     plan = rehearse(api.tenant(MIKASA), server, "stop")
-    assert plan["moving_to"] is None
     assert server["host"] not in str(plan)
+
+
+def test_a_drain_would_take_the_host_out_and_keep_the_promise(
+    api: Api, server: dict[str, Any]
+) -> None:
+    plan = api.post(f"/v1/hosts/{server['host']}/drain?dry_run=true").json()
+    duty, move = plan["diff"]
+    assert (duty["path"], duty["to"]) == (f"/hosts/{server['host']}/duty", "maintenance")
+    assert (move["path"], move["from"]) == (f"/servers/{server['name']}/host", server["host"])
+    assert move["to"] == plan["moves"][0]["target"]
+    assert plan["certificate"]["valid"] is True
+    assert plan["capacity"]["vcpus"] == 8
+
+
+def test_a_join_would_add_member_systems_and_servers_in_the_order_of_recovery(api: Api) -> None:
+    body = {"code": MIKASA, "blueprints": ["facility-booking", "resident-records"]}
+    plan = api.post("/v1/members?dry_run=true", json=body).json()
+    kinds = [one["path"].split("/")[1] for one in plan["diff"]]
+    servers = len(plan["servers"])
+    assert kinds == ["members", "systems", "systems", *["servers"] * servers]
+    tiers = [(one["tier"], one["start_order"]) for one in plan["servers"]]
+    assert tiers == sorted(tiers)
+    assert tiers[0][0] == 0
+    assert plan["certificate"]["valid"] is True
+    assert plan["certificate"]["refuges_changed"] == servers
 
 
 @pytest.mark.parametrize("verb", ["stop", "start", "migrate"])

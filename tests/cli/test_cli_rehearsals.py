@@ -32,12 +32,12 @@ def server(plane: Served) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("language", "verb", "sentence"),
     [
-        ("en", "stop", "would be stopped; nothing was changed."),
-        ("ja", "stop", "を停止することになります。"),
-        ("en", "start", "already wanted that way"),
-        ("ja", "start", "すでにその指示どおり"),
-        ("en", "migrate", "would move to hokkaido-"),
-        ("ja", "migrate", "に移ることになります。"),
+        ("en", "stop", "running → stopped"),
+        ("ja", "stop", "running → stopped"),
+        ("en", "start", "Nothing would change."),
+        ("ja", "start", "変更はありません"),
+        ("en", "migrate", " → hokkaido-"),
+        ("ja", "migrate", "証明書: 有効"),
     ],
 )
 def test_a_dry_run_says_what_would_be(
@@ -53,5 +53,5 @@ def test_a_dry_run_says_what_would_be(
 def test_a_program_gets_a_plan_and_no_operation(plane: Served, server: dict[str, str]) -> None:
     ended = plane.yui("server", "stop", server["id"], "--dry-run", "--json")
     plan = json.loads(ended.stdout)
-    assert (plan["dry_run"], plan["kind"], plan["changes"]) == (True, "server.stop", True)
+    assert (plan["dry_run"], plan["diff"][0]["to"]) == (True, "stopped")
     assert "op-" not in ended.stdout

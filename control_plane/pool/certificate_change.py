@@ -6,7 +6,7 @@ from __future__ import annotations
 from control_plane.model.ledger import Ledger
 from control_plane.placement import Plan, apply, check, reserve
 from control_plane.placement.reserve import Reserve
-from tenants.plan import CertificateChange
+from control_plane.pool.plan import CertificateChange
 
 
 def certificate_change(ledger: Ledger, plan: Plan | None) -> CertificateChange:
