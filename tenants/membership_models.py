@@ -15,7 +15,7 @@ from control_plane.http.bounds import (
     ShortText,
     Statement,
 )
-from control_plane.journal.member_progress import StepName, Unit
+from control_plane.journal.member_steps import StepName, Unit
 from tenants.models import MemberOut
 from tenants.quota_models import Amounts, AmountsIn
 

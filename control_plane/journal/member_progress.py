@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import cast
 
+from control_plane.journal.member_steps import StepName, Unit
 from control_plane.journal.server_progress import done, superseded
 from control_plane.model.ids import ServerId
 from control_plane.model.membership import (
@@ -34,20 +35,6 @@ from control_plane.model.workload import (
 from control_plane.store import Snapshot
 
 MEMBER_LEAVE = "member.leave"
-
-Unit = Literal["steps", "servers", "bytes"]
-StepName = Literal[
-    "approved",
-    "built",
-    "connected",
-    "hosted",
-    "stopped",
-    "exported",
-    "described",
-    "confirmed",
-    "removed",
-    "left",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
 from tenants.letting_in import person_of
+from tenants.networks.effect import Effect
 from tenants.networks.models import BindingOut, NewBindingIn
-from tenants.networks.plans import Effect
 from tenants.servers import find_server
 
 MOST_BINDINGS = 500

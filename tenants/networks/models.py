@@ -13,7 +13,7 @@ from control_plane.http.bounds import CodeText, Name, RequestBody, ResponseBody,
 from control_plane.model.network import BindingState, Direction, Protocol
 from control_plane.model.pool import Zone
 from control_plane.pool.plan import Difference
-from tenants.networks.plans import Effect
+from tenants.networks.effect import Effect
 
 MOST_OFFICES = 32
 MOST_RULES = 100

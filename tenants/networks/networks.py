@@ -12,8 +12,8 @@ from control_plane.model.network import Network
 from control_plane.model.operation import Event, Severity
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
+from tenants.networks.effect import Effect
 from tenants.networks.models import NetworkOut, SubnetOut
-from tenants.networks.plans import Effect
 
 _WIDEST = 8
 _NOBODYS = (IPv4Network("0.0.0.0/8"), IPv4Network("127.0.0.0/8"), IPv4Network("169.254.0.0/16"), IPv4Network("224.0.0.0/3"))  # fmt: skip

@@ -6,7 +6,6 @@ import hashlib
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import cast
 
 from fastapi import Request
@@ -17,21 +16,10 @@ from control_plane.model.host_network_plan import NetworkFacts, plan_host_networ
 from control_plane.model.ids import HostId, NetworkId
 from control_plane.model.network import Binding, BindingState
 from control_plane.store import Snapshot
+from tenants.networks.effect import Effect
 
 _REST = 10
 """How much longer is rested than was looked."""
-
-
-class Effect(StrEnum):
-    """Whether what was declared is so on the hosts that it is about."""
-
-    IN_EFFECT = "in-effect"
-    NOT_YET = "not-yet"
-    UNKNOWN = "unknown"
-    """Some of the hosts never said what they have made so."""
-    SITE_MANAGED = "site-managed"
-    """Some of the hosts leave it to their site's own people."""
-    NO_SERVERS = "no-servers"
 
 
 @dataclass(eq=False)
