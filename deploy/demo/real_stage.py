@@ -17,6 +17,7 @@ from control_plane.cli.client import Api
 from control_plane.model.ids import HostId
 from deploy.demo import texts
 from deploy.demo.narrator import Narrator
+from deploy.demo.offices import Offices
 from deploy.demo.stage import NotAnswering
 from deploy.local.cloud import LocalCloud
 from tenants.models import ServerOut
@@ -31,10 +32,14 @@ class RealStage:
     def __init__(self, root: Path, members: Path, images: Path, narrator: Narrator) -> None:
         LocalCloud.remove(root)
         self._cloud = LocalCloud.create(
-            root, members, images=images, tell=lambda what: narrator.say(texts.BUILDING, what=what)
+            root,
+            members,
+            images=images,
+            segments=True,
+            tell=lambda what: narrator.say(texts.BUILDING, what=what),
         )
-        self._guests = httpx.Client(timeout=_GUEST_TIMEOUT_S, trust_env=False)
         self.api: Api = self._cloud.api(narrator.language)
+        self._offices = Offices(self._cloud, self.api, root / "run", _GUEST_TIMEOUT_S)
         self.approver: Api = self._cloud.approver(narrator.language)
         self.hosts: Sequence[str] = [host.id for host in self._cloud.pool.hosts]
         self.hypervisor = self._cloud.hypervisor
@@ -61,7 +66,8 @@ class RealStage:
         address = ip_interface(server.address).ip
         content = None if text is None else text.encode()
         try:
-            return self._guests.request(method, f"http://{address}/records", content=content)
+            guests = self._offices.client_for(server)
+            return guests.request(method, f"http://{address}/records", content=content)
         except httpx.HTTPError as error:
             raise NotAnswering(f"{server.name}: {error}") from None
 
@@ -78,7 +84,7 @@ class RealStage:
         self._cloud.pool.power_off(HostId(host))
 
     def close(self) -> None:
-        self._guests.close()
+        self._offices.close()
         self.api.close()
         self.approver.close()
         self._cloud.destroy()

@@ -22,13 +22,25 @@ _UP = Message(
     "  .venv/bin/yui host list\n"
     "Two people let a member in. The second one's token is {approver}:\n"
     "  .venv/bin/yui member join 012220\n"
-    "  YUI_TOKEN_FILE={approver} .venv/bin/yui member approve 012220",
+    "  YUI_TOKEN_FILE={approver} .venv/bin/yui member approve 012220\n"
+    "Servers answer nobody but their own member's networks and offices. This machine can be an office, as {office}:\n"
+    "  .venv/bin/yui token create --label office --tenant 012220 --out {clerk}\n"
+    "  export YUI_TOKEN_FILE={clerk}\n"
+    "  .venv/bin/yui network list\n"
+    "  .venv/bin/yui network offices NETWORK {office}/32\n"
+    "  curl --interface {office} http://ADDRESS/health",
     "プールが {hypervisor} で起動しました。次のように操作できます:\n"
     "  export YUI_URL={url} YUI_TOKEN_FILE={token}\n"
     "  .venv/bin/yui host list\n"
     "団体の参加には2人が必要です。承認者のトークンは {approver} です:\n"
     "  .venv/bin/yui member join 012220\n"
-    "  YUI_TOKEN_FILE={approver} .venv/bin/yui member approve 012220",
+    "  YUI_TOKEN_FILE={approver} .venv/bin/yui member approve 012220\n"
+    "サーバーは、同じ団体のネットワークと庁内ネットワークからの通信にだけ応答します。このマシンを {office} として庁内に見立てるには:\n"
+    "  .venv/bin/yui token create --label office --tenant 012220 --out {clerk}\n"
+    "  export YUI_TOKEN_FILE={clerk}\n"
+    "  .venv/bin/yui network list\n"
+    "  .venv/bin/yui network offices ネットワーク {office}/32\n"
+    "  curl --interface {office} http://アドレス/health",
 )
 _MAKING = Message("Making: {what}", "作成中: {what}")
 _THERE = Message(
@@ -71,6 +83,7 @@ def _up(root: Path, language: Language) -> int:
         root,
         _MEMBERS,
         images=_KEPT_IMAGES if _KEPT_IMAGES.exists() else None,
+        segments=True,
         tell=lambda what: print(_MAKING.text(language, what=what), flush=True),
     )
     said = _UP.text(
@@ -79,6 +92,8 @@ def _up(root: Path, language: Language) -> int:
         url=cloud.url,
         token=cloud.token_file,
         approver=cloud.approver_token_file,
+        office=cloud.pool.office(0),
+        clerk=cloud.token_file.with_name("clerk-token"),
     )
     print(said)
     return 0
