@@ -223,7 +223,15 @@ def read_export_file(
         str | None, Header(alias="Range", max_length=60, description="As `bytes=4096-`.")
     ] = None,
 ) -> FileResponse:
-    """One file of a finished export; with `Range`, a part of it (RFC 9110 §14)."""
+    """One file of a finished export, for the member's own people; with `Range`, a part of it (RFC 9110
+    §14)."""
+    if who.tenant is None:
+        raise YuiError(
+            "members-own-export",
+            en="What a member takes along is read by its own admins alone: they fetch it, or open a break-glass for that member, which it sees.",
+            ja="書き出しの内容を読めるのは団体の管理者だけです。団体が取得するか、団体に通知される非常時アクセスを開いてください。",
+            status=403,
+        )
     with edge.store.read() as tx:
         export = _finished(tx, code, who, known.exports)
     named = {MANIFEST, SUMS}

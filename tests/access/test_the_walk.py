@@ -192,6 +192,7 @@ NEEDS: dict[Route, P] = {
 
 BEYOND: dict[tuple[Route, Role], str] = {
     (("POST", "/v1/members/{code}/leave/confirm"), Role.OPERATOR): "members-own-word",
+    (("GET", "/v1/members/{code}/export/file"), Role.OPERATOR): "members-own-export",
     (("PATCH", "/v1/users/{user_id}"), Role.OPERATOR): "members-own-users",
     (("DELETE", "/v1/users/{user_id}"), Role.OPERATOR): "members-own-users",
 }

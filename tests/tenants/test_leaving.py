@@ -70,6 +70,9 @@ def test_a_member_leaves_with_all_its_things_and_its_room_is_everybodys(town: To
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=folder, check=True)
     with (folder / "audit/audit.jsonl").open("rb") as lines:
         assert check(lines).whole
+    problem_of(
+        town.api.get(f"/v1/members/{MIKASA}/export/file?path=README.txt"), 403, "members-own-export"
+    )
     part = town.admin.get(
         f"/v1/members/{MIKASA}/export/file?path=SHA256SUMS", headers={"Range": "bytes=0-9"}
     )
