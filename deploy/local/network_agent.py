@@ -90,7 +90,8 @@ def _write_config(
         "source": source,
         "kept": str(kept_plan(pool, host)),
         "bridge": network.SEGMENT_BRIDGES,
-        "interval": 2.0,
+        # At its socket the control plane tells of news by itself.
+        "interval": 10.0 if source.startswith("unix:") else 1.0,
     }
     if token_file is not None:
         fields["token_file"] = str(token_file)

@@ -20,7 +20,7 @@ class NoAnswer(Exception):
 class Source:
     """`place` is `https://HOST[:PORT]`, `unix:PATH` or `file:PATH`; `token_file` holds the token of a
     service account that may read hosts' networks; `authority` is a file of certificates to trust
-    besides or instead of the system's."""
+    instead of the system's."""
 
     place: str
     host: str
