@@ -84,6 +84,7 @@ def ask_back(
         found = plan_reclaim(
             _without_leaving(question),
             wish.asked,
+            among=question.servers.keys(),
             spared=_spared(question, wish.word),
             first_tier_too=wish.word is not None,
         )

@@ -7,6 +7,7 @@ giving it back never cuts into one. To whom nothing was ever allotted, nothing w
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,15 +18,24 @@ from control_plane.model.units import NOTHING, GiB, MiB, VCpu
 from control_plane.placement.certificate import open_board, plan_of
 from control_plane.placement.checker import check
 from control_plane.placement.guarantees import place_holdings
-from control_plane.placement.holdings import holdings, pieces, unproved, used, without_holdings
+from control_plane.placement.holdings import (
+    HOLDING_UNIT,
+    holdings,
+    pieces,
+    unproved,
+    used,
+    without_holdings,
+)
 from control_plane.placement.plan import apply
 from control_plane.placement.recertification import fill_holes
 
 _NOBODY = ""
 """The owner of room that is asked for and that nobody is guaranteed yet."""
 
-_TRIES = 40
-"""How many ways of taking less are looked at."""
+_TRIES = (8, 40)
+"""How many ways of taking less are looked at, at least and at most: the more room is asked for, the
+longer each takes."""
+_PIECES_TRIED = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,36 +133,39 @@ def _in_order(ledger: Ledger, candidates: Mapping[ServerId, LedgerWorkload]) -> 
         one = above[owner]
         return max(one.vcpu / max(1, total.vcpu), one.memory / max(1, total.memory))
 
-    left = dict(candidates)
-    while True:
-        fitting = [w for w in left.values() if _takes(w).fits_in(above[w.owner])]
-        if not fitting:
-            return
-        chosen = min(
-            fitting,
-            key=lambda w: (
-                -w.tier,
-                -distance(w.owner),
-                w.owner,
-                -w.size.memory,
-                -w.size.vcpu,
-                w.id,
-            ),
-        )
-        del left[chosen.id]
-        above[chosen.owner] = above[chosen.owner].beyond(_takes(chosen))
-        yield chosen.id
+    for tier in sorted({w.tier for w in candidates.values()}, reverse=True):
+        waiting: defaultdict[str, list[LedgerWorkload]] = defaultdict(list)
+        for workload in candidates.values():
+            if workload.tier == tier:
+                waiting[workload.owner].append(workload)
+        for servers in waiting.values():
+            servers.sort(key=lambda w: (-w.size.memory, -w.size.vcpu, w.id), reverse=True)
+        while True:
+            for owner, servers in waiting.items():
+                # What is borrowed only shrinks, so that what doesn't fit into it now never will.
+                while servers and not _takes(servers[-1]).fits_in(above[owner]):
+                    servers.pop()
+            giving = [owner for owner, servers in waiting.items() if servers]
+            if not giving:
+                break
+            owner = min(giving, key=lambda name: (-distance(name), name))
+            chosen = waiting[owner].pop()
+            above[owner] = above[owner].beyond(_takes(chosen))
+            yield chosen.id
 
 
 def _fewer(ledger: Ledger, asked: Capacity, taken: Sequence[ServerId]) -> list[ServerId]:
     """Those that are not needed are given back, the most important first."""
     kept = list(taken)
+    few, many = _TRIES
+    size = max(1, asked.vcpu // HOLDING_UNIT.vcpu, asked.memory // HOLDING_UNIT.memory)
+    most = max(few, min(many, _PIECES_TRIED // size))
     tries = 0
     again = True
     while again:
         again = False
         for server in reversed(tuple(kept)):
-            if tries >= _TRIES:
+            if tries >= most:
                 return kept
             tries += 1
             fewer = [each for each in kept if each != server]
