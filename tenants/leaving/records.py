@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from control_plane.model.audit_chain import chain_of
 from control_plane.model.export import ExportedDisk
 from control_plane.model.ids import OperationId, SystemId, VolumeId
 from control_plane.model.membership import Membership
+from control_plane.model.network import Binding, Network, SecurityGroup
 from control_plane.model.volume import Unattached, Volume
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Store
@@ -27,6 +28,8 @@ from tenants.leaving.ovf import OvfDisk, OvfMachine, OvfSystem, read, write
 FORMAT = "yui-member-export/1"
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
+
+_OF_THE_POOL = {"tenant", "segment", "generation"}
 
 README = """\
 This is everything that the municipality had in the pool.
@@ -99,15 +102,9 @@ def member_of(tx: Snapshot, membership: Membership, operation: OperationId) -> M
             }
             for volume in volumes
         ],
-        "networks": [
-            {
-                "id": network.id,
-                "zone": network.zone.value,
-                "region": network.region,
-                "subnets": [str(subnet.addresses) for subnet in network.subnets],
-            }
-            for network in tx.networks(code)
-        ],
+        "networks": [_plain(network) for network in tx.networks(code)],
+        "security-groups": [_plain(group) for group in tx.security_groups(code)],
+        "bindings": [_plain(binding) for binding in tx.bindings(code)],
         "users": [
             {
                 "name": user.name,
@@ -164,6 +161,23 @@ def _server(server: Server, user_data: str) -> dict[str, Any]:
         "mac": mac_of(server.id),
         "user_data": user_data,
     }
+
+
+def _plain(thing: Network | SecurityGroup | Binding) -> dict[str, Any]:
+    """Without what says something of the pool alone: segments, and how often it was changed."""
+    parts = asdict(thing, dict_factory=_member_as_code)
+    said = {key: value for key, value in parts.items() if key not in _OF_THE_POOL}
+    text: dict[str, Any] = json.loads(json.dumps(said, ensure_ascii=False, default=_text))
+    return text
+
+
+def _member_as_code(parts: list[tuple[str, Any]]) -> Any:
+    """A municipality's code is one text, whatever it is within Yui."""
+    return parts[0][1] if [name for name, _ in parts] == ["text"] else dict(parts)
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def root_path(server: Server) -> str:

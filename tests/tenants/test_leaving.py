@@ -349,6 +349,12 @@ def test_what_is_exported_describes_every_server_with_its_disk(town: Town) -> No
         assert (machine.mac, machine.network) == (wanted["mac"], wanted["zone"])
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["member"] == MIKASA
+    networks = json.loads((folder / "member/networks.json").read_text())
+    assert {n["zone"] for n in networks} == {machine.network for machine in described.values()}
+    assert not any({"segment", "tenant", "generation"} & set(network) for network in networks)
+    groups = json.loads((folder / "member/security-groups.json").read_text())
+    assert [group["name"] for group in groups] == ["default"]
+    assert groups[0]["rules"][0]["direction"] == "egress"
     users = (folder / "member/users.json").read_text() + (
         folder / "member/servers.json"
     ).read_text()
