@@ -43,11 +43,13 @@ from control_plane.model.membership import ApprovalRule
 from control_plane.model.units import Seconds
 from control_plane.pool.routes import router as pool_router
 from control_plane.store import Store
+from images.own_image_routes import own_image_routes
 from images.own_image_routes import quota_router as image_quota_router
 from images.routes import image_routes
-from images.upload_routes import IMAGE_PARTS
+from images.upload_routes import IMAGE_PARTS, upload_routes
 from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
+from tenants.container_groups.routes import router as container_group_router
 from tenants.creation_routes import router as creation_router
 from tenants.first_users import Trusted
 from tenants.leaving.export_directory import ExportDirectory
@@ -151,8 +153,11 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         blueprint_router,
         quota_router,
         reclaim_router,
+        upload_routes(options.images),
         image_routes(options.images),
+        own_image_routes(options.images),
         image_quota_router,
+        container_group_router,
         journal_router,
         streams_router,
         audit_router,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Response
@@ -25,9 +26,10 @@ from images.uploads import QUOTA, UploadFolder, tell
 quota_router = APIRouter(prefix="/v1", tags=["images"])
 
 
-def own_image_routes(folder: UploadFolder) -> APIRouter:
-    """The routes under /v1/images/{image} that change one."""
-    router = APIRouter()
+def own_image_routes(directory: Path | None) -> APIRouter:
+    """The routes of /v1/images/{image} that change one."""
+    router = APIRouter(prefix="/v1/images", tags=["images"])
+    folder = UploadFolder(directory)
 
     @router.patch("/{image}", response_model=ImageOut)
     @audited("image.share", "image")

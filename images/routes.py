@@ -21,15 +21,12 @@ from images.catalogue import NewImage, add_image, describe, list_images, standin
 from images.directory import file_below
 from images.inspection import Limits
 from images.models import ImageIn, ImageOut, Standard
-from images.own_image_routes import own_image_routes
-from images.upload_routes import upload_routes
-from images.uploads import UploadFolder
 
 
 def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRouter:
     """The routes under /v1/images. Files are taken from below `directory` alone; None takes none."""
     router = APIRouter(prefix="/v1/images", tags=["images"])
-    folder, bounds = UploadFolder(directory), limits or Limits()
+    bounds = limits or Limits()
 
     @router.get("")
     def images(
@@ -56,9 +53,6 @@ def image_routes(directory: Path | None, limits: Limits | None = None) -> APIRou
     ) -> Standard:
         """What an image must satisfy to join the pool, and why."""
         return Standard.told_in(preferred(accept_language))
-
-    router.include_router(upload_routes(folder, bounds))
-    router.include_router(own_image_routes(folder))
 
     @router.get("/{image}")
     def image(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
@@ -56,18 +58,11 @@ _PART = {
 }
 
 
-def upload_routes(folder: UploadFolder, limits: Limits) -> APIRouter:
-    """The routes under /v1/images/uploads."""
-    router = APIRouter(prefix="/uploads")
-
-    def shown(upload: ImageUpload) -> UploadOut:
-        received = folder.received(upload)
-        until = folder.last_written(upload) + KEPT_FOR
-        return UploadOut.of(upload, received, until)
-
-    def found(edge: Edge, who: Principal, id: str) -> ImageUpload:
-        with edge.store.read() as tx:
-            return tx.image_upload(ImageId(id), who.tenant)
+def upload_routes(directory: Path | None, limits: Limits | None = None) -> APIRouter:
+    """The routes under /v1/images/uploads, to stand before those of /v1/images/{image}."""
+    router = APIRouter(prefix="/v1/images/uploads", tags=["images"])
+    folder, limits = UploadFolder(directory), limits or Limits()
+    shown = partial(_shown, folder)
 
     @router.post("", status_code=201, response_model=UploadOut)
     @audited("image.upload", "image")
@@ -108,7 +103,7 @@ def upload_routes(folder: UploadFolder, limits: Limits) -> APIRouter:
     @router.get("/{upload}")
     def read_upload(upload: Name, who: Writer, edge: AtHand) -> UploadOut:
         """How far it has come: the next part begins at `received_bytes`."""
-        return shown(found(edge, who, upload))
+        return shown(_found(edge, who, upload))
 
     @router.put("/{upload}", openapi_extra=_PART)
     @audited("image.upload-part", "image")
@@ -117,7 +112,7 @@ def upload_routes(folder: UploadFolder, limits: Limits) -> APIRouter:
     ) -> UploadOut:
         """Send the bytes that come next. What has come of a part that breaks off is kept: ask how far it
         has come, and go on there."""
-        known = await to_thread.run_sync(found, edge, who, upload)
+        known = await to_thread.run_sync(_found, edge, who, upload)
         await _append(folder, known, offset, request)
         return await to_thread.run_sync(shown, known)
 
@@ -138,7 +133,7 @@ def upload_routes(folder: UploadFolder, limits: Limits) -> APIRouter:
 
         def work(remember: Remember) -> ImageOut:
             now = edge.clock.now()
-            known = found(edge, who, upload)
+            known = _found(edge, who, upload)
             with folder.writing(known):
                 declared = body.declares.declared()
                 image = judged(folder, known, declared, body.requirements, limits=limits, at=now)
@@ -160,7 +155,7 @@ def upload_routes(folder: UploadFolder, limits: Limits) -> APIRouter:
         """Give the upload up, and all that has come of it."""
 
         def work(remember: Remember) -> UploadOut:
-            known = found(edge, who, upload)
+            known = _found(edge, who, upload)
             answer = shown(known)
             with folder.writing(known), edge.rehearsable(dry_run) as tx:
                 tx.remove_image_upload(known.id)
@@ -181,6 +176,15 @@ def upload_routes(folder: UploadFolder, limits: Limits) -> APIRouter:
         return once.run(work)
 
     return router
+
+
+def _shown(folder: UploadFolder, upload: ImageUpload) -> UploadOut:
+    return UploadOut.of(upload, folder.received(upload), folder.last_written(upload) + KEPT_FOR)
+
+
+def _found(edge: Edge, who: Principal, id: str) -> ImageUpload:
+    with edge.store.read() as tx:
+        return tx.image_upload(ImageId(id), who.tenant)
 
 
 async def _append(folder: UploadFolder, upload: ImageUpload, offset: int, request: Request) -> None:

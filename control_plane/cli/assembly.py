@@ -34,6 +34,7 @@ _COMMANDS: Mapping[str, str] = {
     "quota": "reclaims:app",
     "system": "system_life:app",
     "server": "server_life:app",
+    "container-group": "container_groups:app",
     "volume": "volumes:app",
     "snapshot": "snapshots:app",
     "network": "networks:app",

@@ -36,6 +36,7 @@ STATES = {
     "error": Message("error", "エラー"),
     "quiesced": Message("nothing was being written", "書き込みなし"),
     "crash": Message("as after a power cut", "電源断相当"),
+    "waiting-for-platform": Message("waits for the platform", "プラットフォーム待ち"),
     "unknown": Message("unknown", "不明"),
     "done": Message("done", "完了"),
     "failed": Message("failed", "失敗"),

@@ -51,6 +51,7 @@ _TAGS = (
     ("tenants", "Members, their systems and servers, and the catalogue they choose from."),
     ("networks", "Members' networks, security groups, and what members offer each other."),
     ("images", "The catalogue of disk images."),
+    ("container groups", "What is to run in containers, on record until something runs them."),
     ("journal", "What is under way, what happened, and who did it."),
     ("access", "Who may use the API."),
     ("pool", "Hardware and its certificate: for the consortium's own staff."),

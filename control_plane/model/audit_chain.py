@@ -38,6 +38,8 @@ FOR_MEMBERS = frozenset(
     | {"reclaim"}
     # Of images of their own.
     | {"version", "sha256", "size_bytes"}
+    # Of container groups.
+    | {"replicas"}
     # Of leaving.
     | {"statement", "destroy_keys", "manifest_sha256", "keys", "access", "export_kept"}
 )

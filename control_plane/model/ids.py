@@ -21,6 +21,7 @@ BindingId = NewType("BindingId", str)
 VolumeId = NewType("VolumeId", str)
 SnapshotId = NewType("SnapshotId", str)
 ReclaimId = NewType("ReclaimId", str)
+ContainerGroupId = NewType("ContainerGroupId", str)
 GroupId = NewType("GroupId", str)
 """An anti-affinity group: its members never share a host, nor meet at a refuge."""
 

@@ -22,6 +22,7 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     "host": ("host", "ホスト"),
     "flavor": ("flavor", "フレーバー"),
     "image": ("image", "イメージ"),
+    "container-group": ("container group", "コンテナーグループ"),
     "image-upload": ("upload", "アップロード"),
     "tenant": ("member", "参加団体"),
     "system": ("system", "システム"),

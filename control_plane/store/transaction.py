@@ -5,6 +5,7 @@ from __future__ import annotations
 from control_plane.store.addresses import AddressWrites
 from control_plane.store.audit import AuditReads, AuditWrites
 from control_plane.store.certificate import CertificateReads, CertificateWrites
+from control_plane.store.container_groups import ContainerGroupReads, ContainerGroupWrites
 from control_plane.store.departures import DepartureWrites
 from control_plane.store.exports import ExportReads, ExportWrites
 from control_plane.store.fences import FenceReads
@@ -40,6 +41,7 @@ class Snapshot(
     MembershipReads,
     ExportReads,
     ImageUploadReads,
+    ContainerGroupReads,
     OperationReads,
     ReclaimReads,
     JournalReads,
@@ -63,6 +65,7 @@ class Transaction(
     ExportWrites,
     DepartureWrites,
     ImageUploadWrites,
+    ContainerGroupWrites,
     OperationWrites,
     ReclaimWrites,
     JournalWrites,

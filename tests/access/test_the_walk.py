@@ -19,9 +19,11 @@ from control_plane.http.tokens import new_token
 from control_plane.model.access import PERMISSIONS, Role, Token, roles_with
 from control_plane.model.access import Permission as P
 from control_plane.model.allotment import Capacity
+from control_plane.model.container_group import Container, ContainerGroup
 from control_plane.model.identity import User
 from control_plane.model.ids import (
     BindingId,
+    ContainerGroupId,
     ImageId,
     ReclaimId,
     RegionId,
@@ -34,7 +36,7 @@ from control_plane.model.network import Binding, BindingState, Protocol, Securit
 from control_plane.model.pool import Zone
 from control_plane.model.reclaim import Notice, Reclaim, ReclaimState
 from control_plane.model.tenant import MunicipalityCode, Tenant
-from control_plane.model.units import GiB, VCpu
+from control_plane.model.units import GiB, MiB, VCpu
 from control_plane.model.volume import Attached, ServerSnapshot, SnapshotDisk, Volume
 from control_plane.model.workload import Server
 from control_plane.store import Transaction
@@ -153,6 +155,11 @@ NEEDS: dict[Route, P] = {
     ("POST", "/v1/images/{image}/verify"): P.IMAGES_SHARE,
     ("PATCH", "/v1/images/{image}"): P.IMAGES_SHARE,
     ("DELETE", "/v1/images/{image}"): P.IMAGES_WRITE,
+    ("GET", "/v1/container-groups"): P.SERVERS_READ,
+    ("POST", "/v1/container-groups"): P.SERVERS_WRITE,
+    ("GET", "/v1/container-groups/{container_group}"): P.SERVERS_READ,
+    ("PUT", "/v1/container-groups/{container_group}"): P.SERVERS_WRITE,
+    ("DELETE", "/v1/container-groups/{container_group}"): P.SERVERS_WRITE,
     ("GET", "/v1/images/uploads"): P.IMAGES_WRITE,
     ("POST", "/v1/images/uploads"): P.IMAGES_WRITE,
     ("GET", "/v1/images/uploads/{upload}"): P.IMAGES_WRITE,
@@ -198,7 +205,7 @@ BEYOND: dict[tuple[Route, Role], str] = {
 }
 """What a role may not do to a member's things although it has the permission."""
 
-OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "binding", "volume", "image", "upload", "snapshot"}  # fmt: skip
+OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "binding", "volume", "image", "upload", "container_group", "snapshot"}  # fmt: skip
 """The parts of paths that name a member's things."""
 
 
@@ -262,6 +269,13 @@ def town(api: Api) -> Town:
         add_disks(tx, tx.server(server))
         brought = replace(TINY, id=ImageId("img-mikasa"), name="office", owner=MIKASA, private=True)
         tx.put_image(brought)
+        system = tx.systems(MIKASA)[0]
+        tx.add_container_group(
+            ContainerGroup(
+                ContainerGroupId("cg-mikasa"), system.tenant, system.id, system.region, "web",
+                system.zone, system.tier, 1, (Container("web", "x", VCpu(1), MiB(64)),), NOW,
+            )
+        )  # fmt: skip
         tx.add_image_upload(
             ImageUpload(ImageId("img-coming"), MIKASA, "mikasa", "1", "三笠市", 10, "0" * 64, NOW)
         )
@@ -286,6 +300,7 @@ def town(api: Api) -> Town:
         "snapshot": "snap-mikasa",
         "image": "img-mikasa",
         "upload": "img-coming",
+        "container_group": "cg-mikasa",
         "network": f"m{MIKASA}-mynumber",
         "group": "sg-mikasa",
         "binding": "binding-mikasa",

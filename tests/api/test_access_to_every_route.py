@@ -28,6 +28,11 @@ FOR_MEMBERS = {
     ("GET", "/v1/images"),
     ("GET", "/v1/images/{image}"),
     ("DELETE", "/v1/images/{image}"),
+    ("GET", "/v1/container-groups"),
+    ("POST", "/v1/container-groups"),
+    ("GET", "/v1/container-groups/{container_group}"),
+    ("PUT", "/v1/container-groups/{container_group}"),
+    ("DELETE", "/v1/container-groups/{container_group}"),
     ("GET", "/v1/images/uploads"),
     ("POST", "/v1/images/uploads"),
     ("GET", "/v1/images/uploads/{upload}"),
@@ -114,6 +119,13 @@ FOR_MEMBERS = {
 }
 """What a member's token may use, for its own things. All else is for operators."""
 
+CONTAINER = {
+    "name": "web",
+    "image": "registry.example.jp/web@sha256:" + "0" * 64,
+    "vcpus": 1,
+    "memory_mib": 64,
+}
+
 BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/v1/pool"): pool(),
     ("POST", "/v1/hosts/{host_id}/fence"): {"statement": "I pulled the plug.", "method": "word"},
@@ -178,6 +190,12 @@ BODIES: dict[tuple[str, str], Any] = {
     },
     ("PATCH", "/v1/images/{image}"): {"shared": True},
     ("PUT", "/v1/members/{code}/image-quota"): {"gib": 10},
+    ("POST", "/v1/container-groups"): {
+        "name": "portal",
+        "system": f"m{MIKASA}-resident-records",
+        "containers": [CONTAINER],
+    },
+    ("PUT", "/v1/container-groups/{container_group}"): {"containers": [CONTAINER]},
     ("POST", "/v1/images/uploads"): {
         "name": "office",
         "version": "1",
@@ -237,6 +255,7 @@ def fill(api: Api, path: str) -> str:
         reclaim_id="rc-none",
         image="tiny",
         upload="img-none",
+        container_group="cg-none",
         blueprint="library",
     )
 
@@ -326,6 +345,7 @@ def test_a_member_reaches_its_own_things_on_every_route_for_members(joined: Api)
             "{snapshot}",
             "{image}",
             "{upload}",
+            "{container_group}",
             "}/volumes",
         )
         if path == "/v1/users" or any(part in path for part in none):

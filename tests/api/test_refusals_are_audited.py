@@ -63,6 +63,15 @@ CHANGES = {
     ("POST", "/v1/images"): ("image.add", "image"),
     ("PATCH", "/v1/images/{image}"): ("image.share", "image:"),
     ("DELETE", "/v1/images/{image}"): ("image.delete", "image:"),
+    ("POST", "/v1/container-groups"): ("container-group.create", "container-group"),
+    ("PUT", "/v1/container-groups/{container_group}"): (
+        "container-group.change",
+        "container-group:",
+    ),
+    ("DELETE", "/v1/container-groups/{container_group}"): (
+        "container-group.delete",
+        "container-group:",
+    ),
     ("POST", "/v1/images/uploads"): ("image.upload", "image"),
     ("PUT", "/v1/images/uploads/{upload}"): ("image.upload-part", "image:"),
     ("POST", "/v1/images/uploads/{upload}/complete"): ("image.add", "image:"),

@@ -72,6 +72,24 @@ def test_every_command_about_networks_does_what_it_says(plane: Served) -> None:
     assert "ルールとして読めません" in wrong.stderr
 
 
+def test_container_groups_do_what_the_paper_says(plane: Served) -> None:
+    joined = plane.yui("member", "join", "012220", "-b", "resident-records")
+    assert joined.returncode in (0, 6), joined.stderr
+    much = ("--quota-vcpus", "40", "--quota-memory", "80", "--quota-disk", "480")
+    assert plane.yui("quota", "set", "012220", *much).returncode == 0
+    file = plane.folder / "portal.yaml"
+    (text,) = re.findall(
+        r"```yaml\n(replicas:.*?)```", PAPER.read_text(encoding="utf-8"), re.DOTALL
+    )
+    file.write_text(text, encoding="utf-8")
+    shown = commands("Container groups")
+    assert len(shown) >= 6
+    for text in shown:
+        ended = plane.yui(*shlex.split(text.replace("portal.yaml", str(file)))[1:])
+        assert ended.returncode == 0, f"{text}\n{ended.stderr}"
+        assert ended.stdout.strip(), text
+
+
 def test_every_command_about_images_of_ones_own_does_what_it_says(plane: Served) -> None:
     joined = plane.yui("member", "join", "012220", "-b", "resident-records")
     assert joined.returncode in (0, 6), joined.stderr
