@@ -28,18 +28,13 @@ from control_plane.model.ids import (
     ReclaimId,
     RegionId,
     SecurityGroupId,
-    SnapshotId,
-    VolumeId,
 )
 from control_plane.model.image import ImageUpload
 from control_plane.model.network import Binding, BindingState, Protocol, SecurityGroup
 from control_plane.model.pool import Zone
 from control_plane.model.reclaim import Notice, Reclaim, ReclaimState
 from control_plane.model.tenant import MunicipalityCode, Tenant
-from control_plane.model.units import GiB, MiB, VCpu
-from control_plane.model.volume import Attached, ServerSnapshot, SnapshotDisk, Volume
-from control_plane.model.workload import Server
-from control_plane.store import Transaction
+from control_plane.model.units import MiB, VCpu
 from tests.api.capacity import may_have_much
 from tests.api.conftest import MIKASA, NOW, SAGA_TAKEO, TINY, UJI, Api, api, prepared, problem_of
 from tests.api.disks import add_disks
@@ -207,24 +202,6 @@ BEYOND: dict[tuple[Route, Role], str] = {
 
 OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "binding", "volume", "image", "upload", "container_group", "snapshot"}  # fmt: skip
 """The parts of paths that name a member's things."""
-
-
-def add_disks(tx: Transaction, server: Server) -> None:
-    """A volume that the server has, and a snapshot of it."""
-    region = tx.region_of(server.id)
-    tx.add_volume(
-        Volume(
-            VolumeId("vol-mikasa"), server.tenant, region, "三笠市 data", GiB(5), server.storage, NOW,
-            Attached(server.id, 0), made=True,
-        )
-    )  # fmt: skip
-    tx.add_server_snapshot(
-        ServerSnapshot(
-            SnapshotId("snap-mikasa"), server.tenant, region, "三笠市 snapshot", server.id,
-            server.name, server.image, server.storage, (SnapshotDisk(None, "root", GiB(5)),),
-            NOW, NOW,
-        )
-    )  # fmt: skip
 
 
 @dataclass
