@@ -15,6 +15,7 @@ from control_plane.journal.audit_export import export as audit_lines
 from control_plane.journal.audit_signing import Signer
 from control_plane.model.addressing import mac_of
 from control_plane.model.audit_chain import chain_of
+from control_plane.model.container_group import ContainerGroup
 from control_plane.model.export import ExportedDisk
 from control_plane.model.ids import OperationId, SystemId, VolumeId
 from control_plane.model.membership import Membership
@@ -105,6 +106,7 @@ def member_of(tx: Snapshot, membership: Membership, operation: OperationId) -> M
         "networks": [_plain(network) for network in tx.networks(code)],
         "security-groups": [_plain(group) for group in tx.security_groups(code)],
         "bindings": [_plain(binding) for binding in tx.bindings(code)],
+        "container-groups": [_plain(group) for group in tx.container_groups(code)],
         "users": [
             {
                 "name": user.name,
@@ -163,7 +165,7 @@ def _server(server: Server, user_data: str) -> dict[str, Any]:
     }
 
 
-def _plain(thing: Network | SecurityGroup | Binding) -> dict[str, Any]:
+def _plain(thing: Network | SecurityGroup | Binding | ContainerGroup) -> dict[str, Any]:
     """Without what says something of the pool alone: segments, and how often it was changed."""
     parts = asdict(thing, dict_factory=_member_as_code)
     said = {key: value for key, value in parts.items() if key not in _OF_THE_POOL}
