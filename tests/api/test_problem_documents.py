@@ -112,7 +112,7 @@ def test_the_request_id_is_the_callers_where_it_is_sound(untouched_api: Api) -> 
 
 
 def test_answers_are_neither_cached_nor_sniffed(untouched_api: Api) -> None:
-    headers = untouched_api.get("/v1/hosts").headers
+    headers = untouched_api.get("/v1/flavors").headers
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
 
