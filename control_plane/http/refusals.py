@@ -170,8 +170,9 @@ def _is_rehearsal(scope: MutableMapping[str, Any], asked: Audited) -> bool:
 
 def _subject(scope: MutableMapping[str, Any], asked: Audited) -> str:
     """As in `host:kyoto-1`. What stands in a path may be anything."""
-    named = [str(value) for value in scope.get("path_params", {}).values()]
+    named: dict[str, Any] = scope.get("path_params", {})
     if not named:
         return asked.thing
-    name = "".join(c if c.isprintable() else "?" for c in named[0][:_LONGEST_NAME])
+    first = str(named.get(asked.thing, next(iter(named.values()))))
+    name = "".join(c if c.isprintable() else "?" for c in first[:_LONGEST_NAME])
     return f"{asked.thing}:{name}"

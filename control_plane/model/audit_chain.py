@@ -33,7 +33,7 @@ FOR_MEMBERS = frozenset(
     | {"offices", "security_groups", "rules", "name", "provider", "consumer", "zone", "service"}
     | {"state"}
     # Of volumes and snapshots.
-    | {"server", "size_gib", "protected"}
+    | {"server", "size_gib", "protected", "volume", "snapshot"}
     # Of borrowed room.
     | {"reclaim"}
     # Of images of their own.

@@ -65,9 +65,12 @@ def tell(
     kind: str,
     thing: Volume | ServerSnapshot,
     sentences: tuple[str, str],
+    *,
+    at: Server | None = None,
     **fields: object,
 ) -> None:
-    """The event and the audit entry; `kind` is the audit trail's word."""
+    """The event and the audit entry; `kind` is the audit trail's word. The entry is about the server
+    `at` which it was asked for, where there is one."""
     en, ja = sentences
     if isinstance(thing, Volume):
         what, what_ja = f"Volume {thing.name}", f"ボリューム {thing.name} "
@@ -86,9 +89,11 @@ def tell(
             fields=fields or None,
         )
     )
-    entry = asker.who.did(
-        kind, subject(thing), asker.at, tenant=thing.tenant, fields=fields or None
-    )
+    about, told = subject(thing), dict(fields)
+    if at is not None:
+        kept, _, id = about.partition(":")
+        about, told = f"server:{at.id}", {**told, kept: id}
+    entry = asker.who.did(kind, about, asker.at, tenant=thing.tenant, fields=told or None)
     tx.add_audit(entry)
 
 

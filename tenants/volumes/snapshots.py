@@ -104,6 +104,7 @@ def create(
             SNAPSHOT_CREATE,
             wanted,
             ("is to be taken", "を取得します"),
+            at=found,
             server=found.id,
             size_gib=wanted.size,
         )

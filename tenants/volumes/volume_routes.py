@@ -250,7 +250,7 @@ def attach_volume(
     response_model=OperationOut,
     responses=REHEARSED,
 )
-@audited("volume.detach", "server")
+@audited("volume.detach", "volume")
 def detach_volume(
     server: Name,
     volume: Name,

@@ -185,6 +185,7 @@ def attach(
             f"is to be attached to server {server.name}",
             f"をサーバー {server.name} に接続します",
         ),
+        at=server,
         server=server.id,
     )
     return saved, begun

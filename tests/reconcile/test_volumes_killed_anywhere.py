@@ -21,7 +21,6 @@ from control_plane.drivers.simulated.clock import ControlPlaneKilled
 from control_plane.model.ids import ServerId
 from control_plane.model.pool import Zone
 from control_plane.model.units import Seconds
-from control_plane.model.volume import Attached, Unattached
 from control_plane.model.workload import Power
 from control_plane.reconcile import Controller, Timings
 from control_plane.store import Store
