@@ -249,7 +249,7 @@ def town(api: Api) -> Town:
         system = tx.systems(MIKASA)[0]
         tx.add_container_group(
             ContainerGroup(
-                ContainerGroupId("cg-mikasa"), system.tenant, system.id, system.region, "web",
+                ContainerGroupId("cont-mikasa"), system.tenant, system.id, system.region, "web",
                 system.zone, system.tier, 1, (Container("web", "x", VCpu(1), MiB(64)),), NOW,
             )
         )  # fmt: skip
@@ -277,7 +277,7 @@ def town(api: Api) -> Town:
         "snapshot": "snap-mikasa",
         "image": "img-mikasa",
         "upload": "img-coming",
-        "container_group": "cg-mikasa",
+        "container_group": "cont-mikasa",
         "network": f"m{MIKASA}-mynumber",
         "group": "sg-mikasa",
         "binding": "binding-mikasa",
