@@ -51,6 +51,8 @@ def test_a_yui_command_that_is_shown_is_one_that_yui_takes(text: str) -> None:
     words = [word for word in shlex.split(text.partition(" > ")[0])[1:] if word != "--json"]
     parent = None
     while hasattr(command, "resolve_command"):
+        if not words:
+            return  # a group that a sentence names
         context = command.make_context(command.name, list(words), parent=parent)
         _, command, words = command.resolve_command(context, words)
         parent = context
