@@ -26,7 +26,7 @@ from tenants.routes import Membership
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
 
-def _catalogue(request: Request) -> Catalogue:
+async def _catalogue(request: Request) -> Catalogue:
     return cast(Membership, request.app.state.membership).catalogue
 
 

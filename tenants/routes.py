@@ -43,7 +43,7 @@ class Membership:
     trusted: Trusted = field(default_factory=Trusted)
 
 
-def _membership(request: Request) -> Membership:
+async def _membership(request: Request) -> Membership:
     return cast(Membership, request.app.state.membership)
 
 

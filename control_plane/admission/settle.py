@@ -10,6 +10,7 @@ that several control planes get on one after another instead of undoing each oth
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 from control_plane.model.ids import RegionId
@@ -44,6 +45,22 @@ def settle(
     last run is kept. The region's description stays as it was read. With `dry_run` all is undone.
     Raises LostRace after twelve lost tries.
     """
+    # Threads of one process would undo each other's plans; whoever leads waits for none of them.
+    queue = store.in_turn(f"region:{region}") if lease is None else nullcontext()
+    with queue:
+        return _settled(store, region, read, plan, keep, lease=lease, dry_run=dry_run)
+
+
+def _settled(
+    store: Store,
+    region: RegionId,
+    read: Callable[[Transaction], Q],
+    plan: Callable[[Q], A],
+    keep: Callable[[Transaction, Q, Q, A], T],
+    *,
+    lease: Lease | None,
+    dry_run: bool,
+) -> T:
     lost = LostRace(f"region {region}")
     for _ in range(_TRIES_APART):
         try:

@@ -33,12 +33,12 @@ def content_tag(document: Mapping[str, Any]) -> str:
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
-def _expected(if_match: _IfMatch = None) -> Generation | None:
+async def _expected(if_match: _IfMatch = None) -> Generation | None:
     match = _given(if_match, _TAG, '"g3"')
     return None if match is None else Generation(int(match.group(1)))
 
 
-def _expected_content(if_match: _IfMatch = None) -> str | None:
+async def _expected_content(if_match: _IfMatch = None) -> str | None:
     match = _given(if_match, _CONTENT_TAG, '"0123456789abcdef0123456789abcdef"')
     return None if match is None else match.group()
 

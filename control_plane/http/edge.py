@@ -68,6 +68,11 @@ def edge_of(request: Request) -> Edge:
     return cast(Edge, request.app.state.edge)
 
 
-AtHand = Annotated[Edge, Depends(edge_of)]
+async def _at_hand(request: Request) -> Edge:
+    # A plain function would be sent to a thread and back for each request, as would all of this kind.
+    return edge_of(request)
+
+
+AtHand = Annotated[Edge, Depends(_at_hand)]
 
 DryRun = Annotated[bool, Query(description="Say what would happen, and change nothing.")]

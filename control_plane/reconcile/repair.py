@@ -57,6 +57,26 @@ _DOING: Mapping[type, tuple[str, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """All that what is wanted and what is seen are compared by."""
+
+    hosts: Sequence[Host]
+    servers: Sequence[Server]
+    surroundings: Surroundings
+    observed: Mapping[HostId, Sequence[ObservedServer]]
+
+    def same_as(self, other: _Picture | None) -> bool:
+        """Where the records are the very ones of then, and every host tells the same."""
+        return (
+            other is not None
+            and self.hosts is other.hosts
+            and self.servers is other.servers
+            and self.surroundings is other.surroundings
+            and self.observed == other.observed
+        )
+
+
 @dataclass(slots=True)
 class Repair:
     store: Store
@@ -69,6 +89,7 @@ class Repair:
     _disk_care: DiskCare = field(init=False)
     _moves_put_off: dict[ServerId, Seconds] = field(default_factory=dict)
     _disturbed: bool = False
+    _at_rest: _Picture | None = None
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, self._still_wanted)
@@ -98,21 +119,25 @@ class Repair:
         servers, surroundings = self.records.servers_and_surroundings()
         used = {h.id for h in hosts if isinstance(h.health, Up | Suspect)}
         doubtful = {h.id for h in hosts if isinstance(h.health, Suspect)}
-        # A listing may be older than what an errand has done since.
-        idle = [server for server in servers if server.id not in busy_before]
-        changes += self._note_seen(idle, observed, by_id, lease)
-        changes += self._disk_care.note_plugged(idle, listings(observed), surroundings, lease)
         pool_hosts = _pool_hosts([by_id[h] for h in observed if h in used - doubtful])
-        actions = [
-            action
-            for action in compare(
-                servers,
-                {h: o for h, o in observed.items() if h in used},
-                pool_hosts,
-                surroundings.disks,
-            )
-            if isinstance(action, Unknown) or action.server.id not in busy_before
-        ]
+        picture = _Picture(hosts, servers, surroundings, observed)
+        actions: list[Action] = []
+        if busy_before or changes or not picture.same_as(self._at_rest):
+            # A listing may be older than what an errand has done since.
+            idle = [server for server in servers if server.id not in busy_before]
+            changes += self._note_seen(idle, observed, by_id, lease)
+            changes += self._disk_care.note_plugged(idle, listings(observed), surroundings, lease)
+            actions = [
+                action
+                for action in compare(
+                    servers,
+                    {h: o for h, o in observed.items() if h in used},
+                    pool_hosts,
+                    surroundings.disks,
+                )
+                if isinstance(action, Unknown) or action.server.id not in busy_before
+            ]
+            self._at_rest = None if busy_before or changes or actions else picture
         changes += self._decide(actions, doubtful, lease)
         changes += self._leftovers.advance(
             [a for a in actions if isinstance(a, Unknown)], by_id, lease

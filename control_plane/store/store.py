@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
@@ -41,6 +42,7 @@ class Store:
         self._patience = patience
         self._sqlite_writer = threading.Lock() if engines.file is not None else None
         self._moment = object()
+        self._queues: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @classmethod
     def open(cls, url: str, *, patience: Seconds = Seconds(30)) -> Store:
@@ -116,6 +118,18 @@ class Store:
                 transaction.write_entries()
             # Before the next writer has its turn, which may compare.
             self._moment = object()
+
+    @contextmanager
+    def in_turn(self, turn: str) -> Iterator[None]:
+        """Threads of this process that name the same turn go one after the other, as far as patience
+        reaches. Nothing is held that others than these could wait for."""
+        queue = self._queues[turn]
+        had = queue.acquire(timeout=self._patience)
+        try:
+            yield
+        finally:
+            if had:
+                queue.release()
 
     def acquire_lease(self, name: str, holder: str, ttl: Seconds, now: datetime) -> Lease | None:
         """Take the lease when nobody holds it, its time has run out by `now`, or `holder` itself

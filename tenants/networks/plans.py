@@ -106,7 +106,7 @@ class HostNetworks:
         return content
 
 
-def host_networks_of(request: Request) -> HostNetworks:
+async def host_networks_of(request: Request) -> HostNetworks:
     return cast(HostNetworks, request.app.state.host_networks)
 
 
