@@ -107,11 +107,11 @@ def principal_of(request: Request) -> Principal:
     return cast(Principal, request.state.principal)
 
 
-async def _whoever(request: Request) -> Principal:
+async def whoever(request: Request) -> Principal:
     return principal_of(request)
 
 
-Whoever = Annotated[Principal, Depends(_whoever)]
+Whoever = Annotated[Principal, Depends(whoever)]
 """For the few routes that tell somebody about nothing but themselves."""
 
 

@@ -14,7 +14,7 @@ import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import Engine, event
 
-from control_plane.http.auth import Needs, principal_of
+from control_plane.http.auth import Needs, whoever
 from control_plane.http.tokens import new_token
 from control_plane.model.access import PERMISSIONS, Role, Token, roles_with
 from control_plane.model.access import Permission as P
@@ -335,7 +335,7 @@ def test_the_table_names_every_route_and_what_it_asks_for(api: Api) -> None:
         asked = {call.permission for call in calls(found.dependant) if isinstance(call, Needs)}
         assert asked == ({NEEDS[route]} if route in NEEDS else set()), route
         if route in FOR_ANYBODY:
-            assert principal_of in set(calls(found.dependant)), route
+            assert whoever in set(calls(found.dependant)), route
 
 
 @pytest.mark.parametrize("role", list(Role))
