@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from typing import TypeVar
 
 from control_plane.model.ids import RegionId
+from control_plane.model.units import Seconds
 from control_plane.store import Lease, LostRace, Store, Transaction
 
 Q = TypeVar("Q")
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 _TRIES_APART = 3
 _TRIES_IN_TURN = 9
+_PATIENCE_IN_TURN = Seconds(0.5)
 
 
 class _Undone(Exception):
@@ -45,8 +47,9 @@ def settle(
     last run is kept. The region's description stays as it was read. With `dry_run` all is undone.
     Raises LostRace after twelve lost tries.
     """
-    # Threads of one process would undo each other's plans; whoever leads waits for none of them.
-    queue = store.in_turn(f"region:{region}") if lease is None else nullcontext()
+    # Threads of one process would undo each other's plans; whoever leads waits for none of them, and
+    # nobody for a long search.
+    queue = nullcontext() if lease else store.in_turn(f"region:{region}", _PATIENCE_IN_TURN)
     with queue:
         return _settled(store, region, read, plan, keep, lease=lease, dry_run=dry_run)
 

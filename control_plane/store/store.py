@@ -120,11 +120,11 @@ class Store:
             self._moment = object()
 
     @contextmanager
-    def in_turn(self, turn: str) -> Iterator[None]:
-        """Threads of this process that name the same turn go one after the other, as far as patience
-        reaches. Nothing is held that others than these could wait for."""
+    def in_turn(self, turn: str, patience: Seconds) -> Iterator[None]:
+        """Threads of this process that name the same turn go one after the other; whoever has waited
+        for `patience` goes all the same. Nothing is held that others than these could wait for."""
         queue = self._queues[turn]
-        had = queue.acquire(timeout=self._patience)
+        had = queue.acquire(timeout=patience)
         try:
             yield
         finally:
