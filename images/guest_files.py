@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,18 +89,20 @@ def read_guest(partition: Slice, scratch: Path, facts: GuestFacts) -> None:
     _read_root(files, facts)
 
 
-class _Files:
+class _Files(ABC):
     """Some file system. A path that is not there has no names and no text."""
 
     def __init__(self, partition: Slice, scratch: Path) -> None:
         self._partition = partition
         self._out = scratch / "read"
 
+    @abstractmethod
     def names(self, directory: str) -> list[str]:
-        raise NotImplementedError
+        """What lies in it; nothing where it is not there."""
 
+    @abstractmethod
     def copy(self, path: str, most_bytes: int) -> Path | None:
-        raise NotImplementedError
+        """Into the scratch folder; None where there is no such file, or a larger one than `most_bytes`."""
 
     def text(self, path: str) -> str | None:
         found = self.copy(path, _MAX_TEXT_BYTES)

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _TRIES_APART = 3
 _TRIES_IN_TURN = 9
-_PATIENCE_IN_TURN = Seconds(0.5)
+_PATIENCE_IN_QUEUE = Seconds(0.5)
 
 
 class _Undone(Exception):
@@ -49,7 +49,7 @@ def settle(
     """
     # Threads of one process would undo each other's plans; whoever leads waits for none of them, and
     # nobody for a long search.
-    queue = nullcontext() if lease else store.in_turn(f"region:{region}", _PATIENCE_IN_TURN)
+    queue = nullcontext() if lease else store.one_by_one(f"region:{region}", _PATIENCE_IN_QUEUE)
     with queue:
         return _settled(store, region, read, plan, keep, lease=lease, dry_run=dry_run)
 

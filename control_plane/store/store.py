@@ -120,10 +120,10 @@ class Store:
             self._moment = object()
 
     @contextmanager
-    def in_turn(self, turn: str, patience: Seconds) -> Iterator[None]:
-        """Threads of this process that name the same turn go one after the other; whoever has waited
+    def one_by_one(self, name: str, patience: Seconds) -> Iterator[None]:
+        """Threads of this process that give the same name go one after the other; whoever has waited
         for `patience` goes all the same. Nothing is held that others than these could wait for."""
-        queue = self._queues[turn]
+        queue = self._queues[name]
         had = queue.acquire(timeout=patience)
         try:
             yield
