@@ -24,17 +24,19 @@ class AmountsIn(RequestBody):
 
 
 class QuotaOut(ResponseBody):
-    """What a member has of a region. `used` counts each server once, wherever and however it is;
-    `borrowed` is what of it lies beyond `guaranteed`, and `borrowable` what may still be asked for
-    beyond the guarantee, at most: as far as the quota goes and the pool can lend now. `unproved` is
-    what of the guarantee is neither used nor kept free anywhere at the moment, because the pool has
-    no room for it: it is zero while all is well."""
+    """What a member has of a region. `used` counts each server once, wherever and however it is.
+    `container_groups` is what its container groups on record would take: they hold no room, and count
+    against the quota with what is used. `borrowed` is what of `used` lies beyond `guaranteed`, and
+    `borrowable` what may still be asked for beyond the guarantee, at most: as far as the quota goes and
+    the pool can lend now. `unproved` is what of the guarantee is neither used nor kept free anywhere at
+    the moment, because the pool has no room for it: it is zero while all is well."""
 
     tenant: str
     region: str
     guaranteed: Amounts
     quota: Amounts
     used: Amounts
+    container_groups: Amounts
     borrowed: Amounts
     borrowable: Amounts
     unproved: Amounts

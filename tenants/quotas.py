@@ -34,7 +34,7 @@ class QuotaWanted:
 def quotas(tx: Snapshot, tenant: TenantName | None, region: RegionId | None) -> list[QuotaOut]:
     """Of one member or of all, by member and region."""
     found = tx.allotments(tenant, region)
-    used = tx.usage(tenant)
+    used, on_record = tx.usage(tenant), tx.on_record(tenant)
     ledgers = {name: tx.ledger(name) for name in sorted({one.region for one in found})}
     lent = {name: lendable(ledger) for name, ledger in ledgers.items()}
     short = {name: unproved(ledger) for name, ledger in ledgers.items()}
@@ -42,6 +42,7 @@ def quotas(tx: Snapshot, tenant: TenantName | None, region: RegionId | None) -> 
         quota_out(
             one,
             used.get((one.tenant.text, one.region), Capacity()),
+            on_record.get((one.tenant.text, one.region), Capacity()),
             lent[one.region],
             short[one.region].get(one.tenant.text, Capacity()),
         )
@@ -87,15 +88,18 @@ def region_of(tx: Snapshot, tenant: str, asked: RegionId | None) -> RegionId:
     )
 
 
-def quota_out(allotment: Allotment, used: Capacity, lent: Capacity, short: Capacity) -> QuotaOut:
+def quota_out(
+    allotment: Allotment, used: Capacity, on_record: Capacity, lent: Capacity, short: Capacity
+) -> QuotaOut:
     return QuotaOut(
         tenant=allotment.tenant.text,
         region=allotment.region,
         guaranteed=amounts(allotment.guaranteed),
         quota=amounts(allotment.quota),
         used=amounts(used),
+        container_groups=amounts(on_record),
         borrowed=amounts(allotment.borrowed(used)),
-        borrowable=amounts(allotment.borrowable(used, lent)),
+        borrowable=amounts(allotment.borrowable(used, lent, on_record)),
         unproved=amounts(short),
         generation=allotment.generation,
     )

@@ -13,12 +13,14 @@ from control_plane.placement import Refusal, plan_admission
 from control_plane.store import Transaction
 
 
-def check(tx: Transaction, group: ContainerGroup) -> Ledger:
+def check(tx: Transaction, group: ContainerGroup, before: ContainerGroup | None = None) -> Ledger:
     """The ledger, on which the group would fit if it had to be placed now. Where no host of the region is
-    for container groups, that is not known, and nothing is refused for it.
+    for container groups, that is not known, and nothing is refused for it. Call it before writing the
+    group in the same transaction; of one that changes only what it grows by, from `before`, is asked for.
 
-    Raises `quota-exceeded`, `member-leaving` and `no-room`."""
-    quota.check(tx, group.region, group.tenant, Capacity.of(group.whole, GiB(0)))
+    Raises `quota-exceeded`, `member-leaving`, `no-room`, LostRace."""
+    had = Capacity() if before is None else before.counted
+    quota.check_on_record(tx, group.region, group.tenant, group.counted.beyond(had))
     ledger = tx.ledger(group.region)
     if any(PLATFORM_TRAIT in host.traits for host in ledger.hosts.values()):
         answer = plan_admission(ledger, workloads_of(group))

@@ -9,6 +9,7 @@ RESOURCE = _M("RESOURCE", "資源")
 GUARANTEED = _M("GUARANTEED", "保証")
 QUOTA = _M("QUOTA", "クォータ")
 USED = _M("USED", "使用中")
+CONTAINER_GROUPS = _M("CONTAINER GROUPS", "コンテナーグループ")
 BORROWED = _M("BORROWED", "借用中")
 BORROWABLE = _M("STILL BORROWABLE", "借用可能")
 UNPROVED = _M("NOT HELD", "未確保")
@@ -23,6 +24,10 @@ DISK = _M("disk, GiB", "ディスク(GiB)")
 NO_QUOTAS = _M(
     "No member has a quota yet: it gets one when it joins.",
     "クォータのある参加団体はまだありません。参加時に設定されます。",
+)
+CONTAINER_GROUPS_SAID = _M(
+    "Container groups are on record only: they count against the quota with what is used, and hold no room.",
+    "コンテナーグループは登録のみで資源を確保しませんが、使用中の分と合わせてクォータに数えます。",
 )
 UNPROVED_SAID = _M(
     "Part of what is guaranteed has no room at the moment: bring hosts back or add some, and it is held again by itself.",

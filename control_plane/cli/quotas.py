@@ -44,7 +44,14 @@ def list_(context: typer.Context, region: RegionFilter = None, tenant: TenantFil
             Column(m.REGION),
             *(
                 Column(head, "right")
-                for head in (c.GUARANTEED, c.QUOTA, c.USED, c.BORROWABLE, c.UNPROVED)
+                for head in (
+                    c.GUARANTEED,
+                    c.QUOTA,
+                    c.USED,
+                    c.CONTAINER_GROUPS,
+                    c.BORROWABLE,
+                    c.UNPROVED,
+                )
             ),
         ],
         [
@@ -53,12 +60,21 @@ def list_(context: typer.Context, region: RegionFilter = None, tenant: TenantFil
                 one.region,
                 *map(
                     _short,
-                    (one.guaranteed, one.quota, one.used, one.borrowable, one.unproved),
+                    (
+                        one.guaranteed,
+                        one.quota,
+                        one.used,
+                        one.container_groups,
+                        one.borrowable,
+                        one.unproved,
+                    ),
                 ),
             )
             for one in found
         ],
     )
+    if any(_some(one.container_groups) for one in found):
+        session.screen.note(c.CONTAINER_GROUPS_SAID)
     if any(_some(one.unproved) for one in found):
         session.screen.note(c.UNPROVED_SAID)
 
@@ -147,16 +163,26 @@ def _changed(
 
 def _show(session: Session, one: QuotaOut) -> None:
     session.screen.pairs([(m.MEMBER, one.tenant), (m.REGION, one.region)])
-    shown = (one.guaranteed, one.quota, one.used, one.borrowed, one.borrowable, one.unproved)
-    heads = (c.GUARANTEED, c.QUOTA, c.USED, c.BORROWED, c.BORROWABLE, c.UNPROVED)
+    columns = [
+        (c.GUARANTEED, one.guaranteed),
+        (c.QUOTA, one.quota),
+        (c.USED, one.used),
+        (c.CONTAINER_GROUPS, one.container_groups),
+        (c.BORROWED, one.borrowed),
+        (c.BORROWABLE, one.borrowable),
+        (c.UNPROVED, one.unproved),
+    ]
+    shown = [amounts for _, amounts in columns]
     session.screen.table(
-        [Column(c.RESOURCE), *(Column(head, "right") for head in heads)],
+        [Column(c.RESOURCE), *(Column(head, "right") for head, _ in columns)],
         [
             (session.screen.text(c.VCPU), *(f"{a.vcpus:,}" for a in shown)),
             (session.screen.text(c.MEMORY), *(gib(a.memory_mib) for a in shown)),
             (session.screen.text(c.DISK), *(f"{a.disk_gib:,}" for a in shown)),
         ],
     )
+    if _some(one.container_groups):
+        session.screen.note(c.CONTAINER_GROUPS_SAID)
     if _some(one.unproved):
         session.screen.note(c.UNPROVED_SAID)
 

@@ -5,6 +5,11 @@ Usage is the sum of what its servers were asked to be, each once and wherever it
 it moves, on none while it is stranded, stopped or being deleted. So no failure and no migration ever
 counts twice.
 Of a shelved server only the disk counts, since that alone is kept for it.
+
+The quota bounds what a member wants, so container groups on record count against it beside what is used.
+Guarantees and lending are about room, and a group holds none: it uses up no guarantee, since what is kept
+for the guarantee would go to others while nothing runs in it, and it borrows nothing that could be given
+back.
 """
 
 from __future__ import annotations
@@ -82,6 +87,9 @@ class Capacity:
         return not self.beyond(other)
 
 
+_NOTHING = Capacity()
+
+
 @dataclass(frozen=True, slots=True)
 class Allotment:
     """What one member has of one region. `generation` grows when either number is set anew. Raises
@@ -105,9 +113,13 @@ class Allotment:
         """What of its guarantee is kept for it."""
         return self.guaranteed.beyond(used)
 
-    def borrowable(self, used: Capacity, lendable: Capacity) -> Capacity:
-        """What it may still ask for beyond its guarantee, where the pool can lend `lendable`."""
-        return self.quota.beyond(used.or_more(self.guaranteed)).within(lendable)
+    def borrowable(
+        self, used: Capacity, lendable: Capacity, on_record: Capacity = _NOTHING
+    ) -> Capacity:
+        """What it may still ask for beyond its guarantee, where the pool can lend `lendable` and its
+        container groups take `on_record` of the quota."""
+        left = self.quota.beyond(on_record)
+        return left.beyond(used.or_more(self.guaranteed)).within(lendable)
 
 
 QUOTA_SHARE = 1.5

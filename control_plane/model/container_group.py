@@ -1,7 +1,8 @@
 """Container groups: what a member wants to run in containers rather than in servers.
 
 Nothing in Yui runs containers yet. A group is kept, checked and shown as what it is: waiting for the
-platform. It holds no room while it waits, so that no promise is made that nothing keeps.
+platform. It holds no room while it waits, so that no promise is made that nothing keeps; but it is
+wanted, and so it counts against its member's quota.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from control_plane.model.allotment import Capacity
 from control_plane.model.ids import ContainerGroupId, Generation, RegionId, SystemId
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode
-from control_plane.model.units import MiB, Resources, VCpu
+from control_plane.model.units import GiB, MiB, Resources, VCpu
 
 PLATFORM_TRAIT = "kubernetes"
 """What hosts are marked with that are to carry container groups."""
@@ -67,6 +69,11 @@ class ContainerGroup:
         return Resources(
             VCpu(self.replicas * self.size.vcpu), MiB(self.replicas * self.size.memory)
         )
+
+    @property
+    def counted(self) -> Capacity:
+        """What counts against the quota: all copies, and no disk."""
+        return Capacity.of(self.whole, GiB(0))
 
     @property
     def state(self) -> ContainerGroupState:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Row
 
+from control_plane.model.allotment import Capacity
 from control_plane.model.container_group import Container, ContainerGroup
 from control_plane.model.ids import ContainerGroupId, Generation, RegionId, SystemId
 from control_plane.model.pool import Zone
@@ -52,6 +55,19 @@ class ContainerGroupReads(Rows):
         if row is None:
             raise not_found("container-group", id)
         return _group(row)
+
+    def on_record_by(self, tenant: TenantName, region: RegionId) -> Capacity:
+        return self.on_record(tenant).get((str(tenant), region), Capacity())
+
+    def on_record(
+        self, tenant: TenantName | None = None
+    ) -> Mapping[tuple[str, RegionId], Capacity]:
+        """What container groups would take, by member and region. They hold nothing of it: it counts
+        against the quota, and is no part of `usage`, by which room is kept and lent."""
+        asked: defaultdict[tuple[str, RegionId], Capacity] = defaultdict(Capacity)
+        for group in self.container_groups(tenant):
+            asked[group.tenant.text, group.region] += group.counted
+        return asked
 
 
 class ContainerGroupWrites(ContainerGroupReads):

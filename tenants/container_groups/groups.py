@@ -91,8 +91,9 @@ def change(
 ) -> tuple[ContainerGroup, Ledger]:
     """Raises `container-group-changed`, and what `check` raises."""
     expect(group, expected)
+    before = group
     group = replace(group, replicas=wanted.replicas, containers=wanted.containers)
-    ledger = check(tx, group)
+    ledger = check(tx, group, before)
     group = tx.save_container_group(group)
     tell(tx, "container-group.change", group, asker, ("was changed", "を変更しました"))
     return group, ledger

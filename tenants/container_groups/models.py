@@ -59,7 +59,8 @@ class ContainerOut(ResponseBody):
 
 class ContainerGroupOut(ResponseBody):
     """`state` is `waiting-for-platform` as long as nothing in the pool runs containers: the group is on
-    record, runs nowhere, and holds no room."""
+    record, runs nowhere, and holds no room; `vcpus` and `memory_mib`, of all copies, count against the
+    member's quota."""
 
     id: str
     name: str

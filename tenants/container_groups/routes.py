@@ -18,7 +18,7 @@ from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
-from control_plane.model.ids import Generation, SystemId
+from control_plane.model.ids import Generation, RegionId, SystemId
 from control_plane.pool.certificate_change import certificate_change
 from control_plane.pool.plan import FREE, ChangePlan, added, removed, replaced
 from control_plane.store import Snapshot
@@ -89,12 +89,15 @@ def create_container_group(
     body: ContainerGroupIn, who: Writer, edge: AtHand, once: Once, *, dry_run: DryRun = False
 ) -> Response:
     """Put a container group on record. As long as nothing in the pool runs containers it waits and holds
-    no room; where hosts for container groups are there, one that they could not hold is refused."""
+    no room, but it counts against the quota; where hosts for container groups are there, one that they
+    could not hold is refused."""
     wanted = _wanted(body)
 
     def work(remember: Remember) -> ContainerGroupOut | ChangePlan:
         asker = Asker(who, edge.clock.now())
-        with edge.rehearsable(dry_run) as tx, named_in_body():
+        with named_in_body(), edge.store.read() as snapshot:
+            region = snapshot.system(SystemId(body.system), who.tenant).region
+        with edge.rehearsable(dry_run, turn=_turn(region)) as tx, named_in_body():
             made, ledger = groups.create(tx, body.name, SystemId(body.system), wanted, asker)
             shown = ContainerGroupOut.of(made)
             remember(tx, shown)
@@ -122,12 +125,15 @@ def change_container_group(
     expected: Expected,
     dry_run: DryRun = False,
 ) -> Response:
-    """Let other containers, or another number of copies, run instead."""
+    """Let other containers, or another number of copies, run instead. What the group grows by counts
+    against the quota."""
     wanted = _wanted(body)
 
     def work(remember: Remember) -> ContainerGroupOut | ChangePlan:
         asker = Asker(who, edge.clock.now())
-        with edge.rehearsable(dry_run) as tx:
+        with edge.store.read() as snapshot:
+            region = find(snapshot, container_group, who.tenant).region
+        with edge.rehearsable(dry_run, turn=_turn(region)) as tx:
             before = find(tx, container_group, who.tenant)
             after, ledger = groups.change(tx, before, wanted, asker, expected)
             shown = ContainerGroupOut.of(after)
@@ -178,6 +184,12 @@ def delete_container_group(
         )
 
     return once.run(work)
+
+
+def _turn(region: RegionId) -> str:
+    """That of the region's admissions, which count against the same quotas: where a member asks for much
+    at once, nobody keeps losing its race."""
+    return f"region:{region}"
 
 
 def _wanted(body: ContainerGroupChangeIn) -> Wanted:

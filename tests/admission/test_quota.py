@@ -41,8 +41,14 @@ def test_a_server_beyond_the_quota_is_refused_with_all_figures(store: Store) -> 
     assert refusal.value.type == "quota-exceeded"
     assert refusal.value.status == 409
     assert refusal.value.fields["exceeded"] == [
-        {"resource": "vcpus", "used": 1, "asked": 2, "quota": 2},
-        {"resource": "memory_mib", "used": 1024, "asked": 2048, "quota": 1500},
+        {"resource": "vcpus", "used": 1, "container_groups": 0, "asked": 2, "quota": 2},
+        {
+            "resource": "memory_mib",
+            "used": 1024,
+            "container_groups": 0,
+            "asked": 2048,
+            "quota": 1500,
+        },
     ]
     assert "1 of 2 vCPU are used and 2 asked for" in refusal.value.en
     assert "vCPUは上限 2 のうち 1 を使用中で、今回の要求は 2" in refusal.value.ja

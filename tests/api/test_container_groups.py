@@ -112,15 +112,80 @@ def test_nobody_else_sees_a_group_and_it_goes_with_its_system(api: Api, town: Ap
     assert api.get(GROUPS).json()["items"] == []
 
 
+def allow(api: Api, vcpus: int, code: str = MIKASA) -> None:
+    body = {
+        "guaranteed": {"vcpus": 0, "memory_mib": 0, "disk_gib": 0},
+        "quota": {"vcpus": vcpus, "memory_mib": 81_920, "disk_gib": 1000},
+    }
+    answer = api.put(f"/v1/members/{code}/quota", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+def capacity(api: Api) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = api.get(f"/v1/members/{MIKASA}/quota").json()
+    return found
+
+
 def test_a_group_beyond_its_members_quota_is_refused(api: Api, town: Api) -> None:
-    api.put(
-        f"/v1/members/{MIKASA}/quota",
-        json={
-            "guaranteed": {"vcpus": 0, "memory_mib": 0, "disk_gib": 0},
-            "quota": {"vcpus": 8, "memory_mib": 8192, "disk_gib": 1000},
-        },
-    )
+    allow(api, 8)
     problem_of(town.post(GROUPS, json=asked(replicas=40)), 409, "quota-exceeded")
+
+
+def test_groups_count_against_the_quota_together_and_a_refusal_names_what_is_shown(
+    api: Api, town: Api
+) -> None:
+    used = capacity(town)["used"]
+    allow(api, used["vcpus"] + 4)
+    assert town.post(GROUPS, json=asked(name="a")).status_code == 201
+    assert capacity(town)["borrowable"]["vcpus"] == 2
+    assert town.post(GROUPS, json=asked(name="b")).status_code == 201
+    shown = capacity(town)
+    assert shown["used"] == used
+    assert shown["borrowed"] == used
+    assert shown["container_groups"] == {"vcpus": 4, "memory_mib": 2048, "disk_gib": 0}
+    assert shown["borrowable"]["vcpus"] == 0
+    assert town.get("/v1/quotas").json()["items"] == [shown]
+    before = api.contents()
+    for query in ("?dry_run=true", ""):
+        answer = town.post(GROUPS + query, json=asked(name="c", replicas=1))
+        problem_of(answer, 409, "quota-exceeded")
+        assert answer.json()["fields"]["exceeded"] == [
+            {
+                "resource": "vcpus",
+                "used": shown["used"]["vcpus"],
+                "container_groups": shown["container_groups"]["vcpus"],
+                "asked": 1,
+                "quota": shown["quota"]["vcpus"],
+            }
+        ]
+    assert api.contents() == before
+    assert town.request("DELETE", f"{GROUPS}/a").status_code == 200
+    assert capacity(town)["container_groups"]["vcpus"] == 2
+    assert town.post(GROUPS, json=asked(name="c")).status_code == 201
+
+
+def test_a_change_counts_by_what_the_group_grows(api: Api, town: Api) -> None:
+    allow(api, capacity(town)["used"]["vcpus"] + 4)
+    for name in ("a", "b"):
+        assert town.post(GROUPS, json=asked(name=name)).status_code == 201
+    larger = {"replicas": 3, "containers": [WEB]}
+    problem_of(town.put(f"{GROUPS}/a", json=larger), 409, "quota-exceeded")
+    same = {"replicas": 1, "containers": [{**WEB, "vcpus": 2}]}
+    assert town.put(f"{GROUPS}/a", json=same).status_code == 200
+    smaller = {"replicas": 1, "containers": [WEB]}
+    assert town.put(f"{GROUPS}/a", json=smaller).status_code == 200
+    assert town.put(f"{GROUPS}/b", json=larger).status_code == 200
+
+
+def test_what_groups_leave_of_the_quota_is_all_that_servers_get(api: Api, town: Api) -> None:
+    allow(api, capacity(town)["used"]["vcpus"] + 3)
+    system = f"m{MIKASA}-resident-records"
+    assert town.post(GROUPS, json=asked(name="a")).status_code == 201
+    server = {"name": "web", "system": system, "flavor": "m1.medium", "image": "tiny"}
+    problem_of(town.post("/v1/servers", json={"servers": [server]}), 409, "quota-exceeded")
+    small = {**server, "flavor": "m1.small"}
+    answer = town.post("/v1/servers", json={"servers": [small]})
+    assert answer.status_code == 202, answer.text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,55 @@ def test_a_token_revoked_at_one_is_refused_by_the_other(postgresql: PostgreSQL) 
         # What one has just read of a token counts for a second.
         two.world.clock.sleep(Seconds(1.5))
         problem_of(second.get("/v1/hosts"), 401, "token-invalid")
+
+
+def test_groups_and_servers_asked_for_at_both_at_once_stay_within_the_quota(
+    postgresql: PostgreSQL,
+) -> None:
+    url = postgresql.url()
+    with (
+        opened_at(url, Path("unused")) as one,
+        opened_at(url, Path("unused"), one.operator_token) as two,
+    ):
+        prepare(one)
+        one.join(MIKASA, "facility-booking")
+        path = f"/v1/members/{MIKASA}/quota"
+        used = one.get(path).json()["used"]
+        most = {**used, "vcpus": used["vcpus"] + 5, "memory_mib": 81_920, "disk_gib": 400}
+        none = dict.fromkeys(used, 0)
+        assert one.put(path, json={"guaranteed": none, "quota": most}).status_code == 200
+        system = f"m{MIKASA}-facility-booking"
+        image = f"registry.example.jp/town/web@sha256:{'a' * 64}"
+        container = {"name": "web", "image": image, "vcpus": 1, "memory_mib": 64}
+        together = threading.Barrier(4)
+
+        def group(number: int) -> tuple[str, dict[str, Any]]:
+            body = {"name": f"g{number}", "system": system, "containers": [container]}
+            return "/v1/container-groups", body
+
+        def server(number: int) -> tuple[str, dict[str, Any]]:
+            wanted = {"name": f"s{number}", "flavor": "m1.small", "image": "tiny"}
+            return "/v1/servers", {"servers": [{**wanted, "system": system}]}
+
+        def ask(number: int) -> list[str]:
+            """As a program that is told to try again, and does."""
+            api, answers = (one, two)[number % 2], []
+            together.wait()
+            for attempt in range(3):
+                where, body = (group, server)[number // 2](10 * number + attempt)
+                said = "lost-race"
+                for _ in range(50):
+                    if said != "lost-race":
+                        break
+                    answer = api.post(where, json=body)
+                    made = answer.status_code in (201, 202)
+                    said = "made" if made else answer.json()["type"].rpartition(":")[2]
+                answers.append(said)
+            return answers
+
+        with ThreadPoolExecutor(4) as threads:
+            answers = [said for some in threads.map(ask, range(4)) for said in some]
+        assert sorted(answers) == ["made"] * 5 + ["quota-exceeded"] * 7
+        shown = two.get(path).json()
+        assert shown["used"]["vcpus"] + shown["container_groups"]["vcpus"] == most["vcpus"]
+        assert shown["borrowable"]["vcpus"] == 0

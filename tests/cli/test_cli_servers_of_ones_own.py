@@ -82,3 +82,30 @@ def test_a_server_is_shelved_and_what_is_lent_can_be_asked_back(plane: Served) -
     assert "has that much room already" in there.stderr
     assert plane.yui("quota", "withdraw", "rc-none").returncode == 3
     assert plane.yui("system", "delete", "m012220-own-night", "--yes", "--wait").returncode == 0
+
+
+def test_what_container_groups_take_of_a_quota_is_shown_beside_what_is_used(plane: Served) -> None:
+    own = ("--name", "portal", "--zone", "lgwan", "--tier", "3", "--member", "012220")
+    assert plane.yui("system", "add", *own, "--wait").returncode == 0
+    assert plane.yui("quota", "set", "012220", "--quota-vcpus", "7").returncode == 0
+    image = f"registry.example.jp/town/portal@sha256:{'a' * 64}"
+    file = plane.folder / "portal.json"
+    container = {"name": "web", "image": image, "vcpus": 1, "memory_mib": 64}
+    file.write_text(json.dumps({"replicas": 5, "containers": [container]}), encoding="utf-8")
+    put = ("container-group", "create", "portal", str(file), "--system", "m012220-own-portal")
+    made = plane.yui("--lang", "ja", *put)
+    assert made.returncode == 0, made.stderr
+    assert "クォータには数えます" in made.stdout + made.stderr
+    for command in (("quota", "list"), ("quota", "show", "012220")):
+        shown = plane.yui(*command)
+        assert "they count against the quota" in " ".join((shown.stdout + shown.stderr).split())
+        said = plane.yui("--lang", "ja", *command)
+        assert "コンテナーグループ" in said.stdout
+    again = plane.yui("--lang", "ja", *put[:2], "other", *put[3:])
+    assert again.returncode != 0
+    assert "5 をコンテナーグループとして登録済み" in again.stderr
+    assert plane.yui("container-group", "delete", "portal", "--yes").returncode == 0
+    assert json.loads(plane.yui("quota", "show", "012220", "--json").stdout)[
+        "container_groups"
+    ] == {"vcpus": 0, "memory_mib": 0, "disk_gib": 0}
+    assert plane.yui("system", "delete", "m012220-own-portal", "--yes", "--wait").returncode == 0

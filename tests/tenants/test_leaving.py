@@ -28,6 +28,16 @@ from tests.small_disk import fill, free, mounted_disk
 from tests.tenants.leaving import REASON, STATEMENT, Town, town_in
 
 FUKAGAWA = "012289"
+GROUP = {
+    "containers": [
+        {
+            "name": "web",
+            "image": f"registry.example.jp/town/web@sha256:{'a' * 64}",
+            "vcpus": 1,
+            "memory_mib": 512,
+        }
+    ]
+}
 
 
 @pytest.fixture
@@ -193,11 +203,29 @@ def test_nothing_begins_for_a_member_that_leaves(town: Town) -> None:
         ("POST", f"/v1/servers/{server['id']}/resize", {"flavor": "m1.large"}),
         ("DELETE", f"/v1/servers/{server['id']}", None),
         ("POST", "/v1/systems", {"blueprint": "library"}),
+        ("POST", "/v1/container-groups", {**GROUP, "name": "web", "system": server["system"]}),
     ]
     for method, path, body in asked:
         answer = town.admin.request(method, path, **({} if body is None else {"json": body}))
         problem_of(answer, 409, "member-leaving")
     assert {server["status"] for server in town.servers(MIKASA)} == {"stopped"}
+
+
+def test_container_groups_go_with_their_member_and_count_until_then(town: Town) -> None:
+    allowed = town.api.get(f"/v1/members/{MIKASA}/quota").json()
+    quota = {name: 2 * amount + 10_000 for name, amount in allowed["quota"].items()}
+    body = {"guaranteed": allowed["guaranteed"], "quota": quota}
+    assert town.api.put(f"/v1/members/{MIKASA}/quota", json=body).status_code == 200
+    system = town.servers(MIKASA)[0]["system"]
+    asked = {**GROUP, "name": "web", "system": system}
+    assert town.admin.post("/v1/container-groups", json=asked).status_code == 201
+    town.leave()
+    shown = town.api.get(f"/v1/members/{MIKASA}/quota").json()
+    assert shown["container_groups"] == {"vcpus": 1, "memory_mib": 512, "disk_gib": 0}
+    town.confirm()
+    assert town.api.get("/v1/container-groups").json()["items"] == []
+    with town.api.store.read() as tx:
+        assert tx.on_record() == {}
 
 
 def test_a_server_that_was_started_all_the_same_is_stopped_and_exported_anew(town: Town) -> None:
