@@ -14,6 +14,7 @@ from control_plane.model.ids import SiteId
 from control_plane.model.network import Network
 from control_plane.model.pool import Site
 from control_plane.store import tables
+from control_plane.store.at_once import rows_at_once
 from control_plane.store.failures import LostRace
 from control_plane.store.network_tables import subnets
 from control_plane.store.networks import NetworkWrites
@@ -76,8 +77,9 @@ class AddressWrites(NetworkWrites, RegionReads):
         if used is None:
             used = self._given_addresses[site] = {
                 _number(address)
-                for address in self._connection.scalars(
-                    select(tables.servers.c.address).where(tables.servers.c.site_id == site)
+                for (address,) in rows_at_once(
+                    self._connection,
+                    select(tables.servers.c.address).where(tables.servers.c.site_id == site),
                 )
             }
         kept = {int(network.network_address), int(network.broadcast_address)}

@@ -48,6 +48,7 @@ from control_plane.model.audit_chain import (
     time_text,
 )
 from control_plane.store import tables
+from control_plane.store.at_once import Meanings
 from control_plane.store.rows import Rows
 
 # "yui" and "audit" in figures of ours; advisory locks are told apart by number alone.
@@ -167,9 +168,14 @@ class AuditReads(Rows):
 
 
 class AuditWrites(AuditReads):
-    def __init__(self, connection: Connection, aside: Engine | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        meanings: Meanings | None = None,
+        aside: Engine | None = None,
+    ) -> None:
         """`aside` gives connections that see what was committed last, where `connection` does not."""
-        super().__init__(connection)
+        super().__init__(connection, meanings)
         self._aside = aside
         self._entries: list[AuditEntry] = []
 

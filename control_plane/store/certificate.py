@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from control_plane.model.ids import HostId, RegionId, ServerId
 from control_plane.model.pool import DomainKind, FailureDomain
 from control_plane.store import tables
+from control_plane.store.at_once import rows_at_once
 from control_plane.store.capacity_tables import holding_refuges
 from control_plane.store.failures import LostRace
 from control_plane.store.holdings import HoldingWrites, is_holding
@@ -35,7 +36,9 @@ class CertificateReads(Rows):
             held.c.domain_kind, held.c.domain_name, held.c.holding_id, held.c.host_id
         ).where(held.c.region_id == region)
         found = [
-            row for query in (of_servers, of_holdings) for row in self._connection.execute(query)
+            row
+            for query in (of_servers, of_holdings)
+            for row in rows_at_once(self._connection, query)
         ]
         domains: dict[tuple[str, str], FailureDomain] = {}
         certificate: dict[tuple[FailureDomain, ServerId], HostId] = {}

@@ -21,6 +21,7 @@ from control_plane.model.ids import Generation, HostId, RegionId, SiteId, Storag
 from control_plane.model.pool import DomainKind, Duty, FailureDomain, Host, Zone
 from control_plane.model.units import MiB, Resources, VCpu
 from control_plane.store import tables
+from control_plane.store.at_once import named, rows_at_once
 from control_plane.store.capacity_tables import holding_refuges, holdings
 from control_plane.store.failures import LostRace
 from control_plane.store.fences import FenceWrites
@@ -43,7 +44,10 @@ class HostReads(Rows):
         query = select(tables.hosts).order_by(tables.hosts.c.id)
         if region is not None:
             query = query.where(tables.hosts.c.region_id == region)
-        return tuple(_host(row) for row in self._connection.execute(query))
+        rows = rows_at_once(self._connection, query)
+        return tuple(
+            self._meanings.of(f"hosts {region}", rows, lambda row: _host(named(query, row)))
+        )
 
     def host_page(
         self,

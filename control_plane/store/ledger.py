@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from control_plane.model.pool import DomainKind, Duty, FailureDomain, Zone
 from control_plane.model.units import NOTHING, GiB, MiB, Resources, VCpu
 from control_plane.store import tables
 from control_plane.store.allotments import AllotmentReads
+from control_plane.store.at_once import PlainRow, named, rows_at_once
 from control_plane.store.certificate import CertificateReads
 from control_plane.store.holdings import HoldingReads
 from control_plane.store.regions import RegionReads
@@ -64,7 +66,7 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
         self, region: RegionId, pools: frozenset[StoragePoolId]
     ) -> dict[HostId, LedgerHost]:
         hosts = tables.hosts
-        found = self._connection.execute(
+        query = (
             select(
                 hosts.c.id,
                 hosts.c.site_id,
@@ -81,8 +83,10 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
             .where(hosts.c.region_id == region)
             .order_by(hosts.c.id)
         )
-        return {
-            row.id: LedgerHost(
+
+        def host(plain: PlainRow) -> LedgerHost:
+            row = named(query, plain)
+            return LedgerHost(
                 id=HostId(row.id),
                 site=SiteId(row.site_id),
                 capacity=Resources(VCpu(row.vcpu), MiB(row.memory_mib)),
@@ -93,12 +97,15 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
                 standing=standing_of(row.health_kind, Duty(row.duty)),
                 generation=Generation(row.generation),
             )
-            for row in found
-        }
+
+        # Which pools there are decides what a row means, too.
+        kind = f"ledger's hosts {region} {sorted(pools)}"
+        rows = rows_at_once(self._connection, query)
+        return {host.id: host for host in self._meanings.of(kind, rows, host)}
 
     def _workloads(self, region: RegionId) -> dict[ServerId, LedgerWorkload]:
         servers = tables.servers
-        found = self._connection.execute(
+        query = (
             select(
                 servers.c.id,
                 servers.c.tenant,
@@ -118,39 +125,9 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
             .where(servers.c.region_id == region)
             .order_by(servers.c.id)
         )
-        zones = {zone.value: zone for zone in Zone}
-        # Unpacked by position: by name, two thousand rows take twice the time.
-        return {
-            id: LedgerWorkload(
-                id=ServerId(id),
-                owner=tenant,
-                size=NOTHING if kind == "shelved" else Resources(VCpu(vcpu), MiB(memory)),
-                disk=GiB(disk),
-                zone=zones[zone],
-                tier=tier,
-                storage=StoragePoolId(pool),
-                hosts=tuple(HostId(held) for held in (host, target) if held is not None),
-                group=None if group is None else GroupId(group),
-                traits=frozenset(traits) if traits else _NO_NAMES,
-                sites=frozenset(map(SiteId, sites)) if sites else _NO_SITES,
-            )
-            for (
-                id,
-                tenant,
-                kind,
-                vcpu,
-                memory,
-                disk,
-                zone,
-                tier,
-                pool,
-                host,
-                target,
-                group,
-                traits,
-                sites,
-            ) in found
-        }
+        rows = rows_at_once(self._connection, query)
+        found = self._meanings.of(f"ledger's workloads {region}", rows, _workload)
+        return {workload.id: workload for workload in found}
 
     def _storage(
         self,
@@ -176,6 +153,39 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
             )
             for row in found
         }
+
+
+def _workload(row: PlainRow) -> LedgerWorkload:
+    # Unpacked by position: by name, two thousand rows take twice the time.
+    (
+        id,
+        tenant,
+        kind,
+        vcpu,
+        memory,
+        disk,
+        zone,
+        tier,
+        pool,
+        host,
+        target,
+        group,
+        traits,
+        sites,
+    ) = row
+    return LedgerWorkload(
+        id=ServerId(id),
+        owner=tenant,
+        size=NOTHING if kind == "shelved" else Resources(VCpu(vcpu), MiB(memory)),
+        disk=GiB(disk),
+        zone=Zone(zone),
+        tier=tier,
+        storage=StoragePoolId(pool),
+        hosts=tuple(HostId(held) for held in (host, target) if held is not None),
+        group=None if group is None else GroupId(group),
+        traits=frozenset(json.loads(traits)) if traits else _NO_NAMES,
+        sites=frozenset(map(SiteId, json.loads(sites))) if sites else _NO_SITES,
+    )
 
 
 def _with_growths(

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Executable, Row, Table, select
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import Generation, HostId, SiteId, StoragePoolId
 from control_plane.model.tenant import MunicipalityCode
+from control_plane.store.at_once import Meanings
 
 TenantName = MunicipalityCode | str
 """A member by its code, checked or as text."""
@@ -68,10 +69,11 @@ def already_exists(thing: str, name: object) -> YuiError:
 
 
 class Rows:
-    """One transaction on one connection."""
+    """One transaction on one connection. `meanings` are those of the store that it is one of."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, meanings: Meanings | None = None) -> None:
         self._connection = connection
+        self._meanings = meanings or Meanings()
         # Hosts whose generation this transaction has raised: from what, to what.
         self._marked_hosts: dict[HostId, tuple[Generation, Generation]] = {}
         self._marked_pools: set[StoragePoolId] = set()

@@ -1,0 +1,84 @@
+"""Reads many rows in one step, and makes what they mean anew only where they have changed.
+
+Python's SQLite module lets the other threads run at each row that it fetches, and then waits until one
+of them lets it go on: in a busy process a long table takes many times what it takes alone. So SQLite
+makes one text of all rows, which is fetched once. And of some thousand rows that are read again for
+each decision, few have changed since the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import orjson
+from sqlalchemy import JSON, Boolean, ColumnElement, Connection, Row, Select, Text, func, select
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.engine import IteratorResult
+from sqlalchemy.engine.result import SimpleResultMetaData
+
+from control_plane.store.columns import UtcTime
+
+T = TypeVar("T")
+
+PlainRow = tuple[Any, ...]
+"""A row as it is kept, JSON as its text; equal rows mean the same."""
+
+
+class Meanings:
+    """What was made of rows that were read before. One for a store; for values that never change."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[PlainRow, Any]] = {}
+
+    def of(self, kind: str, rows: Sequence[PlainRow], make: Callable[[PlainRow], T]) -> Sequence[T]:
+        """What `make` makes of each of `rows`. They are all that there are of their kind: what was made
+        of others is forgotten. `make` depends on the row alone."""
+        known = self._known.get(kind, {})
+        now: dict[PlainRow, T] = {}
+        for row in rows:
+            meaning = known.get(row)
+            now[row] = make(row) if meaning is None else meaning
+        # Threads that read at once each leave a whole set; either is as good.
+        self._known[kind] = now
+        return [now[row] for row in rows]
+
+
+def rows_at_once(connection: Connection, query: Select[Any]) -> Sequence[PlainRow]:
+    """What `query` finds, in its order. Its columns hold texts, whole numbers, booleans, times, JSON."""
+    if connection.dialect.name != "sqlite":
+        plain = query.with_only_columns(*(_as_text(each) for each in query.selected_columns))
+        return cast(Sequence[PlainRow], connection.execute(plain).all())
+    row = func.json_array(*query.subquery().columns)
+    # As texts: what a JSON column holds stays one.
+    found = connection.execute(select(func.json_group_array(row))).scalar_one()
+    return [tuple(values) for values in orjson.loads(found)]
+
+
+def named(query: Select[Any], row: PlainRow) -> Row[Any]:
+    """One of the rows that `rows_at_once` found with that query, with its columns' names and types."""
+    columns = list(query.selected_columns)
+    values = tuple(
+        None if value is None else _read(column, value)
+        for column, value in zip(columns, row, strict=True)
+    )
+    names = [column.name for column in columns]
+    found: IteratorResult[Any] = IteratorResult(SimpleResultMetaData(names), iter([values]))
+    return found.one()
+
+
+def _as_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    if isinstance(column.type, JSON):
+        return sql_cast(column, Text).label(column.name)
+    return column
+
+
+def _read(column: ColumnElement[Any], value: Any) -> Any:
+    if isinstance(column.type, JSON):
+        return orjson.loads(value)
+    if isinstance(column.type, Boolean):
+        return bool(value)
+    if isinstance(column.type, UtcTime) and isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value
