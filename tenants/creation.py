@@ -82,7 +82,7 @@ def create(
         _tell_of_new(tx, servers, asker, operation)
         return operation
 
-    return admit(store, region, prepare, finish, dry_run=dry_run)
+    return admit(store, region, prepare, finish, dry_run=dry_run, together=True)
 
 
 def _tell_of_new(

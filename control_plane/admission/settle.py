@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from control_plane.model.ids import RegionId
 from control_plane.model.units import Seconds
-from control_plane.store import Lease, LostRace, Store, Transaction
+from control_plane.store import Lease, LostRace, Store, Transaction, Turns
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _TRIES_APART = 3
 _TRIES_IN_TURN = 9
-_PATIENCE_IN_QUEUE = Seconds(0.5)
+PATIENCE_IN_QUEUE = Seconds(0.5)
 
 
 class _Undone(Exception):
@@ -49,21 +49,27 @@ def settle(
     """
     # Threads of one process would undo each other's plans; whoever leads waits for none of them, and
     # nobody for a long search.
-    queue = nullcontext() if lease else store.one_by_one(f"region:{region}", _PATIENCE_IN_QUEUE)
+    queue = nullcontext() if lease else turns_of(store, region).one_by_one(PATIENCE_IN_QUEUE)
     with queue:
-        return _settled(store, region, read, plan, keep, lease=lease, dry_run=dry_run)
+        return settle_in_turn(store, region, read, plan, keep, lease=lease, dry_run=dry_run)
 
 
-def _settled(
+def turns_of(store: Store, region: RegionId) -> Turns:
+    """The turns of those who decide about a region."""
+    return store.turns(f"region:{region}")
+
+
+def settle_in_turn(
     store: Store,
     region: RegionId,
     read: Callable[[Transaction], Q],
     plan: Callable[[Q], A],
     keep: Callable[[Transaction, Q, Q, A], T],
     *,
-    lease: Lease | None,
-    dry_run: bool,
+    lease: Lease | None = None,
+    dry_run: bool = False,
 ) -> T:
+    """As `settle`, for whoever has its turn already."""
     lost = LostRace(f"region {region}")
     for _ in range(_TRIES_APART):
         try:

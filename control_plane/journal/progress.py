@@ -39,13 +39,15 @@ from control_plane.model.workload import (
     ServerStatus,
     status_of,
 )
-from control_plane.store import LostRace, Snapshot, Store
+from control_plane.store import LostRace, Snapshot, Store, Transaction
 
 MEMBER_JOIN = "member.join"
 SERVER_START = "server.start"
 SERVER_STOP = "server.stop"
 SERVER_MIGRATE = "server.migrate"
 HOST_DRAIN = "host.drain"
+
+_AT_ONCE = 50
 
 
 def progress(tx: Snapshot, operation: Operation) -> Operation:
@@ -60,17 +62,21 @@ def settle(store: Store, operation_id: OperationId, at: datetime) -> Operation:
     """Write down that the operation has ended, if it has; answers it as it then stands."""
     try:
         with store.write() as tx:
-            operation = tx.operation(operation_id)
-            now = progress(tx, operation)
-            if operation.state is OperationState.RUNNING is not now.state:
-                now = replace(now, updated_at=at)
-                tx.put_operation(now)
-                tx.add_event(_ended(now, at))
-            return now
+            return _settled(tx, operation_id, at)
     except LostRace:
         # Somebody else has written it down.
         with store.read() as snapshot:
             return progress(snapshot, snapshot.operation(operation_id))
+
+
+def _settled(tx: Transaction, operation_id: OperationId, at: datetime) -> Operation:
+    operation = tx.operation(operation_id)
+    now = progress(tx, operation)
+    if operation.state is OperationState.RUNNING is not now.state:
+        now = replace(now, updated_at=at)
+        tx.put_operation(now)
+        tx.add_event(_ended(now, at))
+    return now
 
 
 def settle_all(store: Store, at: datetime) -> int:
@@ -78,8 +84,15 @@ def settle_all(store: Store, at: datetime) -> int:
     with store.read() as tx:
         running = tx.operations(limit=1000, state=OperationState.RUNNING)
         ended = [o.id for o in running if progress(tx, o).state is not OperationState.RUNNING]
-    for operation_id in ended:
-        settle(store, operation_id, at)
+    for first in range(0, len(ended), _AT_ONCE):
+        some = ended[first : first + _AT_ONCE]
+        try:
+            with store.write() as tx:
+                for operation_id in some:
+                    _settled(tx, operation_id, at)
+        except LostRace:
+            for operation_id in some:
+                settle(store, operation_id, at)
     return len(ended)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 _FIRST_OCTET = 0x5A
@@ -9,6 +10,8 @@ _FIRST_OCTET = 0x5A
 vendor's card; and not 0xFE, which libvirt keeps for the host's side of a guest's interface."""
 
 
+# Asked of every server whenever one is made.
+@lru_cache(maxsize=100_000)
 def mac_of(server_id: str) -> str:
     """A MAC address such as `5a:13:f2:90:0c:77`, in lower case, that depends on the id alone.
 

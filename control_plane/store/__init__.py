@@ -9,6 +9,7 @@ from control_plane.store.placements import hosts_of
 from control_plane.store.rows import already_exists, not_found
 from control_plane.store.store import Store
 from control_plane.store.transaction import Snapshot, Transaction
+from control_plane.store.turns import Turns
 
 __all__ = [
     "ChainEnd",
@@ -21,6 +22,7 @@ __all__ = [
     "Snapshot",
     "Store",
     "Transaction",
+    "Turns",
     "already_exists",
     "hosts_of",
     "not_found",

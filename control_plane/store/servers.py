@@ -27,6 +27,7 @@ from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import GiB, MiB, Resources, VCpu
 from control_plane.model.workload import Power, Seen, Server, Shelved, Sighting
 from control_plane.store import tables
+from control_plane.store.at_once import named, rows_at_once
 from control_plane.store.failures import LostRace
 from control_plane.store.holdings import HoldingWrites
 from control_plane.store.hosts import HostWrites
@@ -62,6 +63,8 @@ class ServerReads(Rows):
         migrating one under its source and its target."""
         servers = tables.servers
         query = _ALL.order_by(servers.c.id)
+        if (tenant, system, host, region, after, limit) == (None,) * 6:
+            return self._every_server(query)
         if tenant is not None:
             query = query.where(servers.c.tenant == str(tenant))
         if system is not None:
@@ -94,7 +97,8 @@ class ServerReads(Rows):
 
     def server_ids(self) -> tuple[ServerId, ...]:
         """Of all members, in no order."""
-        return tuple(self._connection.scalars(select(tables.servers.c.id)))
+        found = rows_at_once(self._connection, select(tables.servers.c.id))
+        return tuple(ServerId(id) for (id,) in found)
 
     def server_names_taken(self, tenant: TenantName, names: Collection[str]) -> set[str]:
         """Those of `names` that servers of the member have."""
@@ -141,6 +145,13 @@ class ServerReads(Rows):
         return {
             ServerId(row.id): Generation(row.generation) for row in self._connection.execute(query)
         }
+
+    def _every_server(self, query: Select[Any]) -> tuple[Server, ...]:
+        codes: dict[str, MunicipalityCode] = {}
+        rows = rows_at_once(self._connection, query)
+        return tuple(
+            self._meanings.of("servers", rows, lambda row: _server(named(query, row), codes))
+        )
 
     def _servers(self, query: Select[Any]) -> tuple[Server, ...]:
         codes: dict[str, MunicipalityCode] = {}

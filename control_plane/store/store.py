@@ -22,12 +22,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from control_plane.model.units import Seconds
+from control_plane.store.at_once import Meanings
 from control_plane.store.engines import Engines, engines_for
 from control_plane.store.failures import LostRace, state_busy, translate, was_overtaken
 from control_plane.store.leases import Lease, LeaseRows
 from control_plane.store.migrate import migrate
 from control_plane.store.only_one import OnlyOne
 from control_plane.store.transaction import Snapshot, Transaction
+from control_plane.store.turns import Turns
 
 _TURN_LOCKS = 0x797569
 _TRIES_TO_BEGIN = 5
@@ -42,7 +44,8 @@ class Store:
         self._patience = patience
         self._sqlite_writer = threading.Lock() if engines.file is not None else None
         self._moment = object()
-        self._queues: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._meanings = Meanings()
+        self._turns: defaultdict[str, Turns] = defaultdict(Turns)
 
     @classmethod
     def open(cls, url: str, *, patience: Seconds = Seconds(30)) -> Store:
@@ -93,7 +96,7 @@ class Store:
     def read(self) -> Iterator[Snapshot]:
         """Everything read inside belongs to one moment."""
         with self._refusals(), self._engines.readers.connect() as connection, connection.begin():
-            yield Snapshot(connection)
+            yield Snapshot(connection, self._meanings)
 
     @contextmanager
     def write(
@@ -113,23 +116,15 @@ class Store:
                 _in_turn(connection, turn),
                 _begin(connection, lease),
             ):
-                transaction = Transaction(connection, self._engines.aside)
+                transaction = Transaction(connection, self._meanings, self._engines.aside)
                 yield transaction
                 transaction.write_entries()
             # Before the next writer has its turn, which may compare.
             self._moment = object()
 
-    @contextmanager
-    def one_by_one(self, name: str, patience: Seconds) -> Iterator[None]:
-        """Threads of this process that give the same name go one after the other; whoever has waited
-        for `patience` goes all the same. Nothing is held that others than these could wait for."""
-        queue = self._queues[name]
-        had = queue.acquire(timeout=patience)
-        try:
-            yield
-        finally:
-            if had:
-                queue.release()
+    def turns(self, name: str) -> Turns:
+        """Those that threads of this process take under that name."""
+        return self._turns[name]
 
     def acquire_lease(self, name: str, holder: str, ttl: Seconds, now: datetime) -> Lease | None:
         """Take the lease when nobody holds it, its time has run out by `now`, or `holder` itself
