@@ -33,7 +33,7 @@ from control_plane.http.recognition import LastUsed, Recognition
 from control_plane.http.refusals import RefusalRecord
 from control_plane.http.request_record import RequestRecord
 from control_plane.http.token_memory import TokenMemory
-from control_plane.http.tokens import TokenCheck
+from control_plane.http.tokens import FULL_COST, HashCost, TokenCheck
 from control_plane.http.waiting import Watch
 from control_plane.journal.audit_routes import router as audit_router
 from control_plane.journal.audit_signing import Signer
@@ -86,7 +86,8 @@ class Options:
     audit trail's heads are not signed here. `body_bytes` is
     the most that a request may carry, within `body_patience`; it waits for its turn to have its token
     proved for `token_patience`; a waiting request sees a change after `look_every`. `providers` are
-    those whose users may sign in. `approval` says how many people let a member in. `exports` is where those that leave get theirs."""
+    those whose users may sign in. `approval` says how many people let a member in. `exports` is where those that leave get theirs. `token_cost` is what hashing a new
+    token takes."""
 
     catalogue: Catalogue
     register: MemberRegister = field(default_factory=MemberRegister)
@@ -100,6 +101,7 @@ class Options:
     limits: RateLimits | None = None
     approval: ApprovalRule = ApprovalRule.TWO_PERSONS
     exports: Path | None = None
+    token_cost: HashCost = FULL_COST
 
 
 def create_app(store: Store, world: World, options: Options) -> FastAPI:
@@ -124,7 +126,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     registry.register(StateCollector(store))
     app.state.registry = registry
     app.state.signer = options.signer
-    app.state.edge = Edge(store, world, watch, InFlight())
+    app.state.edge = Edge(store, world, watch, InFlight(), token_cost=options.token_cost)
     app.state.last_used = LastUsed()
     app.state.providers = options.providers
     app.state.host_networks = HostNetworks()

@@ -37,7 +37,14 @@ def issue_token(
 
     def work(remember: Remember) -> TokenIssued:
         with edge.store.write() as tx, named_in_body():
-            return issue(tx, body, who, edge.clock.now(), lambda without: remember(tx, without))
+            return issue(
+                tx,
+                body,
+                who,
+                edge.clock.now(),
+                keep=lambda without: remember(tx, without),
+                cost=edge.token_cost,
+            )
 
     return once.run(work, status=201, replay=shown_once)
 

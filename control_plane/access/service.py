@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from control_plane.access.giving import refuse_greater, tenant_for
 from control_plane.access.models import TokenIn, TokenIssued, TokenOut
 from control_plane.http.principal import Principal
-from control_plane.http.tokens import new_token
+from control_plane.http.tokens import FULL_COST, HashCost, new_token
 from control_plane.model.access import AuditEntry, Role, Token
 from control_plane.model.operation import Event, Severity
 from control_plane.model.tenant import MunicipalityCode
@@ -20,17 +20,28 @@ LOCAL_COMMAND = "local-command"
 
 
 def bootstrap_operator_token(
-    store: Store, *, label: str = "first operator", now: datetime | None = None
+    store: Store,
+    *,
+    label: str = "first operator",
+    now: datetime | None = None,
+    cost: HashCost = FULL_COST,
 ) -> str:
     """`bootstrap_token` for whoever looks after the pool."""
-    return bootstrap_token(store, Role.OPERATOR, label=label, now=now)
+    return bootstrap_token(store, Role.OPERATOR, label=label, now=now, cost=cost)
 
 
-def bootstrap_token(store: Store, role: Role, *, label: str, now: datetime | None = None) -> str:
+def bootstrap_token(
+    store: Store,
+    role: Role,
+    *,
+    label: str,
+    now: datetime | None = None,
+    cost: HashCost = FULL_COST,
+) -> str:
     """A new token with a role of the consortium, for the command that prints it once. Whoever may open
     the state's file may already do everything, so nobody else is asked."""
     at = now or datetime.now(UTC)
-    fresh = new_token()
+    fresh = new_token(cost)
     with store.write() as tx:
         tx.add_token(Token(fresh.id, fresh.hash, role, None, label))
         tx.add_audit(
@@ -53,7 +64,9 @@ def issue(
     wanted: TokenIn,
     who: Principal,
     at: datetime,
+    *,
     keep: Callable[[TokenOut], None],
+    cost: HashCost,
 ) -> TokenIssued:
     """`keep` gets the answer without its secret. Raises what `refuse_greater` and `tenant_for` do."""
     tenant = tenant_for(tx, wanted.role, wanted.tenant, who)
@@ -69,7 +82,7 @@ def issue(
         scopes=scopes,
         created_at=at,
     )
-    return keep_new(tx, token, who, at, keep)
+    return keep_new(tx, token, who, at, keep=keep, cost=cost)
 
 
 def ends(who: Principal, at: datetime, days: int) -> datetime:
@@ -83,10 +96,12 @@ def keep_new(
     token: Token,
     who: Principal,
     at: datetime,
+    *,
     keep: Callable[[TokenOut], None],
+    cost: HashCost,
 ) -> TokenIssued:
     """Gives `token` its id and secret, and tells the member whose it is when the consortium did it."""
-    fresh = new_token()
+    fresh = new_token(cost)
     token = replace(token, id=fresh.id, hash=fresh.hash)
     tx.add_token(token)
     keep(token_out(token))

@@ -92,7 +92,15 @@ def issue_account_token(
     def work(remember: Remember) -> TokenIssued:
         with edge.store.write() as tx:
             at = edge.clock.now()
-            return issue(tx, account_id, body, who, at, keep=lambda without: remember(tx, without))
+            return issue(
+                tx,
+                account_id,
+                body,
+                who,
+                at,
+                keep=lambda without: remember(tx, without),
+                cost=edge.token_cost,
+            )
 
     return once.run(work, status=201, replay=shown_once)
 

@@ -15,6 +15,7 @@ from control_plane.access.models import (
 )
 from control_plane.access.service import ends, keep_new
 from control_plane.http.principal import Principal
+from control_plane.http.tokens import HashCost
 from control_plane.model.access import AuditEntry, Permission, Token
 from control_plane.model.errors import YuiError
 from control_plane.model.identity import ServiceAccount
@@ -61,6 +62,7 @@ def issue(
     at: datetime,
     *,
     keep: Callable[[TokenOut], None],
+    cost: HashCost,
 ) -> TokenIssued:
     """A token of that account's. Raises `service-account-not-found`, `scope-not-of-account`, and what
     `refuse_greater` does."""
@@ -86,7 +88,7 @@ def issue(
         account=account.id,
         created_at=at,
     )
-    return keep_new(tx, token, who, at, keep)
+    return keep_new(tx, token, who, at, keep=keep, cost=cost)
 
 
 def account_out(account: ServiceAccount) -> ServiceAccountOut:

@@ -13,6 +13,7 @@ from fastapi import Depends, Query, Request
 from control_plane.drivers.world import Clock, World
 from control_plane.http.in_flight import InFlight
 from control_plane.http.streaming import Streams
+from control_plane.http.tokens import FULL_COST, HashCost
 from control_plane.http.waiting import Watch
 from control_plane.model.units import Seconds
 from control_plane.store import Snapshot, Store, Transaction
@@ -37,6 +38,7 @@ class Edge:
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
     streams: Streams = field(default_factory=Streams)
     heartbeat: Seconds = Seconds(10)
+    token_cost: HashCost = FULL_COST
 
     @property
     def clock(self) -> Clock:

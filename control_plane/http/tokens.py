@@ -25,9 +25,22 @@ from control_plane.model.units import Seconds
 _TOKEN = re.compile(r"yui_([a-z2-7]{16})_([A-Za-z0-9_-]{43})")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-"""19 MiB, two passes, one lane: the floor that OWASP's Password Storage Cheat Sheet gives for
-Argon2id, which is ample for a secret of 256 random bits."""
+
+@dataclass(frozen=True, slots=True)
+class HashCost:
+    """What Argon2id takes to hash a token with one lane; each hash says what it took, and proving it
+    takes the same."""
+
+    passes: int
+    memory_kib: int
+
+    def hash(self, text: str) -> str:
+        return PasswordHasher(self.passes, self.memory_kib, parallelism=1).hash(text)
+
+
+FULL_COST = HashCost(passes=2, memory_kib=19 * 1024)
+"""19 MiB, two passes: the floor that OWASP's Password Storage Cheat Sheet gives for Argon2id, which is
+ample for a secret of 256 random bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +52,11 @@ class NewToken:
     hash: str
 
 
-def new_token() -> NewToken:
+def new_token(cost: HashCost = FULL_COST) -> NewToken:
     """A token with 80 random bits of id and 256 of secret."""
     token_id = "".join(secrets.choice(_ALPHABET) for _ in range(16))
     text = f"yui_{token_id}_{secrets.token_urlsafe(32)}"
-    return NewToken(token_id, text, _HASHER.hash(text))
+    return NewToken(token_id, text, cost.hash(text))
 
 
 def token_id_of(text: str) -> str | None:
@@ -80,11 +93,11 @@ class TokenCheck:
             return True
 
     def proves(self, text: str, stored_hash: str) -> bool:
-        """Takes tens of milliseconds and 19 MiB, unless it is remembered."""
+        """Takes tens of milliseconds and 19 MiB for a hash of FULL_COST, unless it is remembered."""
         if self.remembers(text, stored_hash):
             return True
         try:
-            _HASHER.verify(stored_hash, text)
+            PasswordHasher().verify(stored_hash, text)
         except (VerificationError, InvalidHashError):
             return False
         with self._lock:

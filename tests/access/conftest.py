@@ -23,7 +23,7 @@ from control_plane.model.units import Seconds
 from control_plane.store import Store
 from tenants.register import MemberRegister
 from tests.access.issuer import AUDIENCE, Issuer, new_key
-from tests.api.conftest import MEMBERS, MIKASA, Api, Prepared, prepared, standard_catalogue
+from tests.api.conftest import MEMBERS, MIKASA, QUICKLY, Api, Prepared, prepared, standard_catalogue
 
 __all__ = ["prepared"]
 
@@ -109,6 +109,7 @@ def signed_in(
                 look_every=Seconds(0.02),
                 providers=providers,
                 approval=ApprovalRule.ONE_PERSON,
+                token_cost=QUICKLY,
             ),
         )
         with TestClient(app, raise_server_exceptions=False) as client:

@@ -36,7 +36,18 @@ from control_plane.model.reclaim import Notice, Reclaim, ReclaimState
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.model.units import MiB, VCpu
 from tests.api.capacity import may_have_much
-from tests.api.conftest import MIKASA, NOW, SAGA_TAKEO, TINY, UJI, Api, api, prepared, problem_of
+from tests.api.conftest import (
+    MIKASA,
+    NOW,
+    QUICKLY,
+    SAGA_TAKEO,
+    TINY,
+    UJI,
+    Api,
+    api,
+    prepared,
+    problem_of,
+)
 from tests.api.disks import add_disks
 from tests.api.test_access_to_every_route import BODIES, QUERIES
 
@@ -321,7 +332,7 @@ def in_order(routes: Any) -> list[Route]:
 
 def as_role(api: Api, role: Role, tenant: str = MIKASA) -> Api:
     """With a token that was put into the state, since nobody may give every role."""
-    fresh = new_token()
+    fresh = new_token(QUICKLY)
     of = tenant if role.of_member else None
     with api.store.write() as tx:
         tx.add_token(Token(fresh.id, fresh.hash, role, of, f"the {role}"))
@@ -360,7 +371,7 @@ def test_a_role_reaches_what_its_permissions_say_and_nothing_else(town: Town, ro
 def test_without_a_good_token_every_route_says_so_and_nothing_changes(
     town: Town, state: str
 ) -> None:
-    fresh = new_token()
+    fresh = new_token(QUICKLY)
     header = {"Authorization": f"Bearer {fresh.text}"}
     if state == "absent":
         header = {}

@@ -21,6 +21,7 @@ from control_plane.access.identity_providers import IdentityProviders
 from control_plane.access.service import bootstrap_operator_token
 from control_plane.app import Options, create_app
 from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.http.tokens import HashCost
 from control_plane.model.host_health import Cleaning, HostHealth
 from control_plane.model.ids import HostId, ImageId, ServerId
 from control_plane.model.image import Image, ImageFormat
@@ -33,6 +34,8 @@ from tenants.catalogue import STANDARD_BLUEPRINTS, Catalogue, load_catalogue
 from tenants.register import MemberRegister
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
+QUICKLY = HashCost(passes=1, memory_kib=8)
+"""For tokens whose hashes keep nobody out."""
 MIKASA, UJI, SAGA_TAKEO = "012220", "262048", "412066"
 
 MEMBERS = [
@@ -212,9 +215,10 @@ def opened_at(
                 approval=approval,
                 exports=state_file.parent / "exports",
                 providers=providers,
+                token_cost=QUICKLY,
             ),
         )
-        token = token or bootstrap_operator_token(store)
+        token = token or bootstrap_operator_token(store, cost=QUICKLY)
         with TestClient(app, raise_server_exceptions=False) as client:
             yield Api(app, store, world, state_file, client, token)
     finally:

@@ -29,6 +29,7 @@ from tests.api.conftest import (
     MEMBERS,
     MIKASA,
     NOW,
+    QUICKLY,
     UJI,
     Api,
     Prepared,
@@ -59,7 +60,7 @@ def api(prepared: Prepared, tmp_path: Path) -> Iterator[Api]:
 
 @pytest.fixture
 def approver(api: Api) -> Api:
-    return api.with_token(bootstrap_token(api.store, Role.APPROVER, label="Sato"))
+    return api.with_token(bootstrap_token(api.store, Role.APPROVER, label="Sato", cost=QUICKLY))
 
 
 def member(api: Api, code: str = MIKASA) -> dict[str, Any]:

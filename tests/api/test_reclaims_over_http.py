@@ -11,7 +11,7 @@ from control_plane.access.service import bootstrap_token
 from control_plane.model.access import Role
 from control_plane.model.allotment import Capacity
 from control_plane.model.units import GiB, MiB, VCpu
-from tests.api.conftest import MIKASA, UJI, Api, problem_of
+from tests.api.conftest import MIKASA, QUICKLY, UJI, Api, problem_of
 from tests.api.town import Town
 
 DAY = 24 * 3600.0
@@ -169,7 +169,7 @@ def test_protected_servers_are_named_only_on_an_operators_word(town: Town) -> No
         town.api.request("PATCH", f"/v1/servers/{server['id']}", json={"protected": True})
     problem_of(ask(town, vcpus=10), 409, "too-little-lent")
     word = {"vcpus": 10, "word": "The hall is flooding and this comes first."}
-    sato = bootstrap_token(town.operator.store, Role.APPROVER, label="Sato")
+    sato = bootstrap_token(town.operator.store, Role.APPROVER, label="Sato", cost=QUICKLY)
     approver = town.operator.with_token(sato)
     problem_of(approver.post(PATH, json=word), 403, "permission-missing")
     assert approver.post(f"{PATH}?dry_run=true", json={"vcpus": 1}).status_code == 409

@@ -17,6 +17,7 @@ from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.store import Store
 from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue
+from tests.api.conftest import QUICKLY
 from tests.images import disks
 from tests.images.guest import need
 
@@ -47,10 +48,14 @@ def operator(tmp_path: Path, directory: Path) -> Iterator[TestClient]:
     with store.write() as tx:
         tx.add_tenant(MEMBER)
     catalogue = load_catalogue(STANDARD_BLUEPRINTS)
-    app = create_app(store, SimulatedWorld(), Options(catalogue, images=directory))
+    app = create_app(
+        store, SimulatedWorld(), Options(catalogue, images=directory, token_cost=QUICKLY)
+    )
     try:
         with TestClient(app) as client:
-            client.headers["Authorization"] = f"Bearer {bootstrap_operator_token(store)}"
+            client.headers["Authorization"] = (
+                f"Bearer {bootstrap_operator_token(store, cost=QUICKLY)}"
+            )
             yield client
     finally:
         store.close()

@@ -20,6 +20,7 @@ from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.store import Store
 from images import uploads
 from tenants.catalogue import Catalogue
+from tests.api.conftest import QUICKLY
 from tests.images import disks
 from tests.images.guest import need
 
@@ -73,7 +74,7 @@ class Town:
 class Place:
     def __init__(self, client: TestClient, store: Store, directory: Path) -> None:
         self.client, self.store, self.directory = client, store, directory
-        self.operator = Town(client, bootstrap_operator_token(store))
+        self.operator = Town(client, bootstrap_operator_token(store, cost=QUICKLY))
         self.own, self.other = self.member(OWN), self.member(OTHER)
 
     def member(self, code: str) -> Town:
@@ -99,7 +100,11 @@ def place(tmp_path: Path) -> Iterator[Place]:
         for member in MEMBERS:
             tx.add_tenant(member)
     (tmp_path / "images").mkdir()
-    app = create_app(store, SimulatedWorld(), Options(Catalogue({}), images=tmp_path / "images"))
+    app = create_app(
+        store,
+        SimulatedWorld(),
+        Options(Catalogue({}), images=tmp_path / "images", token_cost=QUICKLY),
+    )
     try:
         with TestClient(app, raise_server_exceptions=False) as client:
             yield Place(client, store, tmp_path / "images")

@@ -21,7 +21,7 @@ from tenants.networks.bindings import end_with
 from tenants.networks.models import HostNetworkOut
 from tenants.networks.plans import HostNetworks
 from tests.api.capacity import may_have_much
-from tests.api.conftest import MIKASA, NOW, UJI, Api, Prepared, pool, prepared, problem_of
+from tests.api.conftest import MIKASA, NOW, QUICKLY, UJI, Api, Prepared, pool, prepared, problem_of
 
 __all__ = ["prepared"]
 
@@ -62,7 +62,7 @@ def api(two_towns: Prepared, tmp_path: Path) -> Iterator[Api]:
 
 def a(api: Api, role: Role, tenant: str | None = None) -> Api:
     """With a token that was put into the state, since nobody may give every role."""
-    fresh = new_token()
+    fresh = new_token(QUICKLY)
     with api.store.write() as tx:
         tx.add_token(Token(fresh.id, fresh.hash, role, tenant, f"a {role}"))
     return api.with_token(fresh.text)

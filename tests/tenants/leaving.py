@@ -17,7 +17,7 @@ from control_plane.reconcile import Controller, Timings
 from tenants.leaving.export_directory import ExportDirectory
 from tenants.leaving.worker import Leaver
 from tenants.membership import settle_memberships
-from tests.api.conftest import MIKASA, TINY, UJI, Api, opened, pool
+from tests.api.conftest import MIKASA, QUICKLY, TINY, UJI, Api, opened, pool
 
 REASON = {"reason": "Two towns become one."}
 STATEMENT = {"statement": "We have copied all files and checked their sums."}
@@ -38,7 +38,9 @@ class Town:
         self.stops: list[str] = []
         api.world.listen(lambda one: self._hear(one.text))
         self.until(lambda: self._healths() == {"up"})
-        self.approver = api.with_token(bootstrap_token(api.store, Role.APPROVER, label="Sato"))
+        self.approver = api.with_token(
+            bootstrap_token(api.store, Role.APPROVER, label="Sato", cost=QUICKLY)
+        )
         for code, systems in (
             (MIKASA, ["resident-records", "facility-booking"]),
             (UJI, ["library"]),
