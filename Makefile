@@ -15,7 +15,7 @@ help:
 	@echo 'make up         leave a pool and its API running      make down   remove every trace of it'
 	@echo 'make bench      how long the control plane takes to bring a dead host'\''s servers back'
 	@echo 'make bench-api  how fast the API lists and creates servers'
-	@echo 'make setup      only install what the others need     make locks  lock newer Python packages'
+	@echo 'make setup      only install what the others need     make locks  lock Python packages'
 	@echo 'make clean      make down, and remove what can be made again'
 
 setup:

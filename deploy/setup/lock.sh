@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes the lock files anew from pyproject.toml. Run through `make locks`.
+# Writes the lock files anew from pyproject.toml. Run through `make locks`: what is locked already stays at its
+# version where that still fits, but for `make locks UPGRADE=1`.
 set -eu
 cd "$(dirname "$0")/../.."
 uv=.venv/bin/uv
@@ -9,7 +10,7 @@ compile() {
     shift
     # Only names, versions and digests go into a lock: where packages come from is each machine's business.
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-        --no-emit-find-links --no-annotate --no-header --upgrade --output-file "$out" "$@"
+        --no-emit-find-links --no-annotate --no-header ${UPGRADE:+--upgrade} --output-file "$out" "$@"
 }
 
 compile locks/bootstrap.txt locks/bootstrap.in

@@ -1,0 +1,1 @@
+"""The places of recovery points: folders and S3 buckets, behind one Protocol."""
