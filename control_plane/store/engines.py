@@ -3,22 +3,28 @@ a snapshot of its own."""
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy.engine.interfaces import DBAPIConnection, IsolationLevel
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.util import LRUCache
 
 from control_plane.model.errors import YuiError
 from control_plane.model.units import Seconds
+from control_plane.store.statements import statements
 
-_WRITES = "yui_writes"
 _CONNECT_TIMEOUT = Seconds(10)
 # The HTTP edge answers on forty threads, and each needs a connection for a few milliseconds.
-_POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "pool_timeout": 30}
+_KEPT, _MORE, _WAIT = 10, 20, Seconds(30)
+_COMPILED_AT_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +57,62 @@ def engines_for(url: str, patience: Seconds) -> Engines:
             raise _invalid()
 
 
-def _sqlite(url: URL, patience: Seconds) -> Engines:
-    engine = create_engine(
-        url, hide_parameters=True, connect_args={"check_same_thread": False}, **_POOL
-    )
+class _ReadingSqlite(SQLiteDialect_pysqlite):
+    """No transactions but those begun in so many words (sqlite3's own would leave DDL outside)."""
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
-        # No transactions but those begun below (sqlite3's own would leave DDL outside).
-        connection.isolation_level = None
+    supports_statement_cache = True
+    begin = "BEGIN"
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        dbapi_connection.execute(self.begin)
+
+
+class _WritingSqlite(_ReadingSqlite):
+    """A writer takes its turn before it reads, so that what it reads is still so when it writes."""
+
+    supports_statement_cache = True
+    begin = "BEGIN IMMEDIATE"
+
+
+@cache
+def _speaking(dialect: type[_ReadingSqlite]) -> tuple[_ReadingSqlite, LRUCache[Any, Any]]:
+    """With the statements that were compiled for it: all files of a process speak the same, and what
+    was compiled for one serves the next."""
+    made = dialect(dbapi=sqlite3)
+    nowhere = StaticPool(lambda: made.connect(":memory:"))
+    with Engine(nowhere, made, make_url("sqlite://")).connect() as connection:
+        made.initialize(connection)
+    return made, LRUCache(_COMPILED_AT_MOST)
+
+
+def _sqlite(url: URL, patience: Seconds) -> Engines:
+    # The engines are put together here, because `create_engine` makes each a dialect of its own; and
+    # what listens to a transaction's beginning, which it would take instead, costs every statement.
+    reading, compiled_reads = _speaking(_ReadingSqlite)
+    writing, compiled_writes = _speaking(_WritingSqlite)
+    places, options = reading.create_connect_args(url)
+    options.update(check_same_thread=False, isolation_level=None)
+
+    def connect() -> DBAPIConnection:
+        connection = reading.connect(*places, **options)
         connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
         connection.execute("PRAGMA journal_mode = WAL")
         # A commit is on the disk before it is answered, also when the power fails right after.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        return connection
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A writer takes its turn before it reads, so that what it reads is still so when it writes.
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
+    pool = QueuePool(connect, dialect=reading, pool_size=_KEPT, max_overflow=_MORE, timeout=_WAIT)
+    readers = Engine(pool, reading, url, hide_parameters=True)
+    writers = Engine(pool, writing, url, hide_parameters=True)
+    readers.update_execution_options(compiled_cache=compiled_reads)
+    writers.update_execution_options(compiled_cache=compiled_writes)
     file = Path(url.database or "").absolute()
-    writers = engine.execution_options(**{_WRITES: True})
-    return Engines(engine, writers, writers, None, str(file), file)
+    return Engines(readers, writers, writers, None, str(file), file)
 
 
 def _postgresql(url: URL, patience: Seconds) -> Engines:
-    engine = _connecting(url, "REPEATABLE READ", patience, **_POOL)
+    engine = _connecting(url, "REPEATABLE READ", patience, pool_size=_KEPT, max_overflow=_MORE)
     # Only one writer at a time has the lock under which it asks here.
     aside = _connecting(url, "AUTOCOMMIT", patience, pool_size=1, max_overflow=0)
     place = f"{url.database} on {url.query.get('host', url.host) or 'the local socket'}"
@@ -92,13 +126,15 @@ def _postgresql(url: URL, patience: Seconds) -> Engines:
     )
 
 
-def _connecting(url: URL, isolation: IsolationLevel, patience: Seconds, **pool: Any) -> Engine:
+def _connecting(url: URL, isolation: IsolationLevel, patience: Seconds, **pool: int) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
         pool_pre_ping=True,
         isolation_level=isolation,
+        execution_options={"compiled_cache": statements()},
         connect_args={"connect_timeout": int(_CONNECT_TIMEOUT)},
+        pool_timeout=_WAIT,
         **pool,
     )
     limit = int(patience * 1000)

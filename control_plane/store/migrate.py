@@ -16,11 +16,13 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    create_mock_engine,
     func,
     insert,
     inspect,
     select,
 )
+from sqlalchemy.schema import ExecutableDDLElement
 
 from control_plane.model.errors import YuiError
 from control_plane.store.tables import metadata
@@ -50,8 +52,8 @@ def migrate(connection: Connection, place: str) -> None:
     if standing is None and not inspect(connection).get_table_names():
         # Nothing to bring along: the tables are made as they are meant, which is ten times quicker
         # than to repeat their history.
-        metadata.create_all(connection, checkfirst=False)
-        _STANDING.create(connection)
+        for statement in _making(connection.dialect.name):
+            connection.exec_driver_sql(statement)
         connection.execute(insert(_STANDING).values(version_num=revisions()[-1]))
         return
     if standing is not None and standing not in revisions():
@@ -70,6 +72,20 @@ def _standing(connection: Connection) -> str | None:
     if not inspect(connection).has_table(_STANDING.name):
         return None
     return connection.scalar(select(_STANDING.c.version_num))
+
+
+@cache
+def _making(dialect: str) -> tuple[str, ...]:
+    """What makes all tables on that kind of database, one statement each."""
+    statements = []
+
+    def keep(statement: ExecutableDDLElement, *_: object) -> None:
+        statements.append(str(statement.compile(dialect=engine.dialect)))
+
+    engine = create_mock_engine(f"{dialect}://", keep)
+    for tables in (metadata, _STANDING.metadata):
+        tables.create_all(engine, checkfirst=False)
+    return tuple(statements)
 
 
 def _upgrade(connection: Connection) -> None:
