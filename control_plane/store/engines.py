@@ -95,11 +95,11 @@ def _sqlite(url: URL, patience: Seconds) -> Engines:
 
     def connect() -> DBAPIConnection:
         connection = reading.connect(*places, **options)
-        connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        # A commit is on the disk before it is answered, also when the power fails right after.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            _prepare(connection, patience)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     pool = QueuePool(connect, dialect=reading, pool_size=_KEPT, max_overflow=_MORE, timeout=_WAIT)
@@ -109,6 +109,14 @@ def _sqlite(url: URL, patience: Seconds) -> Engines:
     writers.update_execution_options(compiled_cache=compiled_writes)
     file = Path(url.database or "").absolute()
     return Engines(readers, writers, writers, None, str(file), file)
+
+
+def _prepare(connection: DBAPIConnection, patience: Seconds) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A commit is on the disk before it is answered, also when the power fails right after.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _postgresql(url: URL, patience: Seconds) -> Engines:
