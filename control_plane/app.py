@@ -43,10 +43,11 @@ from control_plane.model.membership import ApprovalRule
 from control_plane.model.units import Seconds
 from control_plane.pool.routes import router as pool_router
 from control_plane.store import Store
-from images.own_image_routes import own_image_routes
 from images.own_image_routes import quota_router as image_quota_router
-from images.routes import image_routes
-from images.upload_routes import IMAGE_PARTS, upload_routes
+from images.own_image_routes import router as own_image_router
+from images.routes import router as image_router
+from images.upload_routes import IMAGE_PARTS
+from images.upload_routes import router as upload_router
 from tenants.blueprint_routes import router as blueprint_router
 from tenants.catalogue import Catalogue
 from tenants.container_groups.routes import router as container_group_router
@@ -126,6 +127,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     registry.register(StateCollector(store))
     app.state.registry = registry
     app.state.signer = options.signer
+    app.state.images = options.images
     app.state.edge = Edge(store, world, watch, InFlight(), token_cost=options.token_cost)
     app.state.last_used = LastUsed()
     app.state.providers = options.providers
@@ -155,9 +157,9 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         blueprint_router,
         quota_router,
         reclaim_router,
-        upload_routes(options.images),
-        image_routes(options.images),
-        own_image_routes(options.images),
+        upload_router,
+        image_router,
+        own_image_router,
         image_quota_router,
         container_group_router,
         journal_router,

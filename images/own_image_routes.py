@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Response
@@ -20,85 +19,81 @@ from control_plane.model.ids import ImageId
 from control_plane.model.units import GiB
 from control_plane.store import Snapshot
 from control_plane.store.rows import not_found
+from images.at_hand import Folder
 from images.models import ImageOut, ImageQuotaIn, ImageQuotaOut, SharedIn
-from images.uploads import QUOTA, UploadFolder, tell
+from images.uploads import QUOTA, tell
 
+router = APIRouter(prefix="/v1/images", tags=["images"])
 quota_router = APIRouter(prefix="/v1", tags=["images"])
 
 
-def own_image_routes(directory: Path | None) -> APIRouter:
-    """The routes of /v1/images/{image} that change one."""
-    router = APIRouter(prefix="/v1/images", tags=["images"])
-    folder = UploadFolder(directory)
+@router.patch("/{image}", response_model=ImageOut)
+@audited("image.share", "image")
+def share_image(
+    image: Name,
+    body: SharedIn,
+    who: Annotated[Principal, needs(Permission.IMAGES_SHARE)],
+    edge: AtHand,
+    once: Once,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """Let all members use an image that one of them brought, or that one alone again. Servers that
+    were made from it stay."""
 
-    @router.patch("/{image}", response_model=ImageOut)
-    @audited("image.share", "image")
-    def share_image(
-        image: Name,
-        body: SharedIn,
-        who: Annotated[Principal, needs(Permission.IMAGES_SHARE)],
-        edge: AtHand,
-        once: Once,
-        *,
-        dry_run: DryRun = False,
-    ) -> Response:
-        """Let all members use an image that one of them brought, or that one alone again. Servers that
-        were made from it stay."""
+    def work(remember: Remember) -> ImageOut:
+        with edge.rehearsable(dry_run) as tx:
+            found = tx.image(ImageId(image), who.tenant)
+            if found.owner is None:
+                raise _not_owned(found.id)
+            changed = replace(found, private=not body.shared)
+            answer = ImageOut.of(changed, who)
+            if changed != found:
+                tx.put_image(changed)
+                said = (
+                    ("was shared with all members", "をすべての団体と共有しました")
+                    if body.shared
+                    else ("is no longer shared", "の共有をやめました")
+                )
+                at = edge.clock.now()
+                tell(tx, changed, who, at, action="image.share", said=said)
+            remember(tx, answer)
+        return answer
 
-        def work(remember: Remember) -> ImageOut:
-            with edge.rehearsable(dry_run) as tx:
-                found = tx.image(ImageId(image), who.tenant)
-                if found.owner is None:
-                    raise _not_owned(found.id)
-                changed = replace(found, private=not body.shared)
-                answer = ImageOut.of(changed, who)
-                if changed != found:
-                    tx.put_image(changed)
-                    said = (
-                        ("was shared with all members", "をすべての団体と共有しました")
-                        if body.shared
-                        else ("is no longer shared", "の共有をやめました")
-                    )
-                    at = edge.clock.now()
-                    tell(tx, changed, who, at, action="image.share", said=said)
-                remember(tx, answer)
-            return answer
+    return once.run(work)
 
-        return once.run(work)
 
-    @router.delete("/{image}", response_model=ImageOut)
-    @audited("image.delete", "image")
-    def delete_image(
-        image: Name,
-        who: Annotated[Principal, needs(Permission.IMAGES_WRITE)],
-        edge: AtHand,
-        once: Once,
-        dry_run: DryRun = False,
-    ) -> Response:
-        """Delete an image that a member brought, with its file. One that servers are made from stays, as
-        does one that is shared where a member asks."""
+@router.delete("/{image}", response_model=ImageOut)
+@audited("image.delete", "image")
+def delete_image(
+    image: Name,
+    who: Annotated[Principal, needs(Permission.IMAGES_WRITE)],
+    edge: AtHand,
+    folder: Folder,
+    once: Once,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """Delete an image that a member brought, with its file. One that servers are made from stays, as
+    does one that is shared where a member asks."""
 
-        def work(remember: Remember) -> ImageOut:
-            with edge.rehearsable(dry_run) as tx:
-                found = tx.image(ImageId(image), who.tenant)
-                if found.owner is None or (
-                    who.tenant is not None and found.owner != who.tenant.text
-                ):
-                    raise _not_owned(found.id)
-                if not found.private and who.tenant is not None:
-                    raise _is_shared(found.id)
-                answer = ImageOut.of(found, who)
-                tx.remove_image(found.id)
-                said = ("was deleted", "を削除しました")
-                tell(tx, found, who, edge.clock.now(), action="image.delete", said=said)
-                remember(tx, answer)
-            if not dry_run:
-                folder.remove(found.id)
-            return answer
+    def work(remember: Remember) -> ImageOut:
+        with edge.rehearsable(dry_run) as tx:
+            found = tx.image(ImageId(image), who.tenant)
+            if found.owner is None or (who.tenant is not None and found.owner != who.tenant.text):
+                raise _not_owned(found.id)
+            if not found.private and who.tenant is not None:
+                raise _is_shared(found.id)
+            answer = ImageOut.of(found, who)
+            tx.remove_image(found.id)
+            said = ("was deleted", "を削除しました")
+            tell(tx, found, who, edge.clock.now(), action="image.delete", said=said)
+            remember(tx, answer)
+        if not dry_run:
+            folder.remove(found.id)
+        return answer
 
-        return once.run(work)
-
-    return router
+    return once.run(work)
 
 
 @quota_router.get("/members/{code}/image-quota")

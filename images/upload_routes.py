@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
@@ -23,6 +22,7 @@ from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import ImageId
 from control_plane.model.image import ImageUpload
+from images.at_hand import Folder
 from images.inspection import Limits
 from images.models import Completed, ImageOut, UploadIn, UploadOut
 from images.uploads import (
@@ -39,7 +39,11 @@ from images.uploads import (
     take_in,
 )
 
+router = APIRouter(prefix="/v1/images/uploads", tags=["images"])
+"""To stand before the routes of /v1/images/{image}."""
+
 _AT_ONCE = 1024 * 1024
+_LIMITS = Limits()
 
 Writer = Annotated[Principal, needs(Permission.IMAGES_WRITE)]
 Offset = Annotated[
@@ -58,124 +62,130 @@ _PART = {
 }
 
 
-def upload_routes(directory: Path | None, limits: Limits | None = None) -> APIRouter:
-    """The routes under /v1/images/uploads, to stand before those of /v1/images/{image}."""
-    router = APIRouter(prefix="/v1/images/uploads", tags=["images"])
-    folder, limits = UploadFolder(directory), limits or Limits()
-    shown = partial(_shown, folder)
+@router.post("", status_code=201, response_model=UploadOut)
+@audited("image.upload", "image")
+def begin_upload(
+    body: UploadIn,
+    who: Writer,
+    edge: AtHand,
+    folder: Folder,
+    once: Once,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """Begin to bring an image. Its whole length counts as used until it is given up; an upload of
+    which nothing comes for three days is given up by itself."""
 
-    @router.post("", status_code=201, response_model=UploadOut)
-    @audited("image.upload", "image")
-    def begin_upload(
-        body: UploadIn, who: Writer, edge: AtHand, once: Once, dry_run: DryRun = False
-    ) -> Response:
-        """Begin to bring an image. Its whole length counts as used until it is given up; an upload of
-        which nothing comes for three days is given up by itself."""
+    def work(remember: Remember) -> UploadOut:
+        now = edge.clock.now()
+        forget_stale(edge.store, folder, now)
+        wanted = new_upload(
+            body.name,
+            body.version,
+            body.provenance,
+            body.size_bytes,
+            body.sha256,
+            at=now,
+            who=who,
+        )
+        with edge.rehearsable(dry_run, turn="images") as tx:
+            answer = UploadOut.of(begin(tx, folder, wanted, who, _LIMITS), 0, now + KEPT_FOR)
+            remember(tx, answer)
+        return answer
 
-        def work(remember: Remember) -> UploadOut:
-            now = edge.clock.now()
-            forget_stale(edge.store, folder, now)
-            wanted = new_upload(
-                body.name,
-                body.version,
-                body.provenance,
-                body.size_bytes,
-                body.sha256,
-                at=now,
-                who=who,
-            )
-            with edge.rehearsable(dry_run, turn="images") as tx:
-                answer = UploadOut.of(begin(tx, folder, wanted, who, limits), 0, now + KEPT_FOR)
+    return once.run(work, status=200 if dry_run else 201)
+
+
+@router.get("")
+def read_uploads(
+    who: Writer, edge: AtHand, folder: Folder, limit: Limit = 100, cursor: Cursor = None
+) -> Page[UploadOut]:
+    """Uploads under way; a member's token gets its own alone."""
+    with edge.store.read() as tx:
+        uploads = tx.image_uploads(who.tenant)
+    return page_of(
+        uploads, key=lambda one: one.id, show=partial(_shown, folder), limit=limit, cursor=cursor
+    )
+
+
+@router.get("/{upload}")
+def read_upload(upload: Name, who: Writer, edge: AtHand, folder: Folder) -> UploadOut:
+    """How far it has come: the next part begins at `received_bytes`."""
+    return _shown(folder, _found(edge, who, upload))
+
+
+@router.put("/{upload}", openapi_extra=_PART)
+@audited("image.upload-part", "image")
+async def send_part(
+    upload: Name, request: Request, who: Writer, edge: AtHand, *, folder: Folder, offset: Offset
+) -> UploadOut:
+    """Send the bytes that come next. What has come of a part that breaks off is kept: ask how far it
+    has come, and go on there."""
+    known = await to_thread.run_sync(_found, edge, who, upload)
+    await _append(folder, known, offset, request)
+    return await to_thread.run_sync(_shown, folder, known)
+
+
+@router.post("/{upload}/complete", status_code=201, response_model=ImageOut)
+@audited("image.add", "image")
+def complete_upload(
+    upload: Name,
+    body: Completed,
+    who: Writer,
+    edge: AtHand,
+    *,
+    folder: Folder,
+    once: Once,
+    dry_run: DryRun = False,
+) -> Response:
+    """The file is whole: compare its sha256, judge it against the admission standard, and take it
+    into the catalogue, where its member alone sees it. Where it is refused, it stays: declare what
+    was missing and complete it again, or give it up."""
+
+    def work(remember: Remember) -> ImageOut:
+        now = edge.clock.now()
+        known = _found(edge, who, upload)
+        with folder.writing(known):
+            declared = body.declares.declared()
+            image = judged(folder, known, declared, body.requirements, limits=_LIMITS, at=now)
+            answer = ImageOut.of(image, who)
+            if dry_run:
+                return answer
+            with edge.store.write() as tx:
+                take_in(tx, image, who, now)
                 remember(tx, answer)
-            return answer
+        return answer
 
-        return once.run(work, status=200 if dry_run else 201)
+    return once.run(work, status=200 if dry_run else 201)
 
-    @router.get("")
-    def read_uploads(
-        who: Writer, edge: AtHand, limit: Limit = 100, cursor: Cursor = None
-    ) -> Page[UploadOut]:
-        """Uploads under way; a member's token gets its own alone."""
-        with edge.store.read() as tx:
-            uploads = tx.image_uploads(who.tenant)
-        return page_of(uploads, key=lambda one: one.id, show=shown, limit=limit, cursor=cursor)
 
-    @router.get("/{upload}")
-    def read_upload(upload: Name, who: Writer, edge: AtHand) -> UploadOut:
-        """How far it has come: the next part begins at `received_bytes`."""
-        return shown(_found(edge, who, upload))
+@router.delete("/{upload}", response_model=UploadOut)
+@audited("image.upload-remove", "image")
+def give_up(
+    upload: Name, who: Writer, edge: AtHand, folder: Folder, once: Once, *, dry_run: DryRun = False
+) -> Response:
+    """Give the upload up, and all that has come of it."""
 
-    @router.put("/{upload}", openapi_extra=_PART)
-    @audited("image.upload-part", "image")
-    async def send_part(
-        upload: Name, request: Request, who: Writer, edge: AtHand, offset: Offset
-    ) -> UploadOut:
-        """Send the bytes that come next. What has come of a part that breaks off is kept: ask how far it
-        has come, and go on there."""
-        known = await to_thread.run_sync(_found, edge, who, upload)
-        await _append(folder, known, offset, request)
-        return await to_thread.run_sync(shown, known)
-
-    @router.post("/{upload}/complete", status_code=201, response_model=ImageOut)
-    @audited("image.add", "image")
-    def complete_upload(
-        upload: Name,
-        body: Completed,
-        who: Writer,
-        edge: AtHand,
-        once: Once,
-        *,
-        dry_run: DryRun = False,
-    ) -> Response:
-        """The file is whole: compare its sha256, judge it against the admission standard, and take it
-        into the catalogue, where its member alone sees it. Where it is refused, it stays: declare what
-        was missing and complete it again, or give it up."""
-
-        def work(remember: Remember) -> ImageOut:
-            now = edge.clock.now()
-            known = _found(edge, who, upload)
-            with folder.writing(known):
-                declared = body.declares.declared()
-                image = judged(folder, known, declared, body.requirements, limits=limits, at=now)
-                answer = ImageOut.of(image, who)
-                if dry_run:
-                    return answer
-                with edge.store.write() as tx:
-                    take_in(tx, image, who, now)
-                    remember(tx, answer)
-            return answer
-
-        return once.run(work, status=200 if dry_run else 201)
-
-    @router.delete("/{upload}", response_model=UploadOut)
-    @audited("image.upload-remove", "image")
-    def give_up(
-        upload: Name, who: Writer, edge: AtHand, once: Once, dry_run: DryRun = False
-    ) -> Response:
-        """Give the upload up, and all that has come of it."""
-
-        def work(remember: Remember) -> UploadOut:
-            known = _found(edge, who, upload)
-            answer = shown(known)
-            with folder.writing(known), edge.rehearsable(dry_run) as tx:
-                tx.remove_image_upload(known.id)
-                tx.add_audit(
-                    who.did(
-                        "image.upload-remove",
-                        f"image:{known.id}",
-                        edge.clock.now(),
-                        tenant=who.tenant,
-                        fields={"name": known.name},
-                    )
+    def work(remember: Remember) -> UploadOut:
+        known = _found(edge, who, upload)
+        answer = _shown(folder, known)
+        with folder.writing(known), edge.rehearsable(dry_run) as tx:
+            tx.remove_image_upload(known.id)
+            tx.add_audit(
+                who.did(
+                    "image.upload-remove",
+                    f"image:{known.id}",
+                    edge.clock.now(),
+                    tenant=who.tenant,
+                    fields={"name": known.name},
                 )
-                remember(tx, answer)
-            if not dry_run:
-                folder.remove(known.id)
-            return answer
+            )
+            remember(tx, answer)
+        if not dry_run:
+            folder.remove(known.id)
+        return answer
 
-        return once.run(work)
-
-    return router
+    return once.run(work)
 
 
 def _shown(folder: UploadFolder, upload: ImageUpload) -> UploadOut:
