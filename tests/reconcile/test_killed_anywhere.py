@@ -1,21 +1,29 @@
-"""The control plane is killed (SIGKILL) before every single thing it does, and started again.
+"""The control plane is killed (SIGKILL) before every single thing it does, and another one goes on.
 
-The World lives in the test's process, the control plane in a child that kills itself before its Nth
-change: a World call that can have an effect, or a commit that wrote something. Between two changes a
+The World lives in one process, the control plane in a child of it, which is killed before each change
+it makes: a World call that can have an effect, or a commit that wrote something. Between two changes a
 process only reads and thinks, so these are all the places that can make a difference to what is left
-behind; being killed after change N is being killed before change N+1. A second child then goes on
-from what the first one left.
+behind; being killed after change N is being killed before change N+1.
+
+What happens before change N+1 begins with all that happened before change N, so it is not played
+again: before it is killed the child leaves a twin, a fork of itself, that does what it was about to do,
+to be killed before the next change in turn. For each death the World forks as well, with a copy of the
+files that are there after it, and another control plane goes on from those until all is well.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import multiprocessing
 import os
 import shutil
 import signal
+import traceback
+from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -35,7 +43,14 @@ from control_plane.model.workload import Placed
 from control_plane.placement import check
 from control_plane.reconcile import Controller, Timings
 from control_plane.store import Store
-from tests.reconcile.world_elsewhere import WorldElsewhere, serve
+from tests.reconcile.world_elsewhere import (
+    InTheSameProcess,
+    Line,
+    OverPipe,
+    WorldElsewhere,
+    serve,
+    tell,
+)
 from tests.scenarios.joining import MEMBER, TINY, join
 from tests.scenarios.setting import Setting, read_setting
 
@@ -51,25 +66,29 @@ QUICK = Timing(
 )
 TICK = Seconds(2)
 DEADLINE = Seconds(600)
-MOST_CHANGES = 2000
+STATE = "state.db"
+WORKERS = min(4, os.cpu_count() or 1)
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 FORK = multiprocessing.get_context("fork")
 
 
 class Dies:
-    """Kills this very process before its `at`th change; never, when `at` is None."""
+    """Kills this very process before each change, once there is a twin of it to make the change."""
 
-    def __init__(self, at: int | None) -> None:
-        self._at = at
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
         self.changes = 0
         self._written: dict[int, int] = {}
 
     def __call__(self, _what: str) -> None:
-        if self.changes == self._at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        dies = os.getpid()
+        if os.fork() != 0:
+            os.kill(dies, signal.SIGKILL)
+        tell(self._pipe, Death(dies, os.getpid(), self.changes))
         self.changes += 1
 
     def watch_commits(self) -> None:
-        """Also count the commits that wrote something (SQLite tells how many rows ever were)."""
+        """Also die before the commits that write something (SQLite tells how many rows ever were)."""
 
         @event.listens_for(Engine, "commit")
         def before_commit(connection: SqlConnection) -> None:
@@ -80,6 +99,15 @@ class Dies:
                 self("commit")
 
 
+@dataclass(frozen=True)
+class Death:
+    """Of the process `dead`, before change `number`; its `twin` lives on."""
+
+    dead: int
+    twin: int
+    number: int
+
+
 WARM = cp_model.CpModel
 
 
@@ -88,23 +116,19 @@ def the_setting() -> Setting:
     return read_setting(HERE / "killed-anywhere.yaml")
 
 
-def live(state: Path, pipe: Connection, die_at: int | None) -> None:
-    """A control plane's whole life, in its own process, until the story is over."""
-    dies = Dies(die_at)
-    store = Store.open(f"sqlite:///{state}")
-    dies.watch_commits()
-    world = WorldElsewhere(pipe, dies)
-    controller = Controller(store, world, f"process-{os.getpid()}", Timings(lease_ttl=Seconds(5)))
-    while not is_over(store):
-        controller.tick()
-        ask_as_operators_do(store, world)
-        world.clock.sleep(TICK)
-        if world.clock.monotonic() > DEADLINE:
-            world.line.finish(("late", dies.changes))
-            break
-    else:
-        world.line.finish(("over", dies.changes))
-    os._exit(0)
+def live(state: Path, line: Line) -> str:
+    """A control plane's whole life, until the story is over; "late" where it never is."""
+    with closing(Store.open(f"sqlite:///{state}")) as store:
+        world = WorldElsewhere(line)
+        timings = Timings(lease_ttl=Seconds(5))
+        controller = Controller(store, world, f"process-{os.getpid()}", timings)
+        while not is_over(store):
+            controller.tick()
+            ask_as_operators_do(store, world)
+            world.clock.sleep(TICK)
+            if world.clock.monotonic() > DEADLINE:
+                return "late"
+    return "over"
 
 
 def ask_as_operators_do(store: Store, world: WorldElsewhere) -> None:
@@ -193,55 +217,85 @@ def servers_of(store: Store):
         return tx.servers()
 
 
-def run_child(state: Path, world: SimulatedWorld, die_at: int | None) -> tuple[str, int] | None:
-    """What the child said when it ended, None when it was killed."""
+class Deaths:
+    """Lets another control plane go on after each death, some at a time."""
+
+    def __init__(self, state: Path, world: SimulatedWorld) -> None:
+        self._state = state
+        self._world = world
+        self._going_on: deque[tuple[int, int]] = deque()
+        self.twin = 0
+
+    def after(self, death: Death) -> None:
+        """Keeps what is left now; the twin waits meanwhile."""
+        _, status = os.waitpid(death.dead, 0)
+        assert os.WIFSIGNALED(status)
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        self.twin = death.twin
+        place = self._state.parent / f"killed-{death.number}"
+        place.mkdir()
+        for left in self._state.parent.glob(f"{self._state.name}*"):
+            shutil.copy(left, place)
+        while len(self._going_on) >= WORKERS:
+            self._await_one()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                go_on(place, self._world, death.number)
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        self._going_on.append((death.number, child))
+
+    def await_all(self) -> None:
+        while self._going_on:
+            self._await_one()
+
+    def _await_one(self) -> None:
+        number, child = self._going_on.popleft()
+        assert os.waitpid(child, 0)[1] == 0, f"killed before change {number}: see what is printed"
+
+
+def go_on(place: Path, world: SimulatedWorld, number: int) -> None:
+    state = place / STATE
+    ended = live(state, InTheSameProcess(world))
+    assert ended == "over", f"killed before change {number}, it never came to rest"
+    examine(state, world, number)
+    shutil.rmtree(place)
+
+
+def die_before_each_change(state: Path) -> int:
+    """How many changes there were. In a process of its own, since it uses up the World, and since
+    twins, whose parents are dead, become its children."""
+    (world,) = BEGINNING
+    assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    deaths = Deaths(state, world)
     ours, theirs = FORK.Pipe()
     child = os.fork()
     if child == 0:
-        ours.close()
         try:
-            live(state, theirs, die_at)
+            ours.close()
+            dies = Dies(theirs)
+            dies.watch_commits()
+            line = OverPipe(theirs, dies)
+            line.finish((live(state, line), dies.changes))
         finally:
             os._exit(1)
     theirs.close()
-    said = serve(world, ours)
-    ours.close()
-    _, status = os.waitpid(child, 0)
-    if said is None:
-        assert os.WIFSIGNALED(status), "the control plane ended by an error of its own"
-        assert os.WTERMSIG(status) == signal.SIGKILL
-    return said
+    said = serve(world, ours, deaths.after)
+    deaths.await_all()
+    os.waitpid(deaths.twin, 0)
+    assert said is not None, "the control plane ended by an error of its own"
+    ended, changes = said
+    assert ended == "over"
+    return changes
 
 
-@dataclass(frozen=True)
-class Beginning:
-    """What every run starts from: a state file to copy, and a World that forks with the process."""
-
-    state: Path
-    world: SimulatedWorld
-
-
-BEGINNING: list[Beginning] = []
-
-
-def killed_before_change(number: int) -> bool:
-    """Play the story with a kill before that change; False when the story has fewer changes.
-
-    Runs in a process of its own, since it uses up the World."""
-    (beginning,) = BEGINNING
-    place = beginning.state.parent / f"killed-{number}"
-    place.mkdir()
-    state = Path(shutil.copy(beginning.state, place))
-    world = beginning.world
-    said = run_child(state, world, number)
-    killed = said is None
-    if killed:
-        said = run_child(state, world, None)
-    assert said is not None
-    assert said[0] == "over", f"killed before change {number}, it never came to rest"
-    examine(state, world, number)
-    shutil.rmtree(place)
-    return killed
+BEGINNING: list[SimulatedWorld] = []
+"""Forks with the process."""
 
 
 def examine(state: Path, world: SimulatedWorld, number: int) -> None:
@@ -275,16 +329,12 @@ def examine(state: Path, world: SimulatedWorld, number: int) -> None:
 def test_a_control_plane_killed_before_anything_it_does_leaves_nothing_lost_or_doubled(
     tmp_path: Path,
 ) -> None:
-    state = tmp_path / "state.db"
-    BEGINNING[:] = [Beginning(state, prepare(state))]
-    workers = min(4, os.cpu_count() or 1)
-    killed = 0
+    state = tmp_path / STATE
+    BEGINNING[:] = [prepare(state)]
     # Or every child would look through, and so copy, all that its parent ever loaded.
     gc.collect()
     gc.freeze()
-    with FORK.Pool(workers, maxtasksperchild=1) as pool:
-        for was_killed in pool.imap(killed_before_change, range(MOST_CHANGES)):
-            if not was_killed:
-                break
-            killed += 1
-    assert 50 < killed < MOST_CHANGES
+    with FORK.Pool(1) as pool:
+        changes = pool.apply(die_before_each_change, (state,))
+    assert changes > 50
+    assert list(tmp_path.glob("killed-*")) == []

@@ -1,8 +1,9 @@
 """A World that lives in another process, so that it outlives a control plane that is killed.
 
 `serve` plays the World to whoever holds the other end of the pipe; `WorldElsewhere` is what a
-control plane sees. `before_change` is called before every call that can change something out there,
-which is where a test can kill its own process.
+control plane sees, over a `Line` to that process or, where nobody is killed any more, `InTheSameProcess`.
+`before_change` is called before every call that can change something out there, which is where a test
+can kill its own process.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.drivers.world import Lane, Sign
@@ -25,9 +26,10 @@ T = TypeVar("T")
 _READ_ONLY = frozenset({"facts", "list_servers", "console", "close"})
 
 
-def serve(world: SimulatedWorld, pipe: Connection) -> Any:
+def serve(world: SimulatedWorld, pipe: Connection, on_word: Callable[[Any], None]) -> Any:
     """Answer calls until the other process ends or says `finish(result)`; returns that result, or
-    None when it ended without a word. Each process starts with nothing observed.
+    None when it ended without a word. Each process starts with nothing observed. What it
+    says by `tell` goes to `on_word` while it waits.
 
     Every answer tells the time as well: it is virtual and only moves while the World is asked for
     something, so it never has to be asked for."""
@@ -39,6 +41,10 @@ def serve(world: SimulatedWorld, pipe: Connection) -> Any:
             return None
         if what == "finish":
             return args[0]
+        if what == "tell":
+            on_word(args[0])
+            pipe.send(None)
+            continue
         try:
             good, answer = True, _carry_out(seen, what, host, name, args)
         except Exception as error:
@@ -47,6 +53,12 @@ def serve(world: SimulatedWorld, pipe: Connection) -> Any:
             pipe.send((good, answer, seen.clock.now(), seen.clock.monotonic()))
         except (BrokenPipeError, ConnectionError):
             return None
+
+
+def tell(pipe: Connection, word: Any) -> None:
+    """Comes back once `on_word` has done about it what it does."""
+    pipe.send(("tell", None, "", (word,)))
+    pipe.recv()
 
 
 def _carry_out(seen: Any, what: str, host: Host | None, name: str, args: tuple[Any, ...]) -> Any:
@@ -70,7 +82,43 @@ def _carry_out(seen: Any, what: str, host: Host | None, name: str, args: tuple[A
             raise ValueError(what)
 
 
-class _Line:
+class Line(Protocol):
+    """`ask` changes nothing out there."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    @property
+    def monotonic(self) -> Seconds: ...
+
+    def ask(self, what: str, host: Host | None, name: str, *args: Any) -> Any: ...
+
+    def change(self, what: str, host: Host | None, name: str, *args: Any) -> Any: ...
+
+
+class InTheSameProcess:
+    """A `Line`."""
+
+    def __init__(self, world: SimulatedWorld) -> None:
+        self._seen = world.seen_by_another_process()
+
+    @property
+    def now(self) -> datetime:
+        return self._seen.clock.now()
+
+    @property
+    def monotonic(self) -> Seconds:
+        return self._seen.clock.monotonic()
+
+    def ask(self, what: str, host: Host | None, name: str, *args: Any) -> Any:
+        return _carry_out(self._seen, what, host, name, args)
+
+    change = ask
+
+
+class OverPipe:
+    """A `Line`."""
+
     def __init__(self, pipe: Connection, before_change: Callable[[str], None]) -> None:
         self.now: datetime
         self.monotonic: Seconds
@@ -93,7 +141,7 @@ class _Line:
 
 
 class _Clock:
-    def __init__(self, line: _Line) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
 
     def now(self) -> datetime:
@@ -109,7 +157,7 @@ class _Clock:
 class _Notifier:
     name = "people"
 
-    def __init__(self, line: _Line) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
 
     def notify(self, event: Event) -> None:
@@ -118,7 +166,7 @@ class _Notifier:
 
 @dataclass(frozen=True)
 class _Channel:
-    line: _Line
+    line: Line
     name: str
 
     def listen(self, host: Host) -> Sign:
@@ -127,7 +175,7 @@ class _Channel:
 
 @dataclass(frozen=True)
 class _Fencer:
-    line: _Line
+    line: Line
     name: str
 
     def fence(self, host: Host) -> FenceEvidence:
@@ -135,7 +183,7 @@ class _Fencer:
 
 
 class _Driver:
-    def __init__(self, line: _Line, host: Host) -> None:
+    def __init__(self, line: Line, host: Host) -> None:
         self._line = line
         self._host = host
 
@@ -163,14 +211,14 @@ class _Done:
 class WorldElsewhere:
     """A World (drivers/world.py)."""
 
-    def __init__(self, pipe: Connection, before_change: Callable[[str], None]) -> None:
-        self.line = _Line(pipe, before_change)
-        self.clock = _Clock(self.line)
-        self._notifier = _Notifier(self.line)
-        self._channels = [_Channel(self.line, name) for name in self.line.ask("channels", None, "")]
+    def __init__(self, line: Line) -> None:
+        self.clock = _Clock(line)
+        self._line = line
+        self._notifier = _Notifier(line)
+        self._channels = [_Channel(line, name) for name in line.ask("channels", None, "")]
 
     def driver(self, host: Host) -> Any:
-        return _Driver(self.line, host)
+        return _Driver(self._line, host)
 
     def notifiers(self) -> Sequence[_Notifier]:
         return [self._notifier]
@@ -179,7 +227,7 @@ class WorldElsewhere:
         return self._channels
 
     def fencers(self, host: Host) -> Sequence[_Fencer]:
-        return [_Fencer(self.line, name) for name in self.line.ask("fencers", host, "")]
+        return [_Fencer(self._line, name) for name in self._line.ask("fencers", host, "")]
 
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> list[T | BaseException]:
         answers: list[T | BaseException] = []
