@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import HostDriver
 from control_plane.model.fence import FenceEvidence
 from control_plane.model.operation import Event
@@ -132,6 +133,11 @@ class World(Protocol):
         """Have the host's BMC switch it on; success where it is on. Raises PowerFailed, also where it
         has no BMC. Only for a host that is emptied before use: its being off may be the proof on which
         its servers run elsewhere."""
+        ...
+
+    def objects(self, place: str) -> ObjectStore:
+        """The store at `file:///path` or `s3://bucket/prefix?…`, which nobody has spoken to yet. Raises
+        YuiError `place-invalid` for what cannot be one."""
         ...
 
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from control_plane.drivers.fencing import LeaseChannel, LeaseFencer, LeaseWatch
 from control_plane.drivers.fencing.redfish import Bmcs, RedfishFencer
+from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import HostDriver
 from control_plane.drivers.real.clock import SystemClock
 from control_plane.drivers.real.driver_cache import STANDARD_DRIVERS, DriverCache, DriverFactory
@@ -15,6 +16,7 @@ from control_plane.drivers.real.notifiers import LogNotifier
 from control_plane.drivers.real.settings import Settings
 from control_plane.drivers.real.workers import Job, Workers
 from control_plane.drivers.world import Clock, Fencer, Lane, LivenessChannel, Notifier, PowerFailed
+from control_plane.model.errors import YuiError
 from control_plane.model.pool import Host
 
 T = TypeVar("T")
@@ -23,6 +25,7 @@ T = TypeVar("T")
 class RealWorld:
     """A World (drivers/world.py). `drivers` makes a driver from an endpoint by the endpoint's
     `driver`; None takes the standard ones. `notifiers` None writes events to standard error.
+    `objects` makes a store of objects from its place; without it there are none.
 
     The management network comes first among the channels, since drivers reach hosts over it. Redfish
     comes first among the fences, since it takes seconds where a lease takes its full time."""
@@ -34,6 +37,7 @@ class RealWorld:
         drivers: Mapping[str, DriverFactory] | None = None,
         notifiers: Sequence[Notifier] | None = None,
         clock: Clock | None = None,
+        objects: Callable[[str], ObjectStore] | None = None,
     ) -> None:
         settings = settings or Settings()
         self._settings = settings
@@ -50,6 +54,7 @@ class RealWorld:
         self._heartbeat = LeaseChannel(self._watch, window=settings.lease_window)
         self._redfish = RedfishFencer(self._clock, Bmcs(settings.bmc))
         self._lease = LeaseFencer(self._clock, self._watch, margin=settings.lease_margin)
+        self._objects = objects
         self._workers = Workers("yui", settings.at_once)
         self._lanes = {
             Lane.SLOW: Workers("yui-slow", settings.slow_at_once),
@@ -89,6 +94,16 @@ class RealWorld:
         if host.endpoint.bmc_url is None:
             raise PowerFailed(f"Host {host.id} has no BMC that could switch it on.")
         self._redfish.power_on(host)
+
+    def objects(self, place: str) -> ObjectStore:
+        if self._objects is None:
+            raise YuiError(
+                "no-object-stores",
+                en="This control plane was started without object stores, so it cannot reach backups.",
+                ja="このコントロールプレーンはオブジェクトストアを使わない設定で起動されたため、バックアップに接続できません。",
+                status=503,
+            )
+        return self._objects(place)
 
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:
         """A task that hangs is given up after `task_patience`: TimeoutError in its place."""

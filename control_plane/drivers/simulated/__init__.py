@@ -9,6 +9,7 @@ what can go wrong; `monitor` watches what must never happen.
 from control_plane.drivers.simulated.clock import ControlPlaneKilled, VirtualClock
 from control_plane.drivers.simulated.machine import Bmc, Running
 from control_plane.drivers.simulated.monitor import Violation
+from control_plane.drivers.simulated.objects import Bucket
 from control_plane.drivers.simulated.surroundings import Happening
 from control_plane.drivers.simulated.timing import Timing
 from control_plane.drivers.simulated.vantage import Vantage
@@ -16,6 +17,7 @@ from control_plane.drivers.simulated.world import SimulatedWorld
 
 __all__ = [
     "Bmc",
+    "Bucket",
     "ControlPlaneKilled",
     "Happening",
     "Running",

@@ -121,7 +121,11 @@ class VirtualClock:
         self._real_start = time.monotonic()
 
     def now(self) -> datetime:
-        return self._started_at + timedelta(seconds=self.monotonic()) + self._jumped
+        return self.steady() + self._jumped
+
+    def steady(self) -> datetime:
+        """Wall time as it is where nobody sets the clock."""
+        return self._started_at + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> Seconds:
         if self._pace is None:

@@ -12,6 +12,7 @@ from control_plane.drivers.simulated.clock import VirtualClock
 from control_plane.drivers.simulated.faults import Faults
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.migration import Migrations
+from control_plane.drivers.simulated.objects import Bucket
 from control_plane.drivers.simulated.storage import DataVolume, SharedStorage, Volume
 from control_plane.drivers.simulated.surroundings import Surroundings
 from control_plane.drivers.simulated.timing import Timing
@@ -52,6 +53,7 @@ class Premises(Faults):
         """What an image file truly contains: location to sha256, where it isn't the catalogue's."""
         self.told: list[Event] = []
         """Every event that people were notified of."""
+        self._buckets: dict[str, Bucket] = {}
         for pool in storage:
             self.add_storage(pool)
 
@@ -74,6 +76,10 @@ class Premises(Faults):
         if len(found) != 1:
             raise DriverError(f"No host is reached at '{endpoint.uri}', or more than one is.")
         return found[0]
+
+    def bucket(self, place: str) -> Bucket:
+        """The object store at a place, which is there, empty, from the moment somebody speaks of it."""
+        return self._buckets.setdefault(place, Bucket(place, self.virtual_clock))
 
     def add_storage(self, pool: StoragePool) -> None:
         self.around.pools[pool.id] = SharedStorage(pool.id, pool.capacity)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from control_plane.drivers.fencing import LeaseChannel, LeaseFencer
+from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import HostDriver
 from control_plane.drivers.simulated import channels, fencers
 from control_plane.drivers.simulated.channels import ManagementNetwork
@@ -20,6 +21,7 @@ from control_plane.drivers.simulated.fencers import BmcFencer
 from control_plane.drivers.simulated.gate import Gate, ProcessClock
 from control_plane.drivers.simulated.leases import SimulatedLeases
 from control_plane.drivers.simulated.machine import Bmc
+from control_plane.drivers.simulated.objects import SimulatedObjects
 from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.world import Clock, Fencer, Lane, LivenessChannel, Notifier
 from control_plane.model.operation import Event
@@ -76,6 +78,9 @@ class Vantage:
     def fencers(self, host: Host) -> Sequence[Fencer]:
         machine = self._world.machine(host)
         return [self._lease] if machine.bmc is Bmc.ABSENT else [self._bmc, self._lease]
+
+    def objects(self, place: str) -> ObjectStore:
+        return SimulatedObjects(self._world.bucket(place), self.gate)
 
     def switch_on(self, host: Host) -> None:
         self._bmc.switch_on(host)

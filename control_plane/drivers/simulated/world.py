@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import DriverError, HostDriver, RunState
 from control_plane.drivers.simulated.clock import Begun
 from control_plane.drivers.simulated.gate import Gate
@@ -71,6 +72,9 @@ class SimulatedWorld(Premises):
 
     def fencers(self, host: Host) -> Sequence[Fencer]:
         return self._vantage.fencers(host)
+
+    def objects(self, place: str) -> ObjectStore:
+        return self._vantage.objects(place)
 
     def switch_on(self, host: Host) -> None:
         self._vantage.switch_on(host)
