@@ -42,6 +42,10 @@ class JournalReads(Rows):
         `newest` the last ones of them rather than the first. With `tenant`, that member's alone, by the
         member's own numbers. `about` chooses a member's by the numbers of all, `severities` those of
         them."""
+        only = (tenant, before, about)
+        if only == (None, None, None) and not newest and not severities:
+            rows = self._connection.execute(_FOLLOWING, {"after": after, "most": limit})
+            return tuple(_event(row, row.sequence) for row in rows)
         events = tables.events.c
         number = events.sequence if tenant is None else events.tenant_sequence
         query = select(tables.events).where(number > after).limit(limit)
@@ -61,7 +65,7 @@ class JournalReads(Rows):
 
     def last_event(self) -> int:
         """The number of the newest event; 0 before the first."""
-        return self._connection.scalar(select(func.max(tables.events.c.sequence))) or 0
+        return self._connection.scalar(_NEWEST) or 0
 
     def announced(self) -> Mapping[str, int]:
         """The last event that each notifier has told people, by the notifier's name."""
@@ -97,6 +101,14 @@ class JournalWrites(JournalReads):
             self._connection.execute(select(func.pg_advisory_xact_lock(JOURNAL_LOCK)))
 
 
+# Made once: what has happened is asked for all the time.
+_NEWEST = select(func.max(tables.events.c.sequence))
+_FOLLOWING = (
+    select(tables.events)
+    .where(tables.events.c.sequence > bindparam("after"))
+    .order_by(tables.events.c.sequence)
+    .limit(bindparam("most"))
+)
 _before = tables.events.alias("those_before")
 _ADDING = insert(tables.events).values(
     # Writers take turns, so nobody counts the same twice.

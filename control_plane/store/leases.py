@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Update, bindparam, insert, select, update
 
 from control_plane.model.units import Seconds
 from control_plane.store import tables
@@ -63,32 +63,34 @@ class LeaseRows(LeaseReads):
 
     def renew(self, lease: Lease, ttl: Seconds, now: datetime) -> Lease:
         expires_at = now + timedelta(seconds=ttl)
-        self._change(lease, expires_at=expires_at)
+        self._change(_RENEWING, lease, until=expires_at)
         return Lease(lease.name, lease.holder, lease.token, expires_at)
 
     def release(self, lease: Lease) -> None:
-        self._change(lease, holder=None)
+        self._change(_RELEASING, lease)
 
     def verify(self, lease: Lease) -> None:
-        leases = tables.leases
-        row = self._first(
-            select(leases.c.token, leases.c.holder)
-            .where(leases.c.name == lease.name)
-            .with_for_update(read=True)
-        )
+        row = self._first(_STANDING, of=lease.name)
         if row is None or row.token != lease.token or row.holder != lease.holder:
             raise LeaseLost(lease.name, lease.holder)
 
-    def _change(self, lease: Lease, **values: object) -> None:
-        leases = tables.leases
-        changed = self._connection.execute(
-            update(leases)
-            .where(
-                leases.c.name == lease.name,
-                leases.c.token == lease.token,
-                leases.c.holder == lease.holder,
-            )
-            .values(**values)
-        )
-        if changed.rowcount == 0:
+    def _change(self, statement: Update, lease: Lease, **values: object) -> None:
+        held = {"of": lease.name, "by": lease.holder, "as_token": lease.token}
+        if self._connection.execute(statement, held | values).rowcount == 0:
             raise LeaseLost(lease.name, lease.holder)
+
+
+# Made once: every second, and with every write of a control plane, one of them is asked.
+_leases = tables.leases
+_STANDING = (
+    select(_leases.c.token, _leases.c.holder)
+    .where(_leases.c.name == bindparam("of"))
+    .with_for_update(read=True)
+)
+_HELD = update(_leases).where(
+    _leases.c.name == bindparam("of"),
+    _leases.c.token == bindparam("as_token"),
+    _leases.c.holder == bindparam("by"),
+)
+_RENEWING = _HELD.values(expires_at=bindparam("until"))
+_RELEASING = _HELD.values(holder=None)

@@ -75,6 +75,7 @@ class Stage:
         self.lending = Lending(self.store, self._region(), self._now)
         self._began: Seconds | None = None
         self._last_event = 0
+        self._looked_at: object = None
         self._right_after: list[tuple[str, Callable[[], None]]] = []
         self.world.listen(self._happened)
         self._describe_pool()
@@ -286,8 +287,9 @@ class Stage:
 
     def _note_events(self) -> None:
         """Log the events recorded since the last look."""
-        if self._began is None:
+        if self._began is None or self._looked_at is self.store.moment:
             return
+        self._looked_at = self.store.moment
         with self.store.read() as tx:
             events = tx.events(after=self._last_event, limit=1000)
         for event in events:
