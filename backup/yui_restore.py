@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import errno
 import getpass
 import hashlib
 import hmac
@@ -998,6 +999,30 @@ class RawFile:
                 parts.append(self.file.read(part))
         return b"".join(parts)
 
+    def clear(self, offset: int, length: int) -> None:
+        """Make zeros of what an earlier run may have left where the disk has none but zeros."""
+        while length > 0:
+            at = self._next_data(offset)
+            if at is None or at >= offset + length:
+                return
+            offset, length = max(at, offset), length - max(at - offset, 0)
+            part = min(length, 1 << 20)
+            if any(self.read(offset, part)):
+                self.write(offset, bytes(part))
+            offset, length = offset + part, length - part
+
+    def _next_data(self, offset: int) -> int | None:
+        """Where the file's next bytes are that were ever written, as far as the system tells."""
+        if not hasattr(os, "SEEK_DATA"):
+            return offset
+        self.file.flush()
+        try:
+            return os.lseek(self.file.fileno(), offset, os.SEEK_DATA)
+        except OSError as error:
+            return None if error.errno == errno.ENXIO else offset
+        finally:
+            self.file.seek(0)
+
     def finish(self, path: Path) -> None:
         self.file.flush()
         os.fsync(self.file.fileno())
@@ -1094,15 +1119,33 @@ class Qcow2File(RawFile):
 
     def _put(self, position: int, data: bytes) -> None:
         self.file.seek(position)
-        self.file.write(data)
+        self.file.write(data + bytes(-len(data) % self.CLUSTER))
+
+    def _place(self, number: int) -> int:
+        """Where a cluster lies in the file; 0 for one that holds no data."""
+        table, entry = divmod(number, self.IN_TABLE)
+        if table not in self._l2:
+            return 0
+        self.file.seek(self._l2[table] + entry * 8)
+        return int.from_bytes(self.file.read(8), "big") & 0x00FFFFFFFFFFFE00
+
+    def clear(self, offset: int, length: int) -> None:
+        end = offset + length
+        while offset < end:
+            number = offset // self.CLUSTER
+            if number // self.IN_TABLE not in self._l2:
+                offset = (number // self.IN_TABLE + 1) * self.IN_TABLE * self.CLUSTER
+                continue
+            part = min(end, (number + 1) * self.CLUSTER) - offset
+            if self._place(number) and any(self.read(offset, part)):
+                self.write(offset, bytes(part))
+            offset += part
 
     def _runs(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
         while length:
             number, within = divmod(offset, self.CLUSTER)
             part = min(length, self.CLUSTER - within)
-            table, entry = divmod(number, self.IN_TABLE)
-            self.file.seek(self._l2[table] + entry * 8)
-            position = int.from_bytes(self.file.read(8), "big") & 0x00FFFFFFFFFFFE00
+            position = self._place(number)
             yield position + within, part
             offset, length = offset + part, length - part
 
@@ -1197,9 +1240,12 @@ class Restore:
             if chunk is not None
         )
         self._database.execute("BEGIN")
+        past = 0
         for group in in_groups(self.trees.chunks(disk), 16):
             held = self._held(wanted, group)
             for (number, chunk), there in zip(group, held):
+                self._clear(wanted, past, number)
+                past = number + 1
                 if chunk is None:
                     wanted.lost.append(number)
                     continue
@@ -1210,10 +1256,18 @@ class Restore:
                     self._database.execute(
                         "INSERT INTO wanted VALUES (?, ?, ?)", (chunk, which, number)
                     )
+        self._clear(wanted, past, disk.chunks)
         self._database.execute("COMMIT")
         if wanted.resumed:
             done = readable(wanted.resumed)
             print(self._words("resumed", path=wanted.target.path, done=done), file=sys.stderr)
+
+    @staticmethod
+    def _clear(wanted: Wanted, first: int, end: int) -> None:
+        if wanted.target.existed and first < end:
+            start = first * wanted.disk.chunk_bytes
+            length = min(end * wanted.disk.chunk_bytes, wanted.disk.size) - start
+            wanted.target.clear(start, length)
 
     def _held(self, wanted: Wanted, group: Sequence[tuple[int, bytes | None]]) -> list[bool]:
         """Which of these chunks an earlier run has already written rightly."""
