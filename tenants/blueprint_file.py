@@ -9,19 +9,14 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from control_plane.model.backup.policy import BackupPolicy
+from control_plane.model.backup.policy_document import policy_from, policy_mistakes
 from control_plane.model.blueprint import (
-    ALWAYS_OPEN,
-    BackupCopy,
-    BackupInterval,
-    BackupPlace,
-    BackupPolicy,
     Blueprint,
     BlueprintServer,
     ContainerGroup,
-    MinuteOfDay,
-    ServiceWindow,
-    Weekday,
 )
+from control_plane.model.hours import ALWAYS_OPEN, ServiceWindow, Weekday, minute_from
 from control_plane.model.ids import BlueprintId, FlavorId, ImageId
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import PopulationBand
@@ -71,7 +66,7 @@ def _blueprint(value: Mapping[str, Any]) -> Blueprint:
         needs=tuple(map(BlueprintId, value.get("needs", ()))),
         works_with=tuple(map(BlueprintId, value.get("works_with", ()))),
         service_hours=_service_hours(value["service_hours"]),
-        backup=_backup(value["backup"]),
+        backup=policy_from(value["backup"]),
     )
 
 
@@ -107,29 +102,12 @@ def _service_hours(value: Any) -> tuple[ServiceWindow, ...]:
         return ALWAYS_OPEN
     return tuple(
         ServiceWindow(
-            tuple(map(Weekday, window["days"])), _minute(window["from"]), _minute(window["to"])
+            tuple(map(Weekday, window["days"])),
+            minute_from(window["from"]),
+            minute_from(window["to"]),
         )
         for window in value
     )
-
-
-def _backup(value: Mapping[str, Any]) -> BackupPolicy:
-    return BackupPolicy(
-        value["rpo_hours"],
-        tuple(
-            BackupCopy(
-                every=BackupInterval(copy["every"]),
-                generations=copy["generations"],
-                places=tuple(map(BackupPlace, copy["places"])),
-                at=_minute(copy["at"]) if "at" in copy else None,
-            )
-            for copy in value["copies"]
-        ),
-    )
-
-
-def _minute(text: str) -> MinuteOfDay:
-    return MinuteOfDay(int(text[:2]) * 60 + int(text[3:]))
 
 
 def _inconsistencies(path: Path, document: Document, blueprint: Blueprint) -> Iterator[Mistake]:
@@ -193,26 +171,5 @@ def _hours_mistakes(file: str, document: Document, blueprint: Blueprint) -> Iter
 
 
 def _backup_mistakes(file: str, document: Document, backup: BackupPolicy) -> Iterator[Mistake]:
-    for index, copy in enumerate(backup.copies):
-        hourly = copy.every is BackupInterval.HOUR
-        if hourly is not (copy.at is None):
-            yield at(
-                file,
-                document,
-                ("backup", "copies", index, *(("at",) if hourly else ())),
-                "an hourly copy has no time: leave 'at' out."
-                if hourly
-                else "'at' is missing: say when the copy begins.",
-                "1時間ごとのコピーに時刻はありません。「at」を省いてください。"
-                if hourly
-                else "「at」がありません。コピーを始める時刻を書いてください。",
-            )
-    soonest = min(copy.every.most_hours for copy in backup.copies)
-    if soonest > backup.rpo_hours:
-        yield at(
-            file,
-            document,
-            ("backup", "rpo_hours"),
-            f"no copy is made more often than every {soonest} hours: raise it to that, or copy more often.",
-            f"最も頻繁なコピーでも {soonest} 時間ごとです。この値を上げるか、コピーを増やしてください。",
-        )
+    for mistake in policy_mistakes(backup):
+        yield at(file, document, ("backup", *mistake.path), mistake.en, mistake.ja)

@@ -40,16 +40,21 @@ class ServiceWindowOut(ResponseBody):
 
 
 class BackupCopyOut(ResponseBody):
-    """`at` by Japan's clock; null for an hourly copy. `generations` are kept at each of `places`."""
+    """`at` by Japan's clock, and `until` when it may begin; null for an hourly copy. `generations` are
+    kept at each of `places`."""
 
     every: str
     at: str | None
+    until: str | None = None
     generations: int
     places: list[str]
 
 
 class BackupPolicyOut(ResponseBody):
     rpo_hours: int = Field(description="The most work that may be lost, in hours.")
+    rpo_away_hours: int | None = Field(
+        default=None, description="The most that may be lost with the building, in hours."
+    )
     copies: list[BackupCopyOut]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from control_plane.model.blueprint import Blueprint, MinuteOfDay
+from control_plane.model.blueprint import Blueprint
 from control_plane.model.blueprint_set import Footprint, Lack
+from control_plane.model.hours import time_of_day
 from control_plane.model.tenant import PopulationBand
 from control_plane.pool.hosts import size_out
 from tenants.blueprint_models import (
@@ -39,17 +40,19 @@ def blueprint_out(blueprint: Blueprint, versions: Sequence[int]) -> BlueprintOut
         service_hours=[
             ServiceWindowOut(
                 days=[day.value for day in window.days],
-                opens=_time(window.opens),
-                closes=_time(window.closes),
+                opens=time_of_day(window.opens),
+                closes=time_of_day(window.closes),
             )
             for window in blueprint.service_hours
         ],
         backup=BackupPolicyOut(
             rpo_hours=blueprint.backup.rpo_hours,
+            rpo_away_hours=blueprint.backup.rpo_away_hours,
             copies=[
                 BackupCopyOut(
                     every=copy.every.value,
-                    at=None if copy.at is None else _time(copy.at),
+                    at=None if copy.at is None else time_of_day(copy.at),
+                    until=None if copy.until is None else time_of_day(copy.until),
                     generations=copy.generations,
                     places=[place.value for place in copy.places],
                 )
@@ -123,7 +126,3 @@ def set_size(
         total=TotalSize(servers=total.servers, size=size_out(total.size), disk_gib=total.disk),
         lacks=[lack_out(lack) for lack in lacks],
     )
-
-
-def _time(minute: MinuteOfDay) -> str:
-    return f"{minute // 60:02d}:{minute % 60:02d}"

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jsonschema import Draft202012Validator
 
@@ -18,6 +19,7 @@ from control_plane.model.blueprint import Blueprint
 from control_plane.model.blueprint_set import recovery_order
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import BlueprintId
+from tenants.backup_policy_file import policy_schema
 from tenants.blueprint_file import BlueprintFile, read_blueprint
 from tenants.blueprint_mistakes import at, blueprint_invalid
 from tenants.yaml_lines import Mistake
@@ -75,6 +77,13 @@ class Catalogue:
         return (holding or difflib.get_close_matches(name, known, cutoff=0.0))[:3]
 
 
+def blueprint_schema() -> Any:
+    """With the schema of backup policies, to which it refers, inside of it."""
+    schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
+    schema["$defs"]["backup_policy"] = policy_schema()
+    return schema
+
+
 def load_catalogue(*folders: Path) -> Catalogue:
     """Read every `*.yaml` of the folders. Raises `blueprint-folder-missing`, and `blueprint-invalid`
     naming file, line and field of each mistake."""
@@ -85,7 +94,7 @@ def load_catalogue(*folders: Path) -> Catalogue:
                 en=f"There is no folder {folder} to read blueprints from: check its path.",
                 ja=f"ブループリントのフォルダー {folder} がありません。パスを確認してください。",
             )
-    validator = Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
+    validator = Draft202012Validator(blueprint_schema())
     files: dict[tuple[BlueprintId, int], BlueprintFile] = {}
     mistakes: list[Mistake] = []
     for path in sorted(path for folder in folders for path in folder.glob("*.yaml")):

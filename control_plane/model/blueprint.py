@@ -5,82 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import NewType
 
+from control_plane.model.backup.policy import BackupPolicy
+from control_plane.model.hours import ALWAYS_OPEN, ServiceWindow
 from control_plane.model.ids import BlueprintId, FlavorId, ImageId, RegionId, SystemId
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode, PopulationBand
 
 OWN = BlueprintId("own")
 """What a system of a member's own is an instance of; no blueprint of the catalogue is called so."""
-
-MinuteOfDay = NewType("MinuteOfDay", int)
-"""Minutes since midnight by Japan's clock, 0 to 1440; 1440 is the midnight at the day's end."""
-
-
-class Weekday(StrEnum):
-    MON = "mon"
-    TUE = "tue"
-    WED = "wed"
-    THU = "thu"
-    FRI = "fri"
-    SAT = "sat"
-    SUN = "sun"
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceWindow:
-    """Open on each of `days` from `opens` until `closes`, which comes later on the same day."""
-
-    days: tuple[Weekday, ...]
-    opens: MinuteOfDay
-    closes: MinuteOfDay
-
-
-ALWAYS_OPEN = (ServiceWindow(tuple(Weekday), MinuteOfDay(0), MinuteOfDay(24 * 60)),)
-
-
-class BackupInterval(StrEnum):
-    """A week's copy is taken on Sunday, a month's on its first day."""
-
-    HOUR = "hour"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-
-    @property
-    def most_hours(self) -> int:
-        """The longest time between two copies."""
-        return {"hour": 1, "day": 24, "week": 7 * 24, "month": 31 * 24}[self.value]
-
-
-class BackupPlace(StrEnum):
-    """Where a copy is kept: in the same building, in another one of the region, in another region,
-    or with the member itself, who can go on with the least of its work from there."""
-
-    ON_SITE = "on-site"
-    OFF_SITE = "off-site"
-    OTHER_REGION = "other-region"
-    MEMBER = "member"
-
-
-@dataclass(frozen=True, slots=True)
-class BackupCopy:
-    """`at` is None for an hourly copy; `generations` are kept at each of `places`."""
-
-    every: BackupInterval
-    generations: int
-    places: tuple[BackupPlace, ...]
-    at: MinuteOfDay | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BackupPolicy:
-    """`rpo_hours` is the most work that may be lost, in hours: the recovery point objective."""
-
-    rpo_hours: int
-    copies: tuple[BackupCopy, ...]
 
 
 @dataclass(frozen=True, slots=True)

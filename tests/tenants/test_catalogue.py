@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from control_plane.model.blueprint import BackupPlace, Blueprint
+from control_plane.model.backup.policy import BackupPlace
+from control_plane.model.blueprint import Blueprint
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import BlueprintId
 from control_plane.model.pool import Zone
@@ -199,7 +200,7 @@ def test_an_unknown_blueprint_is_told_with_what_there_is(tmp_path: Path) -> None
         ('to: "24:00"', 'to: "24:30"', "from", "service_hours[0].to: must be a time"),
         ('to: "24:00"', 'to: "08:59"', "from", "service_hours[0].to: it closes before it opens"),
         ("[mon, sun]", "[mon, mon]", "from", "days: must not name the same thing twice"),
-        ("every: day", "every: year", "every", "must be one of hour, day, week, month"),
+        ("every: day", "every: decade", "every", "must be one of hour, day, week, month, year"),
         ("rpo_hours: 24", "rpo_hours: 4", "rpo_hours", "no copy is made more often than every 24"),
         (', at: "22:00"', "", "every", "'at' is missing: say when the copy begins"),
         ("every: day", "every: hour", "every", "copies[0].at: an hourly copy has no time"),
