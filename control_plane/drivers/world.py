@@ -99,6 +99,10 @@ class Lane(StrEnum):
     those who work on it."""
     FENCE = "fence"
     """Fences, each of which ends by itself. Every host of a site at once."""
+    BACKUP = "backup"
+    """Copies of disks into repositories: minutes to hours each. Few at once, as exports are."""
+    HOLD = "hold"
+    """Holding disks fast for a backup, all of a system's at once: seconds each."""
 
 
 class Pending(Protocol[T_co]):

@@ -57,6 +57,7 @@ def test_the_fences_of_a_site_run_at_once_while_every_other_worker_hangs(errands
     world = errands.world
     hanging = [world.submit(errands.hang) for _ in range(100)]
     hanging += [world.submit(errands.hang, Lane.CARE) for _ in range(100)]
+    hanging += [world.submit(errands.hang, Lane.BACKUP) for _ in range(100)]
     fences = [world.submit(task, Lane.FENCE) for task in meeting(world, FENCES)]
     assert [fence.result() for fence in fences] == list(range(FENCES))
     assert not any(task.done() for task in hanging)

@@ -61,6 +61,8 @@ class RealWorld:
             Lane.CARE: Workers("yui-care", settings.care_at_once),
             Lane.EXPORT: Workers("yui-export", settings.exports_at_once),
             Lane.FENCE: Workers("yui-fence", settings.fences_at_once),
+            Lane.BACKUP: Workers("yui-backup", settings.backups_at_once),
+            Lane.HOLD: Workers("yui-hold", settings.holds_at_once),
         }
 
     @property
