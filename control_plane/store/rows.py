@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, Table, select
+from sqlalchemy import Connection, Executable, Row, Select, Table, bindparam, select
 
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import Generation, HostId, SiteId, StoragePoolId
@@ -38,6 +39,14 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     "user": ("user", "利用者"),
     "service-account": ("service account", "サービスアカウント"),
     "export-file": ("file of an export", "書き出しのファイル"),
+    "repository": ("repository", "リポジトリ"),
+    "link": ("link between regions", "リージョン間の回線"),
+    "location-rule": ("data-location rule", "データ所在地の定め"),
+    "recovery-point": ("recovery point", "復元ポイント"),
+    "backup-run": ("backup run", "バックアップの実行"),
+    "restore": ("restore", "復元"),
+    "key-task": ("key request", "鍵の依頼"),
+    "disaster": ("disaster declaration", "災害宣言"),
     "break-glass": ("break-glass", "非常時アクセス"),
 }
 
@@ -87,17 +96,36 @@ class Rows:
         return self._connection.execute(statement, values).first()
 
     def _exists(self, table: Table, name: object) -> bool:
-        (key,) = table.primary_key.columns
-        return self._first(select(key).where(key == str(name))) is not None
+        return self._first(_key_of(table), sought=str(name)) is not None
+
+    def _row(self, table: Table, name: object) -> Row[Any] | None:
+        """All of the row of that name, by its table's key."""
+        return self._first(_whole_row_of(table), sought=str(name))
 
     def _hold(self, thing: str, table: Table, name: object) -> None:
         """Keep that row as it was read until this transaction ends; a change of it under way makes
         one of the two lose its race. SQLite has one writer at a time and nothing to hold."""
-        (key,) = table.primary_key.columns
-        query = select(key).where(key == str(name))
-        if self._first(query.with_for_update(read=True)) is None:
+        if self._first(_held_key_of(table), sought=str(name)) is None:
             raise not_found(thing, name)
 
     def _need(self, thing: str, table: Table, name: object) -> None:
         if not self._exists(table, name):
             raise not_found(thing, name)
+
+
+# Made once for each table: an admission asks for dozens of rows by their names.
+@cache
+def _key_of(table: Table) -> Select[Any]:
+    (key,) = table.primary_key.columns
+    return select(key).where(key == bindparam("sought"))
+
+
+@cache
+def _held_key_of(table: Table) -> Select[Any]:
+    return _key_of(table).with_for_update(read=True)
+
+
+@cache
+def _whole_row_of(table: Table) -> Select[Any]:
+    (key,) = table.primary_key.columns
+    return select(table).where(key == bindparam("sought"))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from control_plane.store.addresses import AddressWrites
 from control_plane.store.audit import AuditReads, AuditWrites
+from control_plane.store.backup_places import BackupPlaceReads, BackupPlaceWrites
+from control_plane.store.backup_work import BackupWorkReads, BackupWorkWrites
 from control_plane.store.certificate import CertificateReads, CertificateWrites
 from control_plane.store.container_groups import ContainerGroupReads, ContainerGroupWrites
 from control_plane.store.departures import DepartureWrites
+from control_plane.store.disasters import DisasterReads, DisasterWrites
 from control_plane.store.exports import ExportReads, ExportWrites
 from control_plane.store.fences import FenceReads
 from control_plane.store.growths import GrowthReads, GrowthWrites
@@ -22,6 +25,7 @@ from control_plane.store.memberships import MembershipReads, MembershipWrites
 from control_plane.store.networks import NetworkReads
 from control_plane.store.operations import OperationReads, OperationWrites
 from control_plane.store.reclaims import ReclaimReads, ReclaimWrites
+from control_plane.store.recovery_points import RecoveryPointReads, RecoveryPointWrites
 from control_plane.store.regions import RegionReads
 from control_plane.store.servers import ServerReads, ServerWrites
 from control_plane.store.tenancy import TenancyReads, TenancyWrites
@@ -51,6 +55,10 @@ class Snapshot(
     IdempotencyReads,
     LeaseReads,
     GrowthReads,
+    BackupPlaceReads,
+    RecoveryPointReads,
+    BackupWorkReads,
+    DisasterReads,
 ):
     """Everything as it was at one moment. Unknown names raise `<thing>-not-found`, status 404."""
 
@@ -73,6 +81,10 @@ class Transaction(
     TokenWrites,
     IdentityWrites,
     IdempotencyWrites,
+    BackupPlaceWrites,
+    RecoveryPointWrites,
+    BackupWorkWrites,
+    DisasterWrites,
     Snapshot,
 ):
     """Reads and writes that take effect together, or not at all."""
