@@ -170,6 +170,7 @@ HELP_JA: Mapping[str, str] = {
     "No encryption; on a loopback address only.": "暗号化なし。ループバックアドレスだけで使えます。",
     "Also answer at this path, for programs of the same user on this machine (mode 600).": "このパスのソケットでも応答します。同じマシン・同じユーザーのプログラム用です(モード 600)。",
     "Hosts exist in this process alone, for trying out.": "ホストをこのプロセス内で模擬します(試用)。",
+    "With --simulated: how many seconds go by there in one of ours, for who can't wait.": "--simulated の世界で、実際の 1 秒の間に何秒進めるか(待ち時間を短くしたいとき)。",
     "ADDRESS:PORT of something outside the pool that answers while our own network works; repeatable.": "自分のネットワークが正常な間は応答する、プール外の アドレス:ポート。繰り返し指定できます。",
     "Post events to the address kept there: file:/PATH or env:NAME.": "出来事の送り先を書いた場所。file:/パス か env:名前",
     "The register of municipalities (CSV: code,name,kana,prefecture,population).": "団体台帳(CSV: code,name,kana,prefecture,population)",

@@ -57,6 +57,14 @@ def serve(
         bool,
         typer.Option("--simulated", help="Hosts exist in this process alone, for trying out."),
     ] = False,
+    pace: Annotated[
+        float,
+        typer.Option(
+            help="With --simulated: how many seconds go by there in one of ours, for who can't wait.",
+            min=1,
+            max=100,
+        ),
+    ] = 1.0,
     witness: Annotated[
         list[str] | None,
         typer.Option(
@@ -159,7 +167,7 @@ def serve(
 
             store = Store.open(state)
             opening.callback(store.close)
-            world = world or opening.enter_context(world_for_trying_out(store))
+            world = world or opening.enter_context(world_for_trying_out(store, pace))
             from control_plane.app import Options, create_app  # noqa: PLC0415
             from control_plane.http.rate_limits import RateLimits  # noqa: PLC0415
             from control_plane.http.serve import serve as serve_app  # noqa: PLC0415

@@ -53,13 +53,14 @@ def real_world(witnesses: Sequence[str], webhook: str | None) -> Iterator[World]
 
 
 @contextmanager
-def world_for_trying_out(store: Store) -> Iterator[World]:
-    """Hosts in this process's memory, in real time. They begin empty each time."""
+def world_for_trying_out(store: Store, pace: float) -> Iterator[World]:
+    """Hosts in this process's memory, which live `pace` seconds in each real one, and the control
+    plane's clock with them. They begin empty each time."""
     from control_plane.drivers.simulated import SimulatedWorld  # noqa: PLC0415
 
     with store.read() as tx:
         pools = [pool for site in tx.sites() for pool in site.storage_pools]
-    yield SimulatedWorld(storage=pools, started_at=datetime.now(UTC), pace=1.0)
+    yield SimulatedWorld(storage=pools, started_at=datetime.now(UTC), pace=pace)
 
 
 def _witness(text: str) -> Witness:

@@ -32,7 +32,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory, provider: Issuer) -> Iterato
     settings.write_text(
         f'[[provider]]\nissuer = "{provider.url}"\naudience = "{AUDIENCE}"\nclient_id = "yui-cli"\n'
     )
-    with served(folder, "--identity-providers", str(settings)) as at:
+    with served(folder, "--identity-providers", str(settings), pace=1) as at:
         assert at.yui("pool", "apply", str(at.pool_file), "--yes").returncode == 0
         yield at
 

@@ -155,13 +155,14 @@ def eventually(look: Callable[[], Any]) -> Any:
         if found:
             return found
         assert time.monotonic() < end, "it never came about"
-        time.sleep(0.3)
+        time.sleep(0.1)
 
 
 def at_rest(plane: Plane) -> bool:
     """The reconciler has nothing left to tell."""
     before = plane.contents()
-    time.sleep(2)
+    # Two ticks at the pace that hosts live at here.
+    time.sleep(0.5)
     return plane.contents() == before
 
 

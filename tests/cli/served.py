@@ -101,9 +101,10 @@ def served(
     simulated: bool = True,
     state: Path | None = None,
     approval: str = "one-person",
+    pace: float = 5,
 ) -> Iterator[Served]:
     """Runs until the block ends, with `more` arguments; its token and pool file are below `folder`,
-    and so is its state unless another place is given for it."""
+    and so is its state unless another place is given for it. Simulated hosts live at `pace`."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     at = Served(f"http://127.0.0.1:{port}", folder / "operator.token", folder / "pool.yaml", folder)
@@ -124,7 +125,7 @@ def served(
             *("--first-token", str(at.token_file)),
             *("--approval", approval),
             "--plain-http",
-            *(("--simulated",) if simulated else ()),
+            *(("--simulated", "--pace", str(pace)) if simulated else ()),
             *more,
         ),
         cwd=CHECKOUT,
