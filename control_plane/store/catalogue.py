@@ -26,7 +26,7 @@ class CatalogueReads(Rows):
         return tuple(_flavor(row) for row in self._connection.execute(query))
 
     def flavor(self, id: FlavorId) -> Flavor:
-        row = self._first(select(tables.flavors).where(tables.flavors.c.id == id))
+        row = self._row(tables.flavors, id)
         if row is None:
             raise not_found("flavor", id)
         return _flavor(row)
@@ -38,7 +38,11 @@ class CatalogueReads(Rows):
 
     def image(self, id: ImageId, tenant: TenantName | None = None) -> Image:
         """With `tenant`, another member's private image is not found."""
-        row = self._first(_seen_by(tenant, select(tables.images)).where(tables.images.c.id == id))
+        if tenant is None:
+            row = self._row(tables.images, id)
+        else:
+            seen = _seen_by(tenant, select(tables.images))
+            row = self._first(seen.where(tables.images.c.id == id))
         if row is None:
             raise not_found("image", id)
         return _image(row)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.errors import YuiError
@@ -70,7 +70,7 @@ class HostReads(Rows):
         return tuple(_host(row) for row in self._connection.execute(query))
 
     def host(self, id: HostId) -> Host:
-        row = self._first(select(tables.hosts).where(tables.hosts.c.id == id))
+        row = self._row(tables.hosts, id)
         if row is None:
             raise not_found("host", id)
         return _host(row)
@@ -86,7 +86,7 @@ class HostWrites(HostReads, FenceWrites):
         refuge would change its site.
         """
         self._check_description(host)
-        row = self._first(select(tables.hosts).where(tables.hosts.c.id == host.id))
+        row = self._row(tables.hosts, host.id)
         if row is None:
             fresh = replace(
                 host,
@@ -178,15 +178,12 @@ class HostWrites(HostReads, FenceWrites):
             self._raise_generation(id, None)
 
     def _raise_generation(self, id: HostId, expected: Generation | None) -> None:
-        hosts = tables.hosts
-        statement = update(hosts).where(hosts.c.id == id)
-        if expected is not None:
-            statement = statement.where(hosts.c.generation == expected)
-        row = self._first(
-            statement.values(generation=hosts.c.generation + 1).returning(hosts.c.generation)
-        )
+        if expected is None:
+            row = self._first(_RAISING, of=id)
+        else:
+            row = self._first(_RAISING_FROM, of=id, expected=expected)
         if row is None:
-            self._need("host", hosts, id)
+            self._need("host", tables.hosts, id)
             raise LostRace(f"host {id}")
         self._marked_hosts[id] = (Generation(row.generation - 1), Generation(row.generation))
 
@@ -217,6 +214,16 @@ class HostWrites(HostReads, FenceWrites):
         )
         for missing in sorted(host.storage - {StoragePoolId(id) for id in known}):
             raise not_found("storage-pool", missing)
+
+
+# Made once: every host that comes to carry or promise more is marked so.
+_RAISING = (
+    update(tables.hosts)
+    .where(tables.hosts.c.id == bindparam("of"))
+    .values(generation=tables.hosts.c.generation + 1)
+    .returning(tables.hosts.c.generation)
+)
+_RAISING_FROM = _RAISING.where(tables.hosts.c.generation == bindparam("expected"))
 
 
 def _in_use(id: HostId) -> YuiError:

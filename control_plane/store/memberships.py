@@ -34,7 +34,7 @@ class MembershipReads(Rows):
         return found
 
     def find_membership(self, code: TenantName) -> Membership | None:
-        row = self._first(select(memberships).where(_columns.code == str(code)))
+        row = self._row(memberships, code)
         return None if row is None else _membership(row)
 
     def membership_page(

@@ -28,7 +28,7 @@ class RegionReads(Rows):
         return tuple(_region(row) for row in found)
 
     def region(self, id: RegionId) -> Region:
-        row = self._first(select(tables.regions).where(tables.regions.c.id == id))
+        row = self._row(tables.regions, id)
         if row is None:
             raise not_found("region", id)
         return _region(row)
@@ -46,7 +46,7 @@ class RegionReads(Rows):
         return tuple(_site(row, pools[row.id]) for row in self._connection.execute(query))
 
     def site(self, id: SiteId) -> Site:
-        row = self._first(select(tables.sites).where(tables.sites.c.id == id))
+        row = self._row(tables.sites, id)
         if row is None:
             raise not_found("site", id)
         pools = self._connection.execute(
@@ -105,7 +105,7 @@ class RegionWrites(RegionReads):
             "guest_gateway": site.guest_gateway,
             "member_prefix": site.member_prefix,
         }
-        row = self._first(select(tables.sites).where(tables.sites.c.id == site.id))
+        row = self._row(tables.sites, site.id)
         if row is None:
             self._connection.execute(insert(tables.sites).values(id=site.id, **values))
         elif any(getattr(row, name) != value for name, value in values.items()):

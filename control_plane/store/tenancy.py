@@ -24,13 +24,13 @@ class TenancyReads(Rows):
         return tuple(_tenant(row) for row in found)
 
     def tenant(self, code: TenantName) -> Tenant:
-        row = self._first(select(tables.tenants).where(tables.tenants.c.code == str(code)))
+        row = self._row(tables.tenants, code)
         if row is None:
             raise not_found("tenant", code)
         return _tenant(row)
 
     def find_tenant(self, code: TenantName) -> Tenant | None:
-        row = self._first(select(tables.tenants).where(tables.tenants.c.code == str(code)))
+        row = self._row(tables.tenants, code)
         return None if row is None else _tenant(row)
 
     def systems(
@@ -46,11 +46,8 @@ class TenancyReads(Rows):
 
     def system(self, id: SystemId, tenant: TenantName | None = None) -> System:
         """With `tenant`, another member's system is not found."""
-        query = select(tables.systems).where(tables.systems.c.id == id)
-        if tenant is not None:
-            query = query.where(tables.systems.c.tenant == str(tenant))
-        row = self._first(query)
-        if row is None:
+        row = self._row(tables.systems, id)
+        if row is None or (tenant is not None and row.tenant != str(tenant)):
             raise not_found("system", id)
         return _system(row)
 

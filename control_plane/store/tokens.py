@@ -17,7 +17,7 @@ class TokenReads(Rows):
     def token_by_id(self, id: str) -> Token | None:
         """None for one that never was or was revoked; whether it has expired is the caller's to
         see."""
-        row = self._first(select(tables.tokens).where(tables.tokens.c.id == id))
+        row = self._row(tables.tokens, id)
         return None if row is None else _token(row)
 
     def tokens(
