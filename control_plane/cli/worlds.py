@@ -25,6 +25,7 @@ _REFERENCE = re.compile(r"file:/\S+|env:[A-Za-z_][A-Za-z0-9_]*")
 def real_world(witnesses: Sequence[str], webhook: str | None) -> Iterator[World]:
     """`witnesses` as ADDRESS:PORT; `webhook` names the secret that holds its address. Raises
     YuiError `witness-invalid`, `webhook-invalid`."""
+    from backup.objects.places import Places  # noqa: PLC0415
     from control_plane.drivers.real import (  # noqa: PLC0415
         LogNotifier,
         RealWorld,
@@ -47,7 +48,7 @@ def real_world(witnesses: Sequence[str], webhook: str | None) -> Iterator[World]
             hook = WebhookNotifier(webhook)
             closing.callback(hook.close)
             notifiers.append(hook)
-        world = RealWorld(settings, notifiers=notifiers, clock=clock)
+        world = RealWorld(settings, notifiers=notifiers, clock=clock, objects=Places(clock).open)
         closing.callback(world.close)
         yield world
 

@@ -112,14 +112,19 @@ LONGEST_PART = 200
 _ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/")
 
 
+def is_key(key: str) -> bool:
+    """Whether it is fit for every store: 1 to 512 characters of `A-Z a-z 0-9 . _ - /`, in parts between
+    slashes of 1 to 200 that do not begin with a dot."""
+    return (
+        len(key) <= LONGEST_KEY
+        and _ALLOWED.issuperset(key)
+        and all(0 < len(part) <= LONGEST_PART and part[0] != "." for part in key.split("/"))
+    )
+
+
 def check_key(key: str) -> str:
-    """`key`, which is fit for every store: 1 to 512 characters of `A-Z a-z 0-9 . _ - /`, in parts between
-    slashes of 1 to 200 that do not begin with a dot. Raises ValueError: keys are made by Yui, so that
-    another is a defect, or somebody's attempt to leave the store's place."""
-    if (
-        len(key) > LONGEST_KEY
-        or not _ALLOWED.issuperset(key)
-        or any(not 0 < len(part) <= LONGEST_PART or part.startswith(".") for part in key.split("/"))
-    ):
+    """`key`, if it is one. Raises ValueError: keys are made by Yui, so that another is a defect, or
+    somebody's attempt to leave the store's place."""
+    if not is_key(key):
         raise ValueError(f"{key[:80]!r} cannot be an object's key.")
     return key

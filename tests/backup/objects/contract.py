@@ -164,19 +164,20 @@ class ObjectStoreContract:
             place.objects.delete(listed.key)
         assert list(place.objects.list("")) == []
 
-    @pytest.mark.parametrize("key", BAD_KEYS, ids=ascii)
-    def test_a_key_that_could_lead_elsewhere_is_refused(self, place: Place, key: str) -> None:
-        calls: list[Callable[[], object]] = [
-            lambda: place.objects.put(key, b"x"),
-            lambda: place.objects.put(key, b"x", only_new=True),
-            lambda: place.objects.get(key),
-            lambda: place.objects.stat(key),
-            lambda: place.objects.delete(key),
-            lambda: place.objects.lock(key, place.objects.now()),
+    def test_a_key_that_could_lead_elsewhere_is_refused(self, place: Place) -> None:
+        store, now = place.objects, place.objects.now()
+        calls: list[Callable[[str], object]] = [
+            lambda key: store.put(key, b"x"),
+            lambda key: store.put(key, b"x", only_new=True),
+            store.get,
+            store.stat,
+            store.delete,
+            lambda key: store.lock(key, now),
         ]
-        for call in calls:
-            with pytest.raises(ValueError, match="key"):
-                call()
+        for key in BAD_KEYS:
+            for call in calls:
+                with pytest.raises(ValueError, match="key"):
+                    call(key)
         assert list(place.objects.list("")) == []
 
     def test_the_stores_clock_tells_when_an_object_was_put(self, place: Place) -> None:

@@ -1,0 +1,191 @@
+"""The requests that an S3 store is made of, to one bucket, by the bucket's own keys."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from botocore.exceptions import ReadTimeoutError
+
+from backup.objects.s3_answers import Declined, Verdict
+from backup.objects.s3_asking import Asking
+from control_plane.drivers.objects import (
+    ObjectStoreError,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+)
+from control_plane.model.units import Seconds
+
+T = TypeVar("T")
+_Found = Mapping[str, Any]
+_Page = tuple[Sequence[_Found], Mapping[str, str] | None]
+"""And how to ask for the next one; None: there is none."""
+_PIECE = 256 << 10
+_WITHOUT_LOCK = {"InvalidRequest", "InvalidBucketState", "ObjectLockConfigurationNotFoundError"}
+
+
+class S3Bucket:
+    """`page` is how many objects one request of a listing asks for. `what` of each method ends the
+    sentence "it did not …". All raise StoreUnavailable, and Declined with what the store said no to."""
+
+    def __init__(self, asking: Asking, name: str, page: int) -> None:
+        self._asking = asking
+        self._bucket = name
+        self._page = page
+        self._versions: bool | None = None
+
+    def put(self, what: str, key: str, data: bytes, **more: object) -> None:
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        self._asking.ask(
+            what,
+            lambda client: client.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=data,
+                ContentMD5=digest,
+                ContentType="application/octet-stream",
+                **more,
+            ),
+        )
+
+    def get(self, what: str, key: str, patience: Seconds, **more: object) -> bytes:
+        """All of it must come within `patience`, however slowly it does."""
+        return self._asking.ask(what, lambda client: self._read(client, key, patience, more))
+
+    def head(self, what: str, key: str, **more: object) -> _Found | None:
+        """None: there is no such object. Declined, too, where there is no such bucket."""
+        try:
+            found: _Found = self._asking.ask(
+                what, lambda client: client.head_object(Bucket=self._bucket, Key=key, **more)
+            )
+        except Declined as no:
+            if no.answer.status != 404:
+                raise
+            # Such an answer has no body that could say whether the bucket is there.
+            self._asking.ask(
+                what, lambda client: client.list_objects_v2(Bucket=self._bucket, MaxKeys=0)
+            )
+            return None
+        return found
+
+    def below(self, what: str, prefix: str, after: str = "") -> Iterator[_Found]:
+        """Objects whose keys begin with `prefix` and sort after `after`, with Key, Size, LastModified."""
+        which: Mapping[str, str] | None = {"StartAfter": after} if after else {}
+        while which is not None:
+            page, which = self._page_of(what, self._list_page, prefix, which)
+            yield from page
+
+    def lock(self, what: str, key: str, until: datetime, **more: object) -> None:
+        retention = {"Mode": "COMPLIANCE", "RetainUntilDate": until}
+        self._asking.ask(
+            what,
+            lambda client: client.put_object_retention(
+                Bucket=self._bucket, Key=key, Retention=retention, **more
+            ),
+        )
+
+    def keeps_versions(self) -> bool:
+        if self._versions is None:
+            answer = self._asking.ask(
+                "tell whether its bucket keeps versions",
+                lambda client: client.get_bucket_versioning(Bucket=self._bucket),
+            )
+            self._versions = "Status" in answer
+        return self._versions
+
+    def versions(self, what: str, key: str) -> Sequence[str]:
+        """The newest first, deletions by others among them."""
+        found = []
+        which: Mapping[str, str] | None = {}
+        while which is not None:
+            page, which = self._page_of(what, self._version_page, key, which)
+            found += [version for version in page if version["Key"] == key]
+            # Others whose keys begin with this one sort after it.
+            if which is not None and which["KeyMarker"] != key:
+                break
+        found.sort(key=lambda v: (not v["IsLatest"], -v["LastModified"].timestamp()))
+        return [version["VersionId"] for version in found]
+
+    def delete(self, what: str, key: str, **more: object) -> None:
+        """Without a `VersionId` only where the bucket keeps none: it would hide the object."""
+        self._asking.ask(
+            what, lambda client: client.delete_object(Bucket=self._bucket, Key=key, **more)
+        )
+
+    def date(self) -> datetime:
+        """Of its answer to a small question."""
+        answer = self._asking.ask(
+            "tell the time", lambda client: client.head_bucket(Bucket=self._bucket)
+        )
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        try:
+            return parsedate_to_datetime(date).astimezone(UTC)
+        except ValueError:
+            raise StoreUnavailable(f"{self._asking.name} does not tell the time.") from None
+
+    def refusal(self, no: Declined, what: str, *, locking: bool = False) -> ObjectStoreError:
+        """What `no` is for whoever does not know S3."""
+        name, answer = self._asking.name, no.answer
+        if answer.code == "NoSuchBucket" or (answer.status == 404 and what == "tell the time"):
+            return StoreRefused(f"{name} has no bucket: make it first.")
+        if answer.verdict is Verdict.FULL:
+            return StoreFull(f"{name} is full: it did not {what} ({answer.says}).")
+        if answer.code == "RequestTimeTooSkewed":
+            why = "its clock and this machine's are too far apart"
+        elif locking and answer.code in _WITHOUT_LOCK:
+            why = "its bucket was made without object lock"
+        elif answer.verdict is Verdict.DENIED:
+            why = "it does not accept the credentials, or they do not suffice"
+        else:
+            return StoreRefused(f"{name} did not {what}: {answer.says}.")
+        return StoreRefused(f"{name} did not {what}: {why} ({answer.says}).")
+
+    def _read(self, client: Any, key: str, patience: Seconds, more: Mapping[str, object]) -> bytes:
+        began = self._asking.clock.monotonic()
+        answer = client.get_object(Bucket=self._bucket, Key=key, **more)
+        pieces = []
+        with answer["Body"] as body:
+            while piece := body.read(_PIECE):
+                pieces.append(piece)
+                if self._asking.clock.monotonic() - began > patience:
+                    raise ReadTimeoutError(endpoint_url=self._asking.name)
+        data = b"".join(pieces)
+        if len(data) != int(answer["ContentLength"]):
+            raise ReadTimeoutError(endpoint_url=self._asking.name)
+        return data
+
+    def _page_of(
+        self,
+        what: str,
+        ask: Callable[[Any, str, Mapping[str, str]], T],
+        key: str,
+        which: Mapping[str, str],
+    ) -> T:
+        return self._asking.ask(what, lambda client: ask(client, key, which))
+
+    def _list_page(self, client: Any, prefix: str, which: Mapping[str, str]) -> _Page:
+        page = client.list_objects_v2(
+            Bucket=self._bucket, Prefix=prefix, MaxKeys=self._page, **which
+        )
+        found = page.get("Contents", ())
+        # A page may be empty and yet not the last: what is hidden takes its room.
+        if not page.get("IsTruncated"):
+            return found, None
+        return found, {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _version_page(self, client: Any, prefix: str, which: Mapping[str, str]) -> _Page:
+        page = client.list_object_versions(
+            Bucket=self._bucket, Prefix=prefix, MaxKeys=self._page, **which
+        )
+        found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+        if not page.get("IsTruncated"):
+            return found, None
+        return found, {
+            "KeyMarker": page["NextKeyMarker"],
+            "VersionIdMarker": page["NextVersionIdMarker"],
+        }
