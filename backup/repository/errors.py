@@ -1,0 +1,154 @@
+"""What can be wrong with a repository, each in one sentence that names the object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from control_plane.model.errors import YuiError
+
+
+class Damaged(YuiError):
+    """An object's bytes are not what they should be, or it is not there.
+
+    `object` is its key, `what` says in English what is wrong, `points` are the recovery points known
+    to need it (empty: not known)."""
+
+    def __init__(self, object: str, what: str, *, ja: str, points: Iterable[str] = ()) -> None:
+        self.object = object
+        self.what = what
+        self.what_ja = ja
+        self.points = tuple(points)
+        needed = f" Recovery point {', '.join(self.points)} needs it." if self.points else ""
+        needed_ja = f"復旧ポイント {'、'.join(self.points)} に必要です。" if self.points else ""
+        super().__init__(
+            "backup-damaged",
+            en=f"{object} is damaged: {what}.{needed} Heal it from another copy of the repository.",
+            ja=f"{object} が壊れています({ja})。{needed_ja}別の写しから修復してください。",
+            status=500,
+            fields={"object": object, "what": what, "points": list(self.points)},
+        )
+
+    def needed_by(self, point: str) -> Damaged:
+        return Damaged(
+            self.object, self.what, ja=self.what_ja, points=dict.fromkeys((*self.points, point))
+        )
+
+
+def altered(key: str) -> Damaged:
+    return Damaged(
+        key, "its bytes do not agree with its name", ja="内容がオブジェクト名と一致しません"
+    )
+
+
+def unsealed_wrongly(key: str, part: str) -> Damaged:
+    return Damaged(
+        key,
+        f"{part} does not open with the tenant's keys",
+        ja=f"団体の鍵で開けない部分があります: {part}",
+    )
+
+
+def malformed(key: str, part: str) -> Damaged:
+    return Damaged(
+        key, f"{part} is not what the format says", ja=f"書式に合わない部分があります: {part}"
+    )
+
+
+def missing(key: str) -> Damaged:
+    return Damaged(key, "it is not there", ja="オブジェクトがありません")
+
+
+def wrong_key(store: str, tenant: str, wrapped_by: str, given: str) -> YuiError:
+    return YuiError(
+        "backup-wrong-key",
+        en=f"The repository key {given} does not open the keyring of tenant {tenant} in {store}, which key {wrapped_by} has closed: give that key.",
+        ja=f"{store} にある団体 {tenant} の鍵束は鍵 {wrapped_by} で封じられており、指定された鍵 {given} では開けません。鍵 {wrapped_by} を指定してください。",
+        fields={"tenant": tenant, "wrapped_by": wrapped_by, "given": given},
+    )
+
+
+def malformed_key() -> YuiError:
+    return YuiError(
+        "backup-key-malformed",
+        en="A repository key is 32 bytes, written as 64 hexadecimal digits or as base64: correct the secret that holds it.",
+        ja="リポジトリ鍵は32バイトで、16進数64桁または base64 で表します。鍵を入れたシークレットを直してください。",
+    )
+
+
+def not_a_repository(store: str) -> YuiError:
+    return YuiError(
+        "backup-repository-absent",
+        en=f"There is no backup repository in {store}: create one there, or give its right place.",
+        ja=f"{store} にはバックアップのリポジトリがありません。作成するか、正しい場所を指定してください。",
+        status=404,
+        fields={"store": store},
+    )
+
+
+def unknown_version(store: str, version: object) -> YuiError:
+    return YuiError(
+        "backup-version-unknown",
+        en=f"The repository in {store} is of format version {str(version)[:20]}, and this program knows version 1 only: use a newer one.",
+        ja=f"{store} のリポジトリは書式バージョン {str(version)[:20]} です。このプログラムはバージョン 1 だけを扱えます。新しい版を使ってください。",
+        fields={"store": store},
+    )
+
+
+def repository_exists(store: str) -> YuiError:
+    return YuiError(
+        "backup-repository-exists",
+        en=f"There is a backup repository in {store} already: open it, or create the new one elsewhere.",
+        ja=f"{store} にはすでにリポジトリがあります。それを開くか、別の場所に作成してください。",
+        status=409,
+        fields={"store": store},
+    )
+
+
+def no_vault(store: str, tenant: str) -> YuiError:
+    return YuiError(
+        "backup-vault-absent",
+        en=f"Tenant {tenant} has no keyring in {store}: nothing was ever backed up there, or its keys were destroyed.",
+        ja=f"{store} に団体 {tenant} の鍵束がありません。バックアップがまだないか、鍵が破棄されています。",
+        status=404,
+        fields={"store": store, "tenant": tenant},
+    )
+
+
+def no_point(tenant: str, point: str) -> YuiError:
+    return YuiError(
+        "recovery-point-not-found",
+        en=f"Tenant {tenant} has no recovery point {point[:40]}: look at the list of its points.",
+        ja=f"団体 {tenant} に復旧ポイント {point[:40]} はありません。一覧を確認してください。",
+        status=404,
+        fields={"tenant": tenant, "point": point[:40]},
+    )
+
+
+def no_disk(point: str, disk: str) -> YuiError:
+    return YuiError(
+        "recovery-point-disk-not-found",
+        en=f"Recovery point {point} holds no disk {disk[:63]}: look at the point's disks.",
+        ja=f"復旧ポイント {point} にディスク {disk[:63]} はありません。ディスクの一覧を確認してください。",
+        status=404,
+        fields={"point": point, "disk": disk[:63]},
+    )
+
+
+def overtaken(point: str) -> YuiError:
+    return YuiError(
+        "backup-overtaken",
+        en=f"Recovery point {point} was not finished: what it relied on was collected meanwhile. Begin it again.",
+        ja=f"復旧ポイント {point} は、参照していたデータが作成中に回収されたため完成できませんでした。やり直してください。",
+        status=409,
+        fields={"point": point},
+    )
+
+
+def vault_destroyed(tenant: str) -> YuiError:
+    return YuiError(
+        "backup-vault-destroyed",
+        en=f"The keys of tenant {tenant} were destroyed: its backups here can no longer be read or written.",
+        ja=f"団体 {tenant} の鍵は破棄されました。ここにあるバックアップは読み書きできません。",
+        status=410,
+        fields={"tenant": tenant},
+    )

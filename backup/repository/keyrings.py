@@ -1,0 +1,79 @@
+"""A tenant's keyring in a store: each generation is put once, the highest counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from backup.repository.errors import no_vault
+from backup.repository.keys import (
+    Keyring,
+    RepositoryKey,
+    generation_of,
+    keyring_object,
+    keyrings_prefix,
+    unwrap,
+    wrap,
+)
+from control_plane.drivers.objects import NoSuchObject, ObjectExists, ObjectStore
+
+_TRIES = 8
+
+
+def newest_keyring(objects: ObjectStore, key: RepositoryKey, tenant: str) -> Keyring | None:
+    """None: it has none here. Raises YuiError("backup-wrong-key"), Damaged, ObjectStoreError."""
+    for _ in range(_TRIES):
+        found = [generation_of(fact.key) for fact in objects.list(keyrings_prefix(tenant))]
+        generations = [generation for generation in found if generation]
+        if not generations:
+            return None
+        newest = max(generations)
+        try:
+            data = objects.get(keyring_object(tenant, newest))
+        except NoSuchObject:
+            continue
+        return unwrap(data, key, tenant=tenant, generation=newest, store=objects.name)
+    return None
+
+
+def create_keyring(objects: ObjectStore, key: RepositoryKey, tenant: str) -> Keyring:
+    """The first generation; another's, where another was quicker."""
+    keyring = Keyring.generate(tenant, _now(objects))
+    try:
+        objects.put(keyring_object(tenant, 1), wrap(keyring, key), only_new=True)
+    except ObjectExists:
+        newest = newest_keyring(objects, key, tenant)
+        if newest is None:
+            raise no_vault(objects.name, tenant) from None
+        return newest
+    return keyring
+
+
+def put_keyring(
+    objects: ObjectStore,
+    key: RepositoryKey,
+    keyring: Keyring,
+    change: Callable[[Keyring, datetime], Keyring],
+    wrap_with: RepositoryKey | None = None,
+) -> Keyring:
+    """The next generation, made from the newest by `change`; begun again when another put one."""
+    tenant = keyring.tenant
+    for _ in range(_TRIES):
+        newest = newest_keyring(objects, key, tenant)
+        if newest is None:
+            raise no_vault(objects.name, tenant)
+        changed = change(newest, _now(objects))
+        try:
+            objects.put(
+                keyring_object(tenant, changed.generation),
+                wrap(changed, wrap_with or key),
+                only_new=True,
+            )
+        except ObjectExists:
+            continue
+        return changed
+    raise ObjectExists(f"The keyring of tenant {tenant} in {objects.name} is changed all the time.")
+
+
+def _now(objects: ObjectStore) -> datetime:
+    return objects.now().replace(microsecond=0)

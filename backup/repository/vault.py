@@ -1,0 +1,221 @@
+"""One tenant's part of a repository, opened with its keys: its recovery points, and what is done with
+the keys themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+from backup.repository.errors import no_point, vault_destroyed
+from backup.repository.escrow import seal_to_passphrase, seal_to_public_key
+from backup.repository.index import Index
+from backup.repository.items import ItemReader
+from backup.repository.keyrings import put_keyring
+from backup.repository.keys import Keyring, RepositoryKey, generation_of, keyrings_prefix
+from backup.repository.point import (
+    PointFacts,
+    RecoveryPoint,
+    facts_of,
+    is_point_id,
+    open_details,
+    points_prefix,
+    read_manifest,
+)
+from backup.repository.reader import DiskReader
+from backup.repository.writer import PointWriter
+from control_plane.drivers.objects import NoSuchObject, ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class DestructionRecord:
+    """What is told of keys that are no more. `at` is by the store's clock."""
+
+    tenant: str
+    store: str
+    at: datetime
+    generations: tuple[int, ...]
+    seal_keys: tuple[str, ...]
+    repository_key: str
+    points: int
+    """How many recovery points can be read no longer."""
+
+
+class Vault:
+    """Raises ObjectStoreError and Damaged from any method. Safe for several threads; a context manager
+    that closes it."""
+
+    def __init__(
+        self, objects: ObjectStore, key: RepositoryKey, keyring: Keyring, cache: Path | None
+    ) -> None:
+        self._objects = objects
+        self._key = key
+        self._keyring = keyring
+        self._cache = cache
+        self._opened: Index | None = None
+        self._destroyed = False
+
+    @property
+    def tenant(self) -> str:
+        return self._keyring.tenant
+
+    @property
+    def keyring(self) -> Keyring:
+        """For those who look after the repository; raises YuiError once it is destroyed."""
+        self._check_stands()
+        return self._keyring
+
+    @property
+    def objects(self) -> ObjectStore:
+        return self._objects
+
+    @property
+    def index(self) -> Index:
+        """Where each item lies; opened at first need."""
+        self._check_stands()
+        if self._opened is None:
+            self._opened = Index(self._objects, self._keyring, self._cache)
+        return self._opened
+
+    def __enter__(self) -> Vault:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def points(self, server: str | None = None) -> list[PointFacts]:
+        """As they are listed, newest last; nothing is read."""
+        found = (
+            facts_of(fact.key, fact.size, fact.modified)
+            for fact in self._objects.list(points_prefix(self.tenant, server))
+        )
+        return sorted(
+            (facts for facts in found if facts is not None), key=lambda facts: (facts.id, facts.key)
+        )
+
+    def point(self, id: str | PointFacts) -> RecoveryPoint:
+        """Its hash and its mac are compared. Raises YuiError("recovery-point-not-found"), Damaged."""
+        facts = id if isinstance(id, PointFacts) else self._facts(id)
+        try:
+            data = self._objects.get(facts.key)
+        except NoSuchObject:
+            raise no_point(self.tenant, facts.id) from None
+        return read_manifest(facts.key, data, self.keyring)
+
+    def details(self, point: RecoveryPoint) -> dict[str, object]:
+        """The server's description that was given to commit."""
+        return open_details(point, self.keyring)
+
+    def begin(
+        self,
+        server: str,
+        system: str,
+        *,
+        base: RecoveryPoint | None = None,
+        taken_at: datetime | None = None,
+        locked_until: datetime | None = None,
+    ) -> PointWriter:
+        """A new point of the server. `taken_at`: the time that its disks show (default: the store's
+        now). `locked_until`: retention of all that is written. Raises YuiError("backup-overtaken") when
+        `base` was forgotten meanwhile."""
+        if self._opened is not None:
+            self._opened.refresh()
+        return PointWriter(
+            self._objects,
+            self.index,
+            system=system,
+            server=server,
+            base=base,
+            taken_at=taken_at,
+            locked_until=locked_until,
+        )
+
+    def read(self, point: RecoveryPoint, disk: str) -> DiskReader:
+        """Raises YuiError for a disk that the point does not hold."""
+        return DiskReader(ItemReader(self._objects, self.index), point.disk(disk), point.id)
+
+    def forget(self, id: str) -> None:
+        """The point exists no longer; what only it needs goes with the collector. Forgotten already is
+        success. Raises ObjectLocked while its retention holds."""
+        for facts in self.points():
+            if facts.id == id:
+                self._objects.delete(facts.key)
+
+    def rotate(self) -> None:
+        """What is written from now on is sealed with a new key; what is stored stays readable. Raises
+        ObjectStoreError."""
+        self._check_stands()
+        self._keyring = put_keyring(
+            self._objects, self._key, self._keyring, lambda newest, now: newest.rotated(now)
+        )
+        self.close()
+
+    def rewrap(self, key: RepositoryKey) -> None:
+        """From now on another repository key opens the keyring. The generations that the old key opens
+        are deleted last, so that at any time one of them does."""
+        self._check_stands()
+        newest = put_keyring(
+            self._objects, self._key, self._keyring, lambda ring, _: ring.next_generation(), key
+        )
+        self._delete_keyrings(up_to=newest.generation - 1)
+        self._keyring, self._key = newest, key
+        self.close()
+
+    def escrow(self, recipient: str | X25519PublicKey) -> bytes:
+        """A file with which the member reads its backups alone (docs/repository-format.md), sealed to a
+        passphrase or a public key. After each rotation a new one is needed."""
+        now = self._objects.now().replace(microsecond=0)
+        if isinstance(recipient, str):
+            return seal_to_passphrase(self.keyring, recipient, now)
+        return seal_to_public_key(self.keyring, recipient, now)
+
+    def destroy(self) -> DestructionRecord:
+        """Delete every generation of the keyring: nothing of the tenant's can be read from this
+        repository again, except with an escrow file or another repository's keyring. Deleted objects may
+        stay as old versions where the store keeps such. Raises ObjectLocked; begin again then."""
+        self._check_stands()
+        points = len(self.points())
+        generations = self._delete_keyrings()
+        record = DestructionRecord(
+            tenant=self.tenant,
+            store=self._objects.name,
+            at=self._objects.now(),
+            generations=generations,
+            seal_keys=tuple(key.id for key in self._keyring.seal_keys),
+            repository_key=self._key.id,
+            points=points,
+        )
+        self._destroyed = True
+        self.close()
+        return record
+
+    def _delete_keyrings(self, up_to: int | None = None) -> tuple[int, ...]:
+        """From the oldest on: the last deletion is what counts."""
+        prefix = keyrings_prefix(self.tenant)
+        gone: list[int] = []
+        while True:
+            left = [fact.key for fact in self._objects.list(prefix)]
+            left = [k for k in left if up_to is None or (generation_of(k) or 0) <= up_to]
+            if not left:
+                return tuple(gone)
+            for key in left:
+                self._objects.delete(key)
+                gone.append(generation_of(key) or 0)
+
+    def _facts(self, id: str) -> PointFacts:
+        if is_point_id(id):
+            for facts in self.points():
+                if facts.id == id:
+                    return facts
+        raise no_point(self.tenant, id)
+
+    def _check_stands(self) -> None:
+        if self._destroyed:
+            raise vault_destroyed(self.tenant)
