@@ -6,8 +6,9 @@ and deleting it deletes them all.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,12 +89,9 @@ class S3Store:
         if length is not None and length <= 0:
             self.stat(key)
             return b""
-        part = {}
-        if start or length is not None:
-            end = "" if length is None else start + length - 1
-            part["Range"] = f"bytes={start}-{end}"
+        end = None if length is None else start + length
         try:
-            return self._bucket.get(what, full, self._patience.whole, **part)
+            return self._bucket.get(what, full, self._patience.whole, start=start, end=end)
         except Declined as no:
             if no.answer.verdict is Verdict.BEYOND:
                 return b""
@@ -166,6 +164,52 @@ class S3Store:
                 self._claims.withdraw(probe)
             self._heeds_conditions = heeds
         return self._heeds_conditions
+
+    def keeps_retention(self, key: str) -> bool:
+        """Whether the store itself refuses to shorten the retention of what is under it, and to delete
+        that. Where it does not, the object is gone afterwards."""
+        full, what = self._full(key), f"test the retention of {key}"
+        version = {"VersionId": self._head(key)["VersionId"]}
+        kept = True
+        attempts: Sequence[Callable[[], None]] = (
+            lambda: self._bucket.lock(what, full, self.now() + timedelta(seconds=1), **version),
+            lambda: self._bucket.delete(what, full, BypassGovernanceRetention=True, **version),
+            lambda: self._bucket.delete(what, full, **version),
+        )
+        for attempt in attempts:
+            with contextlib.suppress(Declined):
+                attempt()
+                kept = False
+        return kept
+
+    def uncover(self, prefix: str) -> int:
+        """Put on top again what was put under retention first, of every key that begins with `prefix`
+        and that somebody has deleted or put anew since; how many that were. For after an attack:
+        whoever has the credentials can hide what is under retention, and nobody can destroy it."""
+        what, uncovered = "list versions", 0
+        try:
+            for versions in self._bucket.versions_below(what, self._prefix + prefix):
+                uncovered += self._uncover(versions)
+        except Declined as no:
+            raise self._bucket.refusal(no, what) from None
+        return uncovered
+
+    def _uncover(self, versions: Sequence[Mapping[str, Any]]) -> bool:
+        full = versions[0]["Key"]
+        key = full.removeprefix(self._prefix)
+        if len(versions) == 1 or not is_key(key):
+            return False
+        for found in reversed(versions):
+            version = {"VersionId": found["VersionId"]}
+            held = self._bucket.head(f"tell of {key}", full, **version) if "Size" in found else None
+            until = None if held is None else _retention(held)
+            if until is not None and until > self.now():
+                if found["IsLatest"]:
+                    return False
+                data = self._bucket.get(f"give {key}", full, self._patience.whole, **version)
+                self.put(key, data, locked_until=until)
+                return True
+        return False
 
     def _full(self, key: str) -> str:
         return self._prefix + check_key(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import threading
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 
 from backup.objects.places import S3Place
 from backup.objects.s3_answers import (
@@ -120,6 +122,7 @@ class Asking:
                 f"The credentials of {self.name} are not of the form ACCESS_KEY:SECRET_KEY."
             )
         session = botocore.session.Session()
+        session.register_component("data_loader", _descriptions())
         # Nothing of this machine's settings of other programs is to change what Yui does.
         session.set_config_variable("config_file", "/dev/null")
         session.set_config_variable("credentials_file", "/dev/null")
@@ -143,3 +146,9 @@ class Asking:
                 response_checksum_validation="when_required",
             ),
         )
+
+
+@functools.cache
+def _descriptions() -> Loader:
+    """What botocore ships of S3: megabytes that are the same for every store."""
+    return create_loader()

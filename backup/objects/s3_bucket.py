@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import IncompleteRead
 from typing import Any, TypeVar
 
 from botocore.exceptions import ReadTimeoutError
@@ -53,16 +54,42 @@ class S3Bucket:
             ),
         )
 
-    def get(self, what: str, key: str, patience: Seconds, **more: object) -> bytes:
-        """All of it must come within `patience`, however slowly it does."""
-        return self._asking.ask(what, lambda client: self._read(client, key, patience, more))
+    def get(
+        self,
+        what: str,
+        key: str,
+        patience: Seconds,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        **more: object,
+    ) -> bytes:
+        """From `start` to before `end`, all of which must come within `patience`, however slowly."""
+        part = dict(more)
+        if start or end is not None:
+            part["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+
+        def read(client: Any) -> bytes:
+            began = self._asking.clock.monotonic()
+            answer = client.get_object(Bucket=self._bucket, Key=key, **part)
+            data = self._body(answer, began + patience)
+            # Who does not know of parts gives the whole.
+            partial = answer["ResponseMetadata"]["HTTPStatusCode"] == 206
+            return data if partial or "Range" not in part else data[start:end]
+
+        return self._asking.ask(what, read)
 
     def head(self, what: str, key: str, **more: object) -> _Found | None:
         """None: there is no such object. Declined, too, where there is no such bucket."""
+
+        def look(client: Any) -> _Found:
+            found: _Found = client.head_object(Bucket=self._bucket, Key=key, **more)
+            if not {"ContentLength", "LastModified"} <= found.keys():
+                raise IncompleteRead(b"")
+            return found
+
         try:
-            found: _Found = self._asking.ask(
-                what, lambda client: client.head_object(Bucket=self._bucket, Key=key, **more)
-            )
+            return self._asking.ask(what, look)
         except Declined as no:
             if no.answer.status != 404:
                 raise
@@ -71,7 +98,6 @@ class S3Bucket:
                 what, lambda client: client.list_objects_v2(Bucket=self._bucket, MaxKeys=0)
             )
             return None
-        return found
 
     def below(self, what: str, prefix: str, after: str = "") -> Iterator[_Found]:
         """Objects whose keys begin with `prefix` and sort after `after`, with Key, Size, LastModified."""
@@ -100,16 +126,25 @@ class S3Bucket:
 
     def versions(self, what: str, key: str) -> Sequence[str]:
         """The newest first, deletions by others among them."""
-        found = []
+        # Others whose keys begin with this one sort after it.
+        of_first_key = next(self.versions_below(what, key), ())
+        return [found["VersionId"] for found in of_first_key if found["Key"] == key]
+
+    def versions_below(self, what: str, prefix: str) -> Iterator[Sequence[_Found]]:
+        """By key, the newest first, with Key, VersionId, LastModified, and no Size where somebody
+        deleted."""
+        of_key: list[_Found] = []
         which: Mapping[str, str] | None = {}
         while which is not None:
-            page, which = self._page_of(what, self._version_page, key, which)
-            found += [version for version in page if version["Key"] == key]
-            # Others whose keys begin with this one sort after it.
-            if which is not None and which["KeyMarker"] != key:
-                break
-        found.sort(key=lambda v: (not v["IsLatest"], -v["LastModified"].timestamp()))
-        return [version["VersionId"] for version in found]
+            page, which = self._page_of(what, self._version_page, prefix, which)
+            # Versions and deletions come apart, and a page may end between the two of one key.
+            for found in sorted(page, key=lambda version: version["Key"].encode()):
+                if of_key and found["Key"] != of_key[0]["Key"]:
+                    yield _newest_first(of_key)
+                    of_key = []
+                of_key.append(found)
+        if of_key:
+            yield _newest_first(of_key)
 
     def delete(self, what: str, key: str, **more: object) -> None:
         """Without a `VersionId` only where the bucket keeps none: it would hide the object."""
@@ -145,18 +180,17 @@ class S3Bucket:
             return StoreRefused(f"{name} did not {what}: {answer.says}.")
         return StoreRefused(f"{name} did not {what}: {why} ({answer.says}).")
 
-    def _read(self, client: Any, key: str, patience: Seconds, more: Mapping[str, object]) -> bytes:
-        began = self._asking.clock.monotonic()
-        answer = client.get_object(Bucket=self._bucket, Key=key, **more)
+    def _body(self, answer: _Found, until: float) -> bytes:
         pieces = []
         with answer["Body"] as body:
             while piece := body.read(_PIECE):
                 pieces.append(piece)
-                if self._asking.clock.monotonic() - began > patience:
+                if self._asking.clock.monotonic() > until:
                     raise ReadTimeoutError(endpoint_url=self._asking.name)
         data = b"".join(pieces)
-        if len(data) != int(answer["ContentLength"]):
-            raise ReadTimeoutError(endpoint_url=self._asking.name)
+        # An answer that breaks off before it said its length would pass for a short one.
+        if len(data) != answer.get("ContentLength"):
+            raise IncompleteRead(data)
         return data
 
     def _page_of(
@@ -189,3 +223,7 @@ class S3Bucket:
             "KeyMarker": page["NextKeyMarker"],
             "VersionIdMarker": page["NextVersionIdMarker"],
         }
+
+
+def _newest_first(versions: Sequence[_Found]) -> Sequence[_Found]:
+    return sorted(versions, key=lambda v: (not v["IsLatest"], -v["LastModified"].timestamp()))
