@@ -146,10 +146,7 @@ class BackupWorkWrites(BackupWorkReads):
             insert(backup_runs).values(
                 **values,
                 asked_at=run.asked_at,
-                asked_by=run.asked_by,
                 copies=list(run.copies),
-                keep_until=run.keep_until,
-                operation_id=run.operation,
                 **_of_run(run),
             )
         )
@@ -243,7 +240,13 @@ def _of_standing(standing: object) -> dict[str, Any]:
 
 
 def _of_run(run: BackupRun) -> dict[str, Any]:
-    return {"point_id": run.point, **_of_standing(run.standing)}
+    return {
+        "point_id": run.point,
+        "asked_by": run.asked_by,
+        "keep_until": run.keep_until,
+        "operation_id": run.operation,
+        **_of_standing(run.standing),
+    }
 
 
 def _of_job(job: RestoreJob) -> dict[str, Any]:
