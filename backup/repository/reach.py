@@ -90,6 +90,11 @@ class Reach(Generic[_Worth]):
         self.live: dict[bytes, _Worth] = {}
         self.lacking: list[Damaged] = []
 
+    def take_as_seen(self, trunk: Trunk) -> None:
+        """Trees of the same disk are gone through only where they differ from this one; whoever asks
+        knows what it needs by other means."""
+        self._before[trunk.disk, levels_for(trunk.chunks)] = trunk.root
+
     def go_through(self, trunk: Trunk, worth: _Worth) -> None:
         """Raises ObjectStoreError, and whatever `pulse` raises."""
         level = levels_for(trunk.chunks)

@@ -1,0 +1,6 @@
+"""Copies of recovery points in other repositories, in other regions, over lines that are narrow."""
+
+from backup.replication.line import Line, LineStream
+from backup.replication.replicating import Copied, Replication
+
+__all__ = ["Copied", "Line", "LineStream", "Replication"]

@@ -1,0 +1,186 @@
+"""Copies recovery points of one tenant into another repository, byte for byte.
+
+Only packs that the other one lacks are sent, then an index of them, and last of all the manifest: until
+then the point does not exist there. What was sent before a copy broke off is found there by the next
+attempt. Bytes are compared with the hash in their name before they are sent, so that damage never
+travels, and what lies there already is believed as a writer believes it: while it is not condemned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from backup.repository import RecoveryPoint, Vault
+from backup.repository.errors import altered, missing, overtaken
+from backup.repository.ids import object_id
+from backup.repository.index_object import ITEMS_PER_INDEX, index_object, seal_index
+from backup.repository.items import ItemReader
+from backup.repository.pack import PackFacts, pack_object, read_footer
+from backup.repository.reach import Reach, Trunk
+from backup.repository.reliance import LOOK_HOLDS, condemned_packs
+from backup.repository.tree import chunks_in
+from control_plane.drivers.objects import NoSuchObject, ObjectExists
+
+Ask = Callable[[int], None]
+"""Comes back once so many bytes may be sent, or raises to give up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """`sent_bytes` went over the line; `packs` of them in packs that were missing."""
+
+    sent_bytes: int
+    packs: int
+
+
+class Replication:
+    """From one vault into another of the same tenant, which has the same keyring. Every method raises
+    ObjectStoreError, Damaged of the source (nothing of it is sent), YuiError("backup-overtaken"), and
+    whatever `ask` raises."""
+
+    def __init__(
+        self,
+        source: Vault,
+        target: Vault,
+        *,
+        ask: Ask = lambda _: None,
+        told: Callable[[int, int], None] = lambda _, __: None,
+        locked_until: datetime | None = None,
+    ) -> None:
+        """`told` hears how many bytes of how many have been sent."""
+        if source.keyring.secret_json() != target.keyring.secret_json():
+            raise ValueError("the two vaults have different keys")
+        self._source = source
+        self._target = target
+        self._ask = ask
+        self._told = told
+        self._locked_until = locked_until
+
+    def lacking(self, id: str) -> int:
+        """How many bytes copying the point would send, about; 0 where it is there."""
+        point = self._source.point(id)
+        if self._is_there(point):
+            return 0
+        lengths = dict(self._source.index.packs())
+        return sum(lengths.get(pack, 0) for pack in self._lacking(self._needed(point)))
+
+    def copy(self, id: str) -> Copied:
+        point = self._source.point(id)
+        if self._is_there(point):
+            return Copied(0, 0)
+        self._target.index.refresh()
+        needed = self._needed(point)
+        condemned = condemned_packs(self._target.objects, self._target.tenant)
+        if condemned & needed:
+            # The collector there will have removed them soon; then they are sent again.
+            raise overtaken(point.id)
+        sent = self._send(needed)
+        looked_at = self._target.objects.now()
+        if condemned_packs(self._target.objects, self._target.tenant) & needed or self._lacking(
+            needed
+        ):
+            raise overtaken(point.id)
+        manifest = self._whole(point.key)
+        self._ask(len(manifest))
+        if self._target.objects.now() - looked_at > LOOK_HOLDS:
+            raise overtaken(point.id)
+        self._put(point.key, manifest)
+        return Copied(sent.sent_bytes + len(manifest), sent.packs)
+
+    def _is_there(self, point: RecoveryPoint) -> bool:
+        return any(each.key == point.key for each in self._target.points(point.server))
+
+    def _needed(self, point: RecoveryPoint) -> frozenset[bytes]:
+        """Packs that hold what the newest point of the server which is there already does not need."""
+        index = self._source.index
+        nodes = ItemReader(self._source.objects, index)
+        reach: Reach[None] = Reach(nodes, lambda id: index.packs_of(id)[:1], lambda _: True)
+        base = self._base(point)
+        for trunk in () if base is None else _trunks(base):
+            reach.take_as_seen(trunk)
+        for trunk in _trunks(point):
+            reach.go_through(trunk, None)
+        if reach.lacking:
+            raise reach.lacking[0]
+        return frozenset(reach.live)
+
+    def _base(self, point: RecoveryPoint) -> RecoveryPoint | None:
+        here = {each.key for each in self._source.points(point.server)}
+        both = [each for each in self._target.points(point.server) if each.key in here]
+        earlier = [each for each in both if each.id < point.id]
+        nearest = earlier[-1:] or both[:1]
+        return self._source.point(nearest[0]) if nearest else None
+
+    def _lacking(self, packs: Iterable[bytes]) -> list[bytes]:
+        return [pack for pack in sorted(packs) if not self._holds(pack)]
+
+    def _holds(self, pack: bytes) -> bool:
+        try:
+            self._target.objects.stat(pack_object(self._target.tenant, pack))
+        except NoSuchObject:
+            return False
+        return True
+
+    def _send(self, needed: frozenset[bytes]) -> Copied:
+        lacking = frozenset(self._lacking(needed))
+        lengths = dict(self._source.index.packs())
+        total = sum(lengths.get(pack, 0) for pack in lacking)
+        indexed = {id for id, _ in self._target.index.packs()}
+        sent = items = 0
+        told: list[PackFacts] = []
+        for pack in sorted(needed - indexed | lacking):
+            key = pack_object(self._target.tenant, pack)
+            if pack in lacking:
+                data = self._whole(key)
+                self._ask(len(data))
+                self._put(key, data)
+                sent += len(data)
+                self._told(sent, total)
+            length = self._target.objects.stat(key).size
+            facts = read_footer(self._source.objects, self._source.keyring, pack, length)
+            told.append(facts)
+            items += len(facts.footer) // 40
+            if items >= ITEMS_PER_INDEX:
+                sent += self._publish(told)
+                told, items = [], 0
+        if told:
+            sent += self._publish(told)
+        return Copied(sent, len(lacking))
+
+    def _publish(self, packs: list[PackFacts]) -> int:
+        id, data = seal_index(packs, self._target.keyring)
+        self._ask(len(data))
+        self._put(index_object(self._target.tenant, id), data)
+        self._target.index.adopt(id, packs)
+        return len(data)
+
+    def _put(self, key: str, data: bytes) -> None:
+        try:
+            self._target.objects.put(key, data, only_new=True, locked_until=self._locked_until)
+        except ObjectExists:
+            # Another copy's, or one that broke off; whether it is whole was not looked at yet.
+            if self._target.objects.get(key) != data:
+                self._target.objects.put(key, data, locked_until=self._locked_until)
+
+    def _whole(self, key: str) -> bytes:
+        try:
+            data = self._source.objects.get(key)
+        except NoSuchObject:
+            raise missing(key) from None
+        if not key.endswith(object_id(data).hex()):
+            raise altered(key)
+        return data
+
+
+def _trunks(point: RecoveryPoint) -> list[Trunk]:
+    return [
+        Trunk(
+            point.id,
+            f"{point.server}/{disk.name}",
+            disk.root,
+            chunks_in(disk.size, disk.chunk_bytes),
+        )
+        for disk in point.disks
+    ]
