@@ -21,7 +21,7 @@ _NONCE = bytes(12)
 _COUNT = struct.Struct(">I")
 _PACK = struct.Struct(">32sI")
 _LONGEST_PAYLOAD = 256 << 20
-ITEMS_PER_INDEX = 1 << 17
+ITEMS_PER_INDEX = 1 << 16
 """A writer begins another index object after so many items, which bounds what it keeps in memory;
 whoever merges indexes should keep to about as many."""
 

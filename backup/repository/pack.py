@@ -36,7 +36,7 @@ from control_plane.drivers.objects import NoSuchObject, ObjectStore
 
 PACK_TARGET = 16 << 20
 TRAILER_BYTES = 16
-_ROOM = PACK_TARGET + 2 * PLAIN_LIMIT
+PACK_ROOM = PACK_TARGET + 2 * PLAIN_LIMIT
 _TRAILER = struct.Struct(">Q8s")
 _TRAILER_MAGIC = b"YUIPEND\x01"
 _SEGMENT = struct.Struct(">BBHQII")
@@ -83,12 +83,12 @@ class FooterSegment:
 
 
 class PackBuilder:
-    """Collects segments of one pack in one buffer; not for several threads."""
+    """Collects segments of one pack in `buffer`, which is PACK_ROOM long and free again when the pack is
+    finished; not for several threads."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, buffer: bytearray) -> None:
         packed, self._header = new_header(PACK_MAGIC, keyring)
-        self._buffer = bytearray(_ROOM)
-        self._view = memoryview(self._buffer)
+        self._view = memoryview(buffer)
         self._view[:HEADER_BYTES] = packed
         self.length = HEADER_BYTES
         self._segments = 0
@@ -140,7 +140,6 @@ class PackBuilder:
             (self._view[: self.length], sealed, _TRAILER.pack(len(sealed), _TRAILER_MAGIC))
         )
         self._view.release()
-        self._buffer = bytearray()
         return data, PackFacts(object_id(data), len(data), footer)
 
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 import zstandard
 
 from backup.repository.keys import Keyring
-from backup.repository.pack import PackBuilder, PackFacts, pack_object, parse_footer
+from backup.repository.pack import PACK_ROOM, PackBuilder, PackFacts, pack_object, parse_footer
 from backup.repository.segment import (
     MOST_ITEMS,
     PLAIN_LIMIT,
@@ -60,6 +60,7 @@ class PackWriter:
         self._locked_until = locked_until
         self._open: dict[Kind, _OpenSegment] = {kind: _OpenSegment() for kind in Kind}
         self._packs: dict[Kind, PackBuilder] = {}
+        self._buffers: dict[Kind, bytearray] = {}
         self._compressing: deque[_Compressing] = deque()
         self._uploading: deque[tuple[Future[None], PackFacts]] = deque()
         self._put: list[PackFacts] = []
@@ -112,6 +113,7 @@ class PackWriter:
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._uploaders.shutdown(wait=True, cancel_futures=True)
         self._packs.clear()
+        self._buffers.clear()
         self._compressing.clear()
         self.fresh.clear()
 
@@ -135,7 +137,11 @@ class PackWriter:
         compression, body = self._result(segment.done)
         pack = self._packs.get(segment.kind)
         if pack is None:
-            pack = self._packs[segment.kind] = PackBuilder(self._keyring)
+            # Used again and again, because memory that is given back is not always given back to
+            # the system.
+            buffer = self._buffers.get(segment.kind) or bytearray(PACK_ROOM)
+            self._buffers[segment.kind] = buffer
+            pack = self._packs[segment.kind] = PackBuilder(self._keyring, buffer)
         pack.add(segment.kind, compression, body, segment.plain_length, segment.items)
         if pack.full:
             self._finish_pack(segment.kind)
