@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from control_plane.drivers.world import World
     from control_plane.journal.audit_signing import Signer
     from control_plane.store import Store
+    from tenants.catalogue import Catalogue
     from tenants.leaving.export_directory import ExportDirectory
 
 
@@ -205,6 +206,7 @@ def serve(
                 keep_memberships(store, world.clock),
                 keep_told(store, world.clock, app.state.last_used),
                 _lead_out(store, world, app.state.membership.exports, signer, images),
+                _keep_backups(store, world, catalogue),
             ]
             if signer is not None:
                 work.append(keep_signed(signer, _holder()))
@@ -271,6 +273,16 @@ def _lead_out(
 
     drop = keep_files if images is None else UploadFolder(images).remove
     return keep_leaving(Leaver(store, world, exports, signer, _holder(), drop_image=drop))
+
+
+def _keep_backups(
+    store: Store, world: World, catalogue: Catalogue
+) -> Callable[[threading.Event], None]:
+    from backup.keeper import Keeper, keep_backups  # noqa: PLC0415
+
+    # What repositories hold is looked up beside the state, where it is a file.
+    cache = None if store.file is None else store.file.parent / f"{store.file.name}.backup-cache"
+    return keep_backups(Keeper(store, world, catalogue, _holder(), cache))
 
 
 def _holder() -> str:

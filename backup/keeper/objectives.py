@@ -1,0 +1,29 @@
+"""Tells of systems whose backups are not as their policies say, and that they are so again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backup.keeper import telling
+from backup.records.estate import Blueprints
+from backup.records.lags import news
+from control_plane.drivers.world import Clock
+from control_plane.store import Lease, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    store: Store
+    clock: Clock
+    blueprints: Blueprints
+
+    def look(self, lease: Lease) -> int:
+        """How many events there were."""
+        with self.store.write(lease) as tx:
+            now = self.clock.now()
+            found = news(tx, self.blueprints, now)
+            for backup, breach in found.missed:
+                tx.add_event(telling.missed(backup.system, breach, now))
+            for backup in found.met_again:
+                tx.add_event(telling.kept_again(backup.system, now))
+        return len(found.missed) + len(found.met_again)

@@ -1,0 +1,168 @@
+"""Begins the runs that are due, as far as hosts and sites are free for them, and settles what has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from backup.keeper import telling
+from backup.keeper.collecting import Part
+from backup.keeper.errands import Ended, Errands
+from backup.keeper.load import Load
+from backup.keeper.recovery import Recovery
+from backup.keeper.run import Run
+from backup.keeper.sources import readable
+from backup.keeper.timings import Timings
+from backup.keeper.trouble import NotWanted, Setback, setback_of
+from backup.keeper.vaults import Vaults
+from backup.records.agenda import WantedRun, next_runs
+from backup.records.estate import Blueprints
+from backup.records.runs import fail_run, runs_under_way
+from backup.records.steps import StepRefused
+from backup.repository import Damaged
+from control_plane.drivers.world import Lane, World
+from control_plane.model.backup.points import RecoveryPointRecord
+from control_plane.model.backup.work import Requested, Running, Trouble
+from control_plane.model.ids import SystemId
+from control_plane.model.units import Seconds
+from control_plane.store import Lease, LeaseLost, Store, Transaction
+
+_LOOKED_AT = 200
+"""Waiting runs at a time, the most urgent first."""
+
+
+@dataclass(slots=True)
+class Runs:
+    store: Store
+    world: World
+    blueprints: Blueprints
+    vaults: Vaults
+    holder: str
+    timings: Timings
+    _errands: Errands[Run, RecoveryPointRecord] = field(init=False)
+    _recovery: Recovery = field(init=False)
+    _waiting: list[WantedRun] = field(default_factory=list)
+    _not_before: dict[SystemId, Seconds] = field(default_factory=dict)
+    _without_base: set[SystemId] = field(default_factory=set)
+    _told: dict[SystemId, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._errands = Errands(self.world, self.timings, Lane.BACKUP)
+        self._recovery = Recovery(self.store, self.world, self.vaults, self.timings)
+
+    @property
+    def busy(self) -> bool:
+        return bool(len(self._errands) or self._recovery.busy)
+
+    def written(self) -> list[Part]:
+        """What is being written to."""
+        runs = self._errands.things()
+        return [Part(run.wanted.home, run.wanted.backup.system.tenant) for run in runs]
+
+    def settle(self, lease: Lease) -> list[Exception]:
+        """What went wrong with those that have ended."""
+        ended = self._errands.settle()
+        for each in ended:
+            self._settled(each, lease)
+        failures = [each.error for each in ended if each.error is not None]
+        return failures + self._recovery.settle()
+
+    def look(self, lease: Lease) -> None:
+        """At everything anew: runs that nobody carries on, and what is due."""
+        with self.store.read() as tx:
+            under_way = runs_under_way(tx)
+            self._waiting = list(next_runs(tx, self.blueprints, self.world.clock.now()))
+        mine = {each.begun.id for each in self._errands.things() if each.begun is not None}
+        self._recovery.begin([run for run in under_way if run.id not in mine], lease)
+
+    def begin(self, lease: Lease) -> int:
+        """As many of those that wait as may run beside those under way."""
+        load = Load(self.timings)
+        for each in self._errands.things():
+            load.add(each.readable)
+        begun = 0
+        now = self.world.clock.monotonic()
+        for wanted in self._waiting[:_LOOKED_AT]:
+            system = wanted.backup.system.id
+            if load.runs >= self.timings.runs_at_once:
+                break
+            if self._not_before.get(system, now) > now or not self._errands.may_begin(system):
+                continue
+            with self.store.read() as tx:
+                found = readable(tx, system)
+            if found.waits is not None:
+                self._not_before[system] = Seconds(now + self.timings.every)
+                self._wait(wanted, found.waits, lease)
+            elif load.fits(found):
+                self._waiting.remove(wanted)
+                errand = Run(
+                    self.store,
+                    self.world,
+                    self.vaults,
+                    self.timings,
+                    lease,
+                    self.holder,
+                    wanted,
+                    found,
+                    with_base=system not in self._without_base,
+                )
+                self._errands.begin(system, errand, errand.carry_out)
+                load.add(found)
+                begun += 1
+        return begun
+
+    def _wait(self, wanted: WantedRun, why: Trouble, lease: Lease) -> None:
+        """For a server, such as one that is moving; a run on record says so."""
+        if wanted.run is None:
+            return
+        with self.store.write(lease) as tx:
+            run = tx.backup_run(wanted.run.id)
+            if isinstance(run.standing, Requested) and run.standing.trouble != why:
+                tx.save_backup_run(replace(run, standing=replace(run.standing, trouble=why)))
+
+    def _settled(self, ended: Ended[Run, RecoveryPointRecord], lease: Lease) -> None:
+        system = ended.thing.wanted.backup.system.id
+        if ended.error is None:
+            self._without_base.discard(system)
+            self._told.pop(system, None)
+            return
+        if isinstance(ended.error, LeaseLost | StepRefused):
+            return
+        if isinstance(ended.error, Damaged):
+            # Whatever is wrong with the point that it went on from, another can do without.
+            self._without_base.add(system)
+        pause = self._errands.leave_alone(ended.name)
+        with self.store.write(lease) as tx:
+            self._set_back(tx, ended.thing, ended.error, pause)
+
+    def _set_back(self, tx: Transaction, errand: Run, error: Exception, pause: Seconds) -> None:
+        why = setback_of(error)
+        now = self.world.clock.now()
+        again = now + timedelta(seconds=pause)
+        system = errand.wanted.backup.system
+        of_record = errand.begun or errand.wanted.run
+        run = None if of_record is None else tx.backup_run(of_record.id)
+        match None if run is None else run.standing:
+            case Running(worker=worker, attempts=attempts) if run and worker == self.holder:
+                if run.asked_by is not None and attempts >= self.timings.attempts:
+                    fail_run(tx, run, now, why.member, None)
+                    tx.add_event(telling.given_up(system, why, now))
+                    return
+                fail_run(tx, run, now, why.member, again)
+            case Requested() as waits if run:
+                # The repository did not answer, so that nothing was begun.
+                standing = replace(waits, since=again, trouble=why.member)
+                tx.save_backup_run(replace(run, standing=standing))
+            case None:
+                pass
+            case _:
+                return
+        if not isinstance(error, NotWanted):
+            self._tell(tx, errand, why, again)
+
+    def _tell(self, tx: Transaction, errand: Run, why: Setback, again: datetime) -> None:
+        """The same once, until it has gone well."""
+        system = errand.wanted.backup.system
+        if self._told.get(system.id) != why.full.en:
+            self._told[system.id] = why.full.en
+            tx.add_event(telling.set_back(system, why, again, self.world.clock.now()))

@@ -1,0 +1,190 @@
+"""Takes one recovery point of a system: all disks of all its servers, begun together, written to one
+repository. Its manifests come last of all, one after another under one name of their set; whoever finds
+less than all of them has found nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from backup.keeper.copying import copy_disk
+from backup.keeper.describing import PointDetails, describe
+from backup.keeper.pace import Pace
+from backup.keeper.sets import forget_set, server_point
+from backup.keeper.sources import Readable, ReadableServer
+from backup.keeper.vaults import OpenVault
+from backup.repository import Damaged, PointWriter, RecoveryPoint
+from control_plane.drivers.backup_source import BackupSource, SourceDisk
+from control_plane.drivers.protocol import ReadingBroken
+from control_plane.drivers.world import Lane, World
+from control_plane.model.backup.ids import RecoveryPointId
+from control_plane.model.backup.points import ServerPoint
+from control_plane.model.blueprint import System
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import ServerId
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """`stored_bytes` is what all of them added to the repository."""
+
+    servers: tuple[ServerPoint, ...]
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What a server's backup goes on from: a point that could be read, and the checkpoint that goes with
+    it, if any does."""
+
+    point: RecoveryPoint | None = None
+    checkpoint: str | None = None
+
+
+@dataclass(slots=True)
+class Taking:
+    """`bases` are manifests of earlier points, by server. `quiesce`: guests are asked to hold still.
+    `locked_until`: what is written can't be removed before. `pulse` is called again and again with how
+    many bytes are behind and how many there are, and raises what ends it."""
+
+    world: World
+    open: OpenVault
+    system: System
+    readable: Readable
+    bases: Mapping[ServerId, str]
+    quiesce: bool
+    most_mbit_per_s: int | None
+    locked_until: datetime | None
+    pulse: Callable[[int, int], None]
+    _done: int = 0
+    _total: int = 0
+    _pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pace = Pace(self.world.clock, self.most_mbit_per_s, self.open.objects.sent)
+
+    def take(self, id: RecoveryPointId, taken_at: datetime) -> Taken:
+        """`id` names the set, and what hosts keep track of from now on. Raises DriverError,
+        ObjectStoreError, YuiError, and what `pulse` raises; nothing that counts is left then."""
+        bases = {each.server.id: self._base(each.server.id) for each in self.readable.servers}
+        writers: list[tuple[ReadableServer, BackupSource, PointWriter]] = []
+        try:
+            with ExitStack() as held:
+                sources = self._hold(id, bases, held)
+                self._total = sum(disk.size for source in sources for disk in source.disks)
+                for each, source in zip(self.readable.servers, sources, strict=True):
+                    base = bases[each.server.id]
+                    writer = self.open.vault.begin(
+                        each.server.id,
+                        self.system.id,
+                        base=base.point,
+                        taken_at=taken_at,
+                        locked_until=self.locked_until,
+                    )
+                    writers.append((each, source, writer))
+                    for disk in source.disks:
+                        self._copy(disk, writer, base)
+            # Only now is it known that no reading broke.
+            self.pulse(self._total, self._total)
+            return self._commit(id, writers)
+        except Exception:
+            for _, _, writer in writers:
+                writer.abandon()
+            raise
+
+    def _base(self, server: ServerId) -> _Base:
+        """None where it can't be believed: all is read then, and stored as if it were new."""
+        id = self.bases.get(server)
+        if id is None:
+            return _Base()
+        try:
+            point = self.open.vault.point(id)
+            details = PointDetails.of(self.open.vault.details(point))
+        except Damaged:
+            return _Base()
+        except YuiError as error:
+            if error.type != "recovery-point-not-found":
+                raise
+            return _Base()
+        return _Base(point, details.checkpoint)
+
+    def _hold(
+        self, id: RecoveryPointId, bases: Mapping[ServerId, _Base], held: ExitStack
+    ) -> Sequence[BackupSource]:
+        """All servers' disks at one moment, as near as hosts can: none waits for another."""
+
+        def hold(each: ReadableServer, stack: ExitStack) -> BackupSource:
+            opening = self.world.driver(each.host).open_backup(
+                each.spec,
+                checkpoint=id,
+                since=bases[each.server.id].checkpoint,
+                quiesce=self.quiesce,
+            )
+            return stack.enter_context(opening)
+
+        pending = [
+            self.world.submit(partial(hold, each, held.enter_context(ExitStack())), Lane.HOLD)
+            for each in self.readable.servers
+        ]
+        sources: list[BackupSource] = []
+        failures: list[Exception] = []
+        # All are waited for, so that none is opened behind the back of whoever has given up.
+        for one in pending:
+            try:
+                sources.append(one.result())
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return sources
+
+    def _copy(self, disk: SourceDisk, writer: PointWriter, base: _Base) -> None:
+        before = None
+        if base.point is not None:
+            before = next((each for each in base.point.disks if each.name == disk.name), None)
+        if disk.changed_only and (before is None or before.size != disk.size):
+            # Never: what is not told would be taken from a disk that is another.
+            raise ReadingBroken(
+                f"Only changes of disk {disk.name} were told, and there is no earlier point of it."
+            )
+        into = writer.disk(
+            disk.name,
+            disk.size,
+            base_disk=None if before is None else before.name,
+            how="changed" if disk.changed_only else "full",
+            why=None if disk.why is None else disk.why.value,
+        )
+        behind = self._done
+
+        def moved(position: int) -> None:
+            self._done = behind + position
+            self.pulse(self._done, self._total)
+            self._pace.keep(lambda: self.pulse(self._done, self._total))
+
+        copy_disk(disk, into, moved)
+        into.close()
+
+    def _commit(
+        self,
+        id: RecoveryPointId,
+        writers: Sequence[tuple[ReadableServer, BackupSource, PointWriter]],
+    ) -> Taken:
+        servers = tuple(each.server.id for each, _, _ in writers)
+        points: list[ServerPoint] = []
+        stored = 0
+        try:
+            for each, source, writer in writers:
+                details = PointDetails(servers, source.checkpoint, describe(self.system, each))
+                point = writer.commit(
+                    consistency=source.consistency.value, set=id, details=details.document()
+                )
+                points.append(server_point(point, each.server.name))
+                stored += point.stored_bytes
+        except Exception:
+            forget_set(self.open.vault, [each.point for each in points])
+            raise
+        return Taken(tuple(points), stored)

@@ -1,0 +1,232 @@
+"""What people are told of backups, and what the audit trail keeps of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from backup.keeper.trouble import Setback
+from control_plane.drivers.backup_source import Consistency
+from control_plane.model.access import AuditEntry
+from control_plane.model.backup.forecast import size_text
+from control_plane.model.backup.objectives import Breach
+from control_plane.model.backup.points import RecoveryPointRecord, ServerPoint
+from control_plane.model.backup.work import KeyErrand, KeyTask, Trouble
+from control_plane.model.blueprint import System
+from control_plane.model.full_read import WhyFull
+from control_plane.model.hours import JAPAN
+from control_plane.model.operation import Event, Severity
+
+PRINCIPAL = "backup-keeper"
+"""The part of the control plane that carries backups out, as the audit trail calls it."""
+
+_EXPECTED = (WhyFull.FIRST, WhyFull.NEW_DISK)
+"""Nothing was there to go on from."""
+
+
+def of_point(
+    system: System,
+    point: RecoveryPointRecord,
+    before: RecoveryPointRecord | None,
+    at: datetime,
+    *,
+    quiesce: bool,
+) -> Iterator[Event]:
+    """That a point is whole, and what is not as it was meant; `before` is the last whole one. `quiesce`:
+    guests were asked to hold still."""
+    yield taken(system, point, at)
+    for server, why in _read_whole(point.servers):
+        yield read_whole(system, server, at, why)
+    silent = _newly_silent(point.servers, before) if quiesce else []
+    if silent:
+        yield not_quiesced(system, silent, at)
+
+
+def taken(system: System, point: RecoveryPointRecord, at: datetime) -> Event:
+    read = sum(disk.read_bytes for each in point.servers for disk in each.disks)
+    stored = size_text(point.stored_bytes)
+    return _event(
+        system,
+        "backup.taken",
+        at,
+        (
+            f"{_en(system)} is backed up: recovery point {point.id}, {size_text(read)} read, {stored} added to the repository.",
+            f"{_ja(system)}をバックアップしました。復元ポイント {point.id}、読み取り {size_text(read)}、リポジトリへの追加 {stored}。",
+        ),
+        fields={"point": point.id, "read_bytes": read, "stored_bytes": point.stored_bytes},
+    )
+
+
+def read_whole(system: System, server: ServerPoint, at: datetime, why: Trouble) -> Event:
+    """Where an earlier point was there to go on from."""
+    return _event(
+        system,
+        "backup.read-whole",
+        at,
+        (
+            f"Server {server.name} of {_en(system)}: {why.en} Only what had changed was stored.",
+            f"{_ja(system)}のサーバー {server.name}: {why.ja}保存したのは変更分だけです。",
+        ),
+        severity=Severity.WARNING,
+        fields={"server": server.server},
+    )
+
+
+def not_quiesced(system: System, servers: Iterable[ServerPoint], at: datetime) -> Event:
+    names = [each.name for each in servers]
+    return _event(
+        system,
+        "backup.not-quiesced",
+        at,
+        (
+            f"The guest agent of {', '.join(names)} of {_en(system)} did not answer, so its disks are backed up as after a power cut: install or start the agent.",
+            f"{_ja(system)}の {'、'.join(names)} でゲストエージェントが応答しないため、電源断の直後と同じ状態でバックアップしました。エージェントを導入または起動してください。",
+        ),
+        severity=Severity.WARNING,
+    )
+
+
+def set_back(system: System, why: Setback, again: datetime, at: datetime) -> Event:
+    def said(trouble: Trouble) -> tuple[str, str]:
+        local = again.astimezone(JAPAN)
+        return (
+            f"{_en(system)} could not be backed up and will be tried again at {local:%H:%M}: {trouble.en}",
+            f"{_ja(system)}をバックアップできませんでした。{local:%H:%M} に再試行します。理由: {trouble.ja}",
+        )
+
+    severity = Severity.WARNING
+    return _event(
+        system, "backup.failed", at, said(why.full), severity=severity, member=said(why.member)
+    )
+
+
+def given_up(system: System, why: Setback, at: datetime) -> Event:
+    def said(trouble: Trouble) -> tuple[str, str]:
+        return (
+            f"The backup of {_en(system)} that was asked for was given up: {trouble.en}",
+            f"依頼された{_ja(system)}のバックアップは取りやめになりました。理由: {trouble.ja}",
+        )
+
+    severity = Severity.WARNING
+    return _event(
+        system, "backup.failed", at, said(why.full), severity=severity, member=said(why.member)
+    )
+
+
+def missed(system: System, breach: Breach, at: datetime) -> Event:
+    en, ja = breach.sentences(at)
+    return _event(
+        system,
+        f"backup.{breach.what}",
+        at,
+        (f"{_en(system)}: {en}.", f"{_ja(system)}: {ja}。"),
+        severity=Severity.WARNING,
+        fields=None if breach.repository is None else {"repository": breach.repository},
+    )
+
+
+def kept_again(system: System, at: datetime) -> Event:
+    return _event(
+        system,
+        "backup.objectives-met",
+        at,
+        (
+            f"{_en(system)}: its backups are as its policy says again.",
+            f"{_ja(system)}: バックアップは再び方針どおりです。",
+        ),
+    )
+
+
+_ERRANDS = {
+    KeyErrand.ESCROW: ("exported to their keeper", "預託用に書き出しました"),
+    KeyErrand.ROTATE: ("rotated", "更新しました"),
+    KeyErrand.DESTROY: (
+        "destroyed: what they sealed can never be read again",
+        "破棄しました。この鍵で暗号化したものは二度と読めません",
+    ),
+}
+
+
+def keys_done(task: KeyTask, repositories: Sequence[str], at: datetime) -> Event:
+    en, ja = _ERRANDS[task.errand]
+    where = ", ".join(repositories)
+    where_ja = "、".join(repositories)
+    return Event(
+        f"backup.keys-{task.errand}",
+        f"member:{task.tenant}",
+        at,
+        Severity.WARNING if task.errand is KeyErrand.DESTROY else Severity.INFO,
+        f"The backup keys of member {task.tenant} ({where or 'nowhere'}) were {en}."
+        if repositories
+        else f"Member {task.tenant} has no backup keys anywhere, so nothing was done.",
+        f"参加団体 {task.tenant} のバックアップ鍵({where_ja})を{ja}。"
+        if repositories
+        else f"参加団体 {task.tenant} のバックアップ鍵はどこにもないため、何も行いませんでした。",
+        tenant=task.tenant.text,
+    )
+
+
+def keys_entry(task: KeyTask, repositories: Sequence[str], at: datetime) -> AuditEntry:
+    """Never with a key."""
+    return AuditEntry(
+        at=at,
+        principal=PRINCIPAL,
+        role=None,
+        tenant=task.tenant.text,
+        action=f"backup.keys-{task.errand}",
+        subject=f"member:{task.tenant}",
+        outcome="done",
+        fields={"task": task.id, "repositories": list(repositories)},
+    )
+
+
+def _read_whole(servers: Iterable[ServerPoint]) -> Iterator[tuple[ServerPoint, Trouble]]:
+    """Those of which something was read whole that an earlier point had; one reason each."""
+    for server in servers:
+        whys = [disk.why for disk in server.disks if disk.why not in (None, *_EXPECTED)]
+        if whys:
+            why = WhyFull(whys[0])
+            yield server, Trouble(why.en, why.ja)
+
+
+def _newly_silent(
+    servers: Iterable[ServerPoint], before: RecoveryPointRecord | None
+) -> list[ServerPoint]:
+    """Whose agent did not answer, unless that was so the last time: it is told once."""
+    known = set() if before is None else {each.server for each in before.servers if _crash(each)}
+    return [each for each in servers if _crash(each) and each.server not in known]
+
+
+def _crash(point: ServerPoint) -> bool:
+    return point.consistency == Consistency.CRASH
+
+
+def _event(
+    system: System,
+    kind: str,
+    at: datetime,
+    said: tuple[str, str],
+    *,
+    severity: Severity = Severity.INFO,
+    fields: Mapping[str, object] | None = None,
+    member: tuple[str, str] | None = None,
+) -> Event:
+    return Event(
+        kind,
+        f"system:{system.id}",
+        at,
+        severity,
+        *said,
+        tenant=str(system.tenant),
+        fields=fields,
+        member_en=None if member is None else member[0],
+        member_ja=None if member is None else member[1],
+    )
+
+
+def _en(system: System) -> str:
+    return f"System {system.name or system.id} of {system.tenant}"
+
+
+def _ja(system: System) -> str:
+    return f"団体 {system.tenant} のシステム {system.name or system.id} "

@@ -1,0 +1,87 @@
+"""Opens members' vaults in the repositories on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from backup.keeper.counted_objects import CountedObjects
+from backup.repository import Keyring, RepositoryKey, Vault
+from backup.repository import Repository as OpenRepository
+from control_plane.drivers.fencing.secret_refs import SecretUnavailable, read_secret
+from control_plane.drivers.world import World
+from control_plane.model.backup.places import Repository
+from control_plane.model.errors import YuiError
+from control_plane.model.tenant import MunicipalityCode
+
+_ABSENT = "backup-repository-absent"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVault:
+    vault: Vault
+    objects: CountedObjects
+
+
+@dataclass(frozen=True, slots=True)
+class Vaults:
+    """`cache` is a folder for what only saves reading; None: nothing is kept between two openings.
+    Nothing stays open: keys are in memory for as long as they are needed."""
+
+    world: World
+    cache: Path | None = None
+
+    def open(
+        self,
+        repository: Repository,
+        tenant: MunicipalityCode,
+        *,
+        create: bool = False,
+        empty: Callable[[], bool] = lambda: False,
+    ) -> OpenVault:
+        """`create`: makes the member's keyring where it has none; `empty` tells whether nothing was ever written
+        there, as far as is on record, so the repository itself may be made too. Where something was, a
+        place without a repository is another place than before, and nothing is begun in it.
+
+        Raises YuiError, ObjectStoreError."""
+        opened, objects = self._opened(repository, create=create, empty=empty)
+        vault = opened.vault(tenant, create=create, cache=self._cache(repository))
+        return OpenVault(vault, objects)
+
+    def open_copy(
+        self, repository: Repository, keyring: Keyring, empty: Callable[[], bool]
+    ) -> OpenVault:
+        """For copies of what another repository holds under that keyring; `empty` as for `open`."""
+        opened, objects = self._opened(repository, create=True, empty=empty)
+        opened.receive_keyring(keyring)
+        vault = opened.vault(MunicipalityCode(keyring.tenant), cache=self._cache(repository))
+        return OpenVault(vault, objects)
+
+    def _opened(
+        self, repository: Repository, *, create: bool, empty: Callable[[], bool]
+    ) -> tuple[OpenRepository, CountedObjects]:
+        objects = CountedObjects(self.world.objects(repository.place))
+        key = RepositoryKey.parse(self._secret(repository))
+        try:
+            return OpenRepository.open(objects, key), objects
+        except YuiError as error:
+            if error.type != _ABSENT or not (create and empty()):
+                raise
+            return OpenRepository.create(objects, key), objects
+
+    def _cache(self, repository: Repository) -> Path | None:
+        return None if self.cache is None else self.cache / repository.id
+
+    @staticmethod
+    def _secret(repository: Repository) -> str:
+        try:
+            return read_secret(repository.key_ref)
+        except SecretUnavailable as error:
+            raise YuiError(
+                "repository-key-unavailable",
+                en=f"The key of repository '{repository.id}' is not where it should be: {error}",
+                ja=f"リポジトリ「{repository.id}」の鍵を、登録された場所({repository.key_ref})から読み取れません。",
+                status=503,
+                fields={"repository": repository.id},
+            ) from None
