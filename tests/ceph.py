@@ -21,7 +21,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import httpx
 
 _PROGRAMS = {
@@ -74,9 +76,18 @@ class Ceph:
         )
         return user
 
-    def suspend(self, user: S3User) -> None:
+    def revoke(self, user: S3User) -> None:
         """Its credentials are not accepted any more."""
-        self._admin("user", "suspend", f"--uid={user.name}")
+        self._admin("key", "rm", f"--uid={user.name}", f"--access-key={user.access_key}")
+
+    def new_credentials(self, user: S3User) -> S3User:
+        """Further ones of the same user."""
+        other = S3User(user.name, f"AK{uuid.uuid4().hex}", f"SK{uuid.uuid4().hex}")
+        self._admin(
+            *("key", "create", f"--uid={user.name}"),
+            *(f"--access-key={other.access_key}", f"--secret-key={other.secret_key}"),
+        )
+        return other
 
     def limit(self, user: S3User, bucket: str, size: int) -> None:
         """No more than `size` bytes fit into the bucket."""
@@ -89,6 +100,21 @@ class Ceph:
             *("quota", "disable", "--quota-scope=bucket", f"--uid={user.name}"),
             f"--bucket={bucket}",
         )
+
+    def client(self, user: S3User) -> Any:
+        """What anybody with these credentials can do."""
+        return botocore.session.Session().create_client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=user.access_key,
+            aws_secret_access_key=user.secret_key,
+        )
+
+    def new_bucket(self, user: S3User, *, object_lock: bool = False) -> str:
+        name = f"bucket{next(self._numbers)}"
+        self.client(user).create_bucket(Bucket=name, ObjectLockEnabledForBucket=object_lock)
+        return name
 
     def kill_gateway(self) -> None:
         """SIGKILL, in whatever it is doing."""
@@ -267,7 +293,7 @@ def _configuration(folder: Path, cluster_id: str, first: int) -> str:
         # What was used counts against a quota at once.
         "rgw_bucket_quota_ttl": 0,
         "rgw_user_quota_bucket_sync_interval": 0,
-        # A user that is suspended is so at once.
+        # Credentials that are revoked are so at once.
         "rgw_cache_enabled": "false",
     }
     lines = "".join(f"{name} = {value}\n" for name, value in settings.items())

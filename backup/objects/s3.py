@@ -204,9 +204,9 @@ class S3Store:
             held = self._bucket.head(f"tell of {key}", full, **version) if "Size" in found else None
             until = None if held is None else _retention(held)
             if until is not None and until > self.now():
-                if found["IsLatest"]:
-                    return False
                 data = self._bucket.get(f"give {key}", full, self._patience.whole, **version)
+                if found["IsLatest"] or ("Size" in versions[0] and self.get(key) == data):
+                    return False
                 self.put(key, data, locked_until=until)
                 return True
         return False
