@@ -7,10 +7,12 @@ define what is defined, start what runs, or destroy what is gone is success.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from control_plane.drivers.backup_source import BackupSource
 from control_plane.model.ids import Generation, ServerId, SnapshotId, StoragePoolId, VolumeId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint, Zone
@@ -56,6 +58,15 @@ class NetworkNotReady(DriverError):
 class MovedOn(DriverError):
     """The host's definition of this server bears another generation than the one that was listed:
     somebody has decided anew since then, so nothing was done."""
+
+
+class DisksBusy(DriverError):
+    """Another task works on all of the server's disks just now: try again once it has ended."""
+
+
+class ReadingBroken(DriverError):
+    """The reading of a server's disks came to an end before its time, so what was read is worth
+    nothing: begin anew."""
 
 
 class RunState(StrEnum):
@@ -261,6 +272,33 @@ class HostDriver(Protocol):
 
         Raises DiskLocked where somebody may be writing it, NoSuchDisk, StorageUnavailable, and
         DriverError where it changed meanwhile: what was given is worth nothing then."""
+        ...
+
+    def open_backup(
+        self, spec: ServerSpec, *, checkpoint: str, since: str | None, quiesce: bool
+    ) -> AbstractContextManager[BackupSource]:
+        """Hold fast the root disk and the data volumes of `spec` as they are at one point in time, and
+        give them to be read while the guest goes on, or while nothing starts it: a server that the host
+        does not run is read without being started.
+
+        The host keeps track from that point on under the name `checkpoint`: 1 to 64 letters, digits,
+        dots, hyphens; never used before for this server. With `since`, a checkpoint of an earlier
+        backup that was secured, only what changed since then is told of those disks where that is beyond
+        doubt; other checkpoints are forgotten. `quiesce` asks the guest's agent to hold its file systems
+        still for that moment.
+
+        What is asked of the server itself comes first: a migration, a snapshot, a larger disk, a volume
+        that is taken away end the reading, and so does the next `open_backup`, whoever began this one.
+        Its start is refused with DiskLocked while it is read stopped.
+
+        Raises DiskLocked where it runs elsewhere or is read stopped already, DisksBusy, StorageFull
+        where the pool lacks room for what the guest overwrites meanwhile, StorageUnavailable where a
+        disk is not there or the guest has not got it yet."""
+        ...
+
+    def end_backup(self, server: ServerId) -> None:
+        """End what is left on this host of a reading whose reader is gone, or is to be gone; nothing
+        where there is none."""
         ...
 
     def define(self, spec: ServerSpec) -> None:

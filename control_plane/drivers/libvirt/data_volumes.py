@@ -17,6 +17,7 @@ from control_plane.drivers.libvirt.disk_xml import (
     volume_folder,
 )
 from control_plane.drivers.libvirt.errors import is_code, sentence
+from control_plane.drivers.libvirt.reading_job import make_way
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
     DiskLocked,
@@ -127,6 +128,7 @@ def let_go(
         return True
     held = data_disks(_described(domain)).get(volume)
     if held is not None and ask:
+        make_way(domain)
         try:
             domain.detachDeviceFlags(
                 tostring(held, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE

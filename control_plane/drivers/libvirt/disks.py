@@ -1,14 +1,18 @@
-"""The part of the libvirt driver that is about volumes beside the root disk, and copies of all disks."""
+"""The part of the libvirt driver that is about volumes beside the root disk, copies of all disks, and
+their reading for backups."""
 
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 
 import libvirt
 
-from control_plane.drivers.libvirt import data_volumes, snapshots
+from control_plane.drivers.backup_source import BackupSource
+from control_plane.drivers.libvirt import backups, data_volumes, snapshots
 from control_plane.drivers.libvirt.connection import LONG, SLOW, Connection
 from control_plane.drivers.libvirt.export import export_disk
+from control_plane.drivers.libvirt.nbd_transport import Transport
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
     DiskSink,
@@ -29,6 +33,8 @@ class LibvirtDisks:
     """Each method as in HostDriver."""
 
     _connection: Connection
+    _transport: Transport
+    _machine: str
 
     def ensure_data_volume(
         self, volume: DataVolumeSpec, source: SnapshotDiskSpec | None = None
@@ -80,3 +86,12 @@ class LibvirtDisks:
     ) -> None:
         """Piece by piece, each a call of its own: a host that falls silent costs one piece."""
         export_disk(self._connection, server, volume, sink)
+
+    def open_backup(
+        self, spec: ServerSpec, *, checkpoint: str, since: str | None, quiesce: bool
+    ) -> AbstractContextManager[BackupSource]:
+        asked = backups.Asked(spec, checkpoint, since, quiesce, self._transport)
+        return backups.open_backup(self._connection, asked, machine=self._machine)
+
+    def end_backup(self, server: ServerId) -> None:
+        self._connection.call(lambda c: backups.end_backup(c, server), SLOW)

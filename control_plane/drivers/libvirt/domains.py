@@ -9,6 +9,7 @@ import libvirt
 from control_plane.drivers.libvirt.disk_xml import data_disks
 from control_plane.drivers.libvirt.domain_xml import METADATA_URI, Label
 from control_plane.drivers.libvirt.errors import is_code
+from control_plane.drivers.libvirt.stopped_reader import is_reader
 from control_plane.drivers.protocol import MovedOn, NoSuchServer, ObservedServer, RunState
 from control_plane.model.ids import Generation, ServerId
 
@@ -89,6 +90,6 @@ def observe(connection: libvirt.virConnect) -> tuple[list[ObservedServer], list[
             servers.append(
                 ObservedServer(found.server, found.generation, state, found.booted, volumes)
             )
-        elif state is not RunState.STOPPED:
+        elif state is not RunState.STOPPED and not is_reader(described):
             foreign.append(domain.name())
     return servers, foreign

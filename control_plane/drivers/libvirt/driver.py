@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
-from xml.etree.ElementTree import fromstring
 
 import libvirt
 
@@ -22,8 +21,12 @@ from control_plane.drivers.libvirt.domain_xml import (
     resized,
 )
 from control_plane.drivers.libvirt.errors import is_code, sentence
+from control_plane.drivers.libvirt.hypervisor import accelerated, version
 from control_plane.drivers.libvirt.images import IMAGE_CACHE, ImageCache
 from control_plane.drivers.libvirt.migration import migrate
+from control_plane.drivers.libvirt.nbd_transport import Transport
+from control_plane.drivers.libvirt.reading_job import make_way
+from control_plane.drivers.libvirt.reading_watch import hold_no_more
 from control_plane.drivers.libvirt.seed import seed_image
 from control_plane.drivers.protocol import (
     DriverError,
@@ -56,7 +59,8 @@ class LibvirtDriver(LibvirtDisks):
     `machine` is QEMU's machine type; `pc` boots fastest where the processor is emulated.
     `image_cache` is the folder for images on the host's own disk. A host that leaves a simple question
     unanswered for `patience` is unreachable; starting and stopping a machine may take a minute,
-    copies and migrations an hour, as long as the host's keepalive is heard."""
+    copies and migrations an hour, as long as the host's keepalive is heard. `transport` is how disks are
+    read; None: as well protected as the endpoint's `uri`."""
 
     def __init__(
         self,
@@ -65,10 +69,12 @@ class LibvirtDriver(LibvirtDisks):
         machine: str = "pc",
         image_cache: str = IMAGE_CACHE,
         patience: Seconds = QUICK,
+        transport: Transport | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._machine = machine
         self._connection = Connection(endpoint.uri, patience)
+        self._transport = Transport.of(endpoint.uri) if transport is None else transport
         self._images = ImageCache(self._connection.host, image_cache)
 
     def facts(self) -> HostFacts:
@@ -80,9 +86,9 @@ class LibvirtDriver(LibvirtDisks):
             _, foreign = domains.observe(connection)
             return HostFacts(
                 hypervisor=str(connection.getType()),
-                version=_version(connection.getVersion()),
+                version=version(connection.getVersion()),
                 capacity=Resources(VCpu(processors), MiB(total_kib // 1024)),
-                accelerated=_accelerated(connection),
+                accelerated=accelerated(connection),
                 foreign=tuple(foreign),
             )
 
@@ -134,6 +140,7 @@ class LibvirtDriver(LibvirtDisks):
             if label is not None and label.volume.size >= spec.volume.size:
                 return
             if domains.run_state(domain) is not RunState.STOPPED:
+                make_way(domain)
                 if domain.blockInfo(_ROOT_DEVICE)[0] < size:
                     domain.blockResize(_ROOT_DEVICE, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
                 return
@@ -174,7 +181,7 @@ class LibvirtDriver(LibvirtDisks):
                 booted = Generation(0) if label is None else label.booted
             else:
                 self._write_seed(connection, spec)
-            platform = Platform(_accelerated(connection), self._machine, self._endpoint.bridge)
+            platform = Platform(accelerated(connection), self._machine, self._endpoint.bridge)
             domain = connection.defineXMLFlags(
                 domain_xml(spec, platform, booted), libvirt.VIR_DOMAIN_DEFINE_VALIDATE
             )
@@ -200,7 +207,8 @@ class LibvirtDriver(LibvirtDisks):
             if state == libvirt.VIR_DOMAIN_PAUSED:
                 if reason == libvirt.VIR_DOMAIN_PAUSED_MIGRATION:
                     raise DriverError(f"Server {server} on host {self._host} is being moved")
-                domain.resume()
+                if not hold_no_more(domain):
+                    domain.resume()
                 return
             try:
                 domain.create()
@@ -385,15 +393,3 @@ def _try_now(change: Callable[[], object]) -> None:
     """A guest that can't take the change while it runs gets it from the definition when it starts."""
     with contextlib.suppress(libvirt.libvirtError):
         change()
-
-
-def _accelerated(connection: libvirt.virConnect) -> bool:
-    """libvirt offers domain type `kvm` only where it could open /dev/kvm."""
-    capabilities = fromstring(connection.getCapabilities())  # noqa: S314 — from our own host's libvirt
-    domain_types = capabilities.findall("guest/arch[@name='x86_64']/domain")
-    return any(domain.get("type") == "kvm" for domain in domain_types)
-
-
-def _version(number: int) -> str:
-    """libvirt's version numbers are major * 1,000,000 + minor * 1,000 + release."""
-    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"

@@ -12,9 +12,10 @@ import uuid
 
 import libvirt
 
-from control_plane.drivers.libvirt import domains
+from control_plane.drivers.libvirt import checkpoints, domains
 from control_plane.drivers.libvirt.connection import LONG, Connection
 from control_plane.drivers.libvirt.errors import is_code, network_not_ready
+from control_plane.drivers.libvirt.reading_job import make_way
 from control_plane.drivers.libvirt.storage import close_folder, find, open_folder, server_folder
 from control_plane.drivers.libvirt.transfer import file_xml
 from control_plane.drivers.protocol import (
@@ -68,6 +69,10 @@ def _move(
 ) -> None:
     domain = domains.get(connection, source.host, server)
     running = domains.run_state(domain) is not RunState.STOPPED
+    if running:
+        make_way(domain)
+        # The target would not know of them, and QEMU would go on keeping track for nobody.
+        checkpoints.forget(domain, but=None)
     flags = _FLAGS | (_LIVE if running else libvirt.VIR_MIGRATE_OFFLINE)
     host = endpoint.migration_host
     bracketed = f"[{host}]" if ":" in host else host

@@ -27,6 +27,7 @@ from control_plane.drivers.libvirt.disk_xml import (
     volume_folder,
 )
 from control_plane.drivers.libvirt.errors import is_code
+from control_plane.drivers.libvirt.reading_job import make_way
 from control_plane.drivers.libvirt.transfer import file_xml
 from control_plane.drivers.protocol import (
     DriverError,
@@ -54,6 +55,8 @@ def take(
     if _is_whole(folder):
         return storage.find(folder, _QUIESCED) is not None
     runs = domains.run_state(domain) is not RunState.STOPPED
+    if runs:
+        make_way(domain)
     if runs and _goes_on(domain, path):
         # Whoever began it is gone; when it ends nobody will know how, so it is made anew.
         domain.abortJob()

@@ -31,7 +31,7 @@ def make(machine: Machine, wanted: DataVolumeSpec, source: SnapshotDiskSpec | No
     _need_room(pool, wanted.size, wanted.id)
     volume = DataVolume(wanted.id, pool.id, wanted.size, wanted.build)
     if copy is not None:
-        volume.notes = list(copy.notes)
+        volume.notes, volume.blocks = list(copy.notes), dict(copy.blocks)
     pool.add_data(volume)
     _tell(machine, f"make volume {wanted.id} on {pool.id}")
 
@@ -71,6 +71,7 @@ def detach(machine: Machine, server: ServerId, volume: VolumeId, *, clings: bool
         return True
     if clings or not machine.guest_answers(server):
         return False
+    machine.backups.make_way(server)
     machine.close_disk(server, guest.disks.pop(volume))
     _tell(machine, f"detach {volume} from {server} on {machine}")
     return True
@@ -87,15 +88,16 @@ def snapshot(machine: Machine, spec: ServerSpec, wanted: SnapshotSpec, *, deaf: 
         return False
     if spec.id not in machine.definitions:
         raise NoSuchServer(f"{machine} has no definition of {spec.id}.")
+    machine.backups.make_way(spec.id)
     machine.count_records(spec.id)
     root = _root(machine, spec)
     disks: dict[VolumeId | None, DiskCopy] = {
-        None: DiskCopy(root.size, root.records, tuple(root.notes))
+        None: DiskCopy(root.size, root.records, tuple(root.notes), dict(root.blocks))
     }
     for each in spec.data_volumes:
         if each.id in wanted.volumes:
             volume = machine.data_volume(spec.id, each)
-            disks[each.id] = DiskCopy(volume.size, 0, tuple(volume.notes))
+            disks[each.id] = DiskCopy(volume.size, 0, tuple(volume.notes), dict(volume.blocks))
     _need_room(pool, GiB(sum(disk.size for disk in disks.values())), wanted.id)
     pool.add_snapshot(wanted.id, disks)
     _tell(machine, f"copy the disks of {spec.id} to {wanted.id}")
@@ -106,8 +108,8 @@ def _root(machine: Machine, spec: ServerSpec) -> Volume:
     root = machine.reached(spec.volume.pool).volumes.get(spec.id)
     if root is None:
         raise StorageUnavailable(f"{spec.id} has no disk on storage pool {spec.volume.pool}.")
-    if root.lock not in (None, machine.host.id):
-        raise DiskLocked(f"The disk of {spec.id} is locked by {root.lock}.")
+    if root.holder not in (None, machine.host.id):
+        raise DiskLocked(f"The disk of {spec.id} is locked by {root.holder}.")
     return root
 
 
@@ -123,11 +125,12 @@ def restore(machine: Machine, spec: ServerSpec, wanted: SnapshotSpec) -> None:
     pool = machine.reached(spec.volume.pool)
     root = pool.volumes.get(spec.id)
     if root is None or root.build != spec.volume.build:
-        if root is not None and root.lock is not None:
-            raise DiskLocked(f"The disk of {spec.id} is locked by {root.lock}.")
+        if root is not None and root.holder is not None:
+            raise DiskLocked(f"The disk of {spec.id} is locked by {root.holder}.")
         pool.remove(spec.id)
         made = Volume(spec.id, pool.id, spec.volume.size, spec.image.id, spec.volume.build)
         made.records, made.notes = root_copy.records, list(root_copy.notes)
+        made.blocks = dict(root_copy.blocks)
         pool.add(made)
         machine.around.monitor.replaced(spec.id, made.records)
         _tell(machine, f"restore disk of {spec.id} from {wanted.id}")
@@ -146,6 +149,7 @@ def _restore_volume(machine: Machine, wanted: DataVolumeSpec, source: SnapshotDi
         _refuse_open(found)
         pool.remove_data(wanted.id)
     made = DataVolume(wanted.id, pool.id, wanted.size, wanted.build, list(copy.notes))
+    made.blocks = dict(copy.blocks)
     pool.add_data(made)
     _tell(machine, f"restore volume {wanted.id} from {source.snapshot.id}")
 
@@ -161,8 +165,8 @@ def _copy(machine: Machine, source: SnapshotDiskSpec) -> DiskCopy:
 
 
 def _refuse_open(volume: DataVolume) -> None:
-    if volume.opened_by is not None:
-        raise DiskLocked(f"The volume {volume.id} is locked by {volume.lock}.")
+    if volume.holder is not None:
+        raise DiskLocked(f"The volume {volume.id} is locked by {volume.holder}.")
 
 
 def _need_room(pool: SharedStorage, size: GiB, what: str) -> None:
@@ -188,7 +192,7 @@ def exported(
     root = None if server is None else pool.volumes.get(server)
     if root is None:
         raise NoSuchDisk(f"Storage pool {pool.id} has no disk of {server}.")
-    if root.lock is not None:
-        raise DiskLocked(f"The disk of {server} is locked by {root.lock}.")
+    if root.holder is not None:
+        raise DiskLocked(f"The disk of {server} is locked by {root.holder}.")
     said = [f"{server} records {root.records}", *root.notes]
     return qcow2_of(root.size * 2**30, "\n".join(said).encode())

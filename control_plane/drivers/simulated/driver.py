@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
 
+from control_plane.drivers.backup_source import BackupSource
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
     DiskFile,
@@ -25,7 +27,7 @@ from control_plane.drivers.protocol import (
     StorageFull,
     VolumeSpec,
 )
-from control_plane.drivers.simulated import disks
+from control_plane.drivers.simulated import backups, disks
 from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.premises import Premises
@@ -148,8 +150,8 @@ class SimulatedDriver:
                 return
             self._fetch(spec.image)
             if standing is not None:
-                if standing.lock is not None:
-                    raise DiskLocked(f"The disk of {spec.id} is locked by {standing.lock}.")
+                if standing.holder is not None:
+                    raise DiskLocked(f"The disk of {spec.id} is locked by {standing.holder}.")
                 pool.remove(spec.id)
                 self._tell(f"remove disk of {spec.id} from {pool.id} to make it anew")
             if not pool.has_room_for(spec.volume.size):
@@ -165,6 +167,7 @@ class SimulatedDriver:
             defined = self._defined(spec.id)
             if defined.volume.size >= spec.volume.size:
                 return
+            self.machine.backups.make_way(spec.id)
             self._grow(self.machine.reached(spec.volume.pool), spec)
             volume = replace(defined.volume, size=spec.volume.size)
             self.machine.definitions[spec.id] = replace(defined, volume=volume)
@@ -173,6 +176,8 @@ class SimulatedDriver:
         standing = pool.volumes.get(spec.id)
         if standing is None or standing.size >= spec.volume.size:
             return
+        if standing.lock is None and standing.holder is not None:
+            raise DiskLocked(f"The disk of {spec.id} is locked by {standing.holder}.")
         if not pool.has_room_for(GiB(spec.volume.size - standing.size)):
             raise StorageFull(
                 f"Storage pool {pool.id} has no room to grow the disk of {spec.id} to {spec.volume.size} GiB."
@@ -186,8 +191,8 @@ class SimulatedDriver:
             found = pool.volumes.get(server)
             if found is None:
                 return
-            if found.lock is not None:
-                raise DiskLocked(f"The disk of {server} is locked by {found.lock}.")
+            if found.holder is not None:
+                raise DiskLocked(f"The disk of {server} is locked by {found.holder}.")
             pool.remove(server)
             self._tell(f"remove disk of {server} from {pool.id}")
 
@@ -241,6 +246,17 @@ class SimulatedDriver:
     def restore_snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> None:
         with self._call("restore_snapshot", spec.id):
             disks.restore(self.machine, spec, snapshot)
+
+    def open_backup(
+        self, spec: ServerSpec, *, checkpoint: str, since: str | None, quiesce: bool
+    ) -> AbstractContextManager[BackupSource]:
+        asked = backups.Asked(spec, checkpoint, since, quiesce)
+        deaf = spec.id in self.world.deaf_guests
+        return backups.open_backup(self.machine, self.gate, self._call, asked, deaf=deaf)
+
+    def end_backup(self, server: ServerId) -> None:
+        with self._call("end_backup", server):
+            self.machine.backups.end(server)
 
     def define(self, spec: ServerSpec) -> None:
         with self._call("define", spec.id):
@@ -315,6 +331,7 @@ class SimulatedDriver:
             self._insist(server, listed)
             if server in machine.guests or server in machine.arriving:
                 raise DriverError(f"{server} still runs on {machine}, so it stays defined.")
+            machine.backups.forget(server)
             if machine.definitions.pop(server, None) is not None:
                 self._tell(f"undefine {server} on {machine}")
 

@@ -215,6 +215,21 @@ class Faults:
         """There is room for images again."""
         self.machines[host].cache_full = False
 
+    # Backups
+
+    def cut_reader(self, server: ServerId) -> None:
+        """What serves the server's disks to be read breaks off; its guest notices nothing."""
+        for machine in self.machines.values():
+            reading = machine.backups.readings.get(server)
+            if reading is not None:
+                reading.end("its hypervisor no longer serves them")
+
+    def lose_tracking(self, server: ServerId) -> None:
+        """The hypervisor says that what it kept of the disks' changes is worth nothing."""
+        for machine in self.machines.values():
+            for checkpoint in machine.backups.checkpoints.get(server, {}).values():
+                checkpoint.lost = True
+
     # Guests, and what people do by hand
 
     def crash_guest(self, server: ServerId) -> None:

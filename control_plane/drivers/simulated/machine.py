@@ -21,6 +21,7 @@ from control_plane.drivers.protocol import (
 )
 from control_plane.drivers.simulated.clock import Timer
 from control_plane.drivers.simulated.storage import DataVolume, SharedStorage, Volume
+from control_plane.drivers.simulated.tracking import Backups
 from control_plane.model.ids import Generation, ImageId, ServerId, StoragePoolId, VolumeId
 from control_plane.model.pool import Host
 from control_plane.model.units import NOTHING, Resources, Seconds
@@ -108,6 +109,7 @@ class Machine:
     """Room held by incoming migrations."""
     deaths: int = 0
     """How often everything that ran here has died; a migration looks whether it grew."""
+    backups: Backups = field(default_factory=Backups)
     _load: Resources = NOTHING
     _reset: Timer | None = None
     _boot: Timer | None = None
@@ -133,10 +135,8 @@ class Machine:
         return found
 
     def room(self) -> Resources:
-        held = NOTHING
-        for size in (*self.foreign.values(), *self.arriving.values()):
-            held = held + size
-        return self.host.capacity - self._load - held
+        held = (*self.foreign.values(), *self.arriving.values())
+        return self.host.capacity - sum(held, start=self._load)
 
     # Power
 
@@ -241,8 +241,8 @@ class Machine:
         spec = self.definitions[server]
         volume = self._volume(spec)
         self.check_room(spec)
-        if volume.lock not in (None, self.host.id) and self.around.disk_locks:
-            raise DiskLocked(f"The disk of {server} is locked by {volume.lock}.")
+        if volume.holder not in (None, self.host.id) and self.around.disk_locks:
+            raise DiskLocked(f"The disk of {server} is locked by {volume.holder}.")
         disks = {each.id: self.data_volume(server, each) for each in spec.data_volumes}
         now = self.around.clock.monotonic()
         boot = self.around.timing.guest_boot if self.slow_guests is None else self.slow_guests
@@ -274,6 +274,7 @@ class Machine:
         if flushed:
             guest.volume.records += guest.unflushed
             self._tell_records(server, guest)
+        guest.volume.crashes += not flushed
         guest.unflushed = 0
         del self.guests[server]
         self._load = self._load - self.definitions[server].size
@@ -351,9 +352,9 @@ class Machine:
         found = self.reached(wanted.pool).data.get(wanted.id)
         if found is None or found.build != wanted.build:
             raise StorageUnavailable(f"{self} finds no volume {wanted.id} on pool {wanted.pool}.")
-        held = found.opened_by not in (None, server) or found.lock not in (None, self.host.id)
-        if held and self.around.disk_locks:
-            raise DiskLocked(f"The volume {wanted.id} is locked by {found.lock}.")
+        ours = found.opened_by == server and found.lock == self.host.id
+        if found.holder is not None and not ours and self.around.disk_locks:
+            raise DiskLocked(f"The volume {wanted.id} is locked by {found.holder}.")
         return found
 
     def can_write(self, guest: Guest) -> bool:

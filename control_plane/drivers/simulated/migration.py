@@ -75,6 +75,7 @@ class Migrations:
             raise DriverError(f"{server} runs on {target} too.")
         target.check_room(spec)
         new_on_target = server not in target.definitions
+        source.backups.forget(server)
         migration = _Migration(source, target, server, source.deaths, target.deaths, new_on_target)
         target.definitions[server] = spec
         target.arriving[server] = spec.size
@@ -123,6 +124,7 @@ class Migrations:
 def _hand_over(source: Machine, target: Machine, server: ServerId) -> None:
     spec = source.definitions[server]
     guest = source.stop_guest(server, flushed=True)
+    source.backups.forget(server)
     del source.definitions[server]
     target.definitions[server] = spec
     if guest is not None:

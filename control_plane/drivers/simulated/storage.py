@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from control_plane.drivers.simulated.tracking import Reading
 from control_plane.model.ids import (
     HostId,
     ImageId,
@@ -28,9 +30,20 @@ class Volume:
     build: int = 0
     records: int = 0
     notes: list[str] = field(default_factory=list)
+    blocks: dict[int, bytes] = field(default_factory=dict)
+    """What else was written, by the number of its block of 4 KiB."""
     lock: HostId | None = None
     spoiled: bool = False
     """Two hosts have written to it at once."""
+    crashes: int = 0
+    """How often whoever had it open was cut off."""
+    reading: Reading | None = None
+    """While its server is stopped and read."""
+
+    @property
+    def holder(self) -> str | None:
+        """Who keeps others from opening it for writing."""
+        return self.lock or _reader_of(self.reading)
 
 
 @dataclass(slots=True)
@@ -43,8 +56,18 @@ class DataVolume:
     size: GiB
     build: int = 0
     notes: list[str] = field(default_factory=list)
+    blocks: dict[int, bytes] = field(default_factory=dict)
     lock: HostId | None = None
     opened_by: ServerId | None = None
+    reading: Reading | None = None
+
+    @property
+    def holder(self) -> str | None:
+        return self.lock or self.opened_by or _reader_of(self.reading)
+
+
+def _reader_of(reading: Reading | None) -> str | None:
+    return None if reading is None or reading.why_broken is not None else "a reader of its backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +77,10 @@ class DiskCopy:
     size: GiB
     records: int
     notes: tuple[str, ...]
+    blocks: Mapping[int, bytes] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SharedStorage:
     """One storage pool. `available` is False while it answers nobody."""
 

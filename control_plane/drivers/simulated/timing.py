@@ -26,3 +26,7 @@ class Timing:
     lease_margin: Seconds = Seconds(10)
     record_interval: Seconds = Seconds(1)
     flush_interval: Seconds = Seconds(5)
+    bytes_read_a_second: int = 200 * 2**20
+
+    def reading(self, length: int) -> Seconds:
+        return Seconds(length / self.bytes_read_a_second)

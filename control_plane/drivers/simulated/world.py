@@ -12,6 +12,7 @@ from typing import TypeVar
 from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import DriverError, HostDriver, RunState
 from control_plane.drivers.simulated.clock import Begun
+from control_plane.drivers.simulated.disk_content import written
 from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.monitor import Violation
 from control_plane.drivers.simulated.premises import BEGINNING, Premises
@@ -19,7 +20,7 @@ from control_plane.drivers.simulated.surroundings import Happening
 from control_plane.drivers.simulated.timing import Timing
 from control_plane.drivers.simulated.vantage import Vantage
 from control_plane.drivers.world import Clock, Fencer, Lane, LivenessChannel, Notifier
-from control_plane.model.ids import HostId, ServerId
+from control_plane.model.ids import HostId, ServerId, VolumeId
 from control_plane.model.pool import Host, StoragePool
 from control_plane.model.units import Seconds
 
@@ -142,6 +143,16 @@ class SimulatedWorld(Premises):
         if volume is None or not self.answering(server):
             raise DriverError(f"{server} does not answer.")
         volume.notes.append(text)
+
+    def write_bytes(
+        self, server: ServerId, offset: int, data: bytes, *, volume: VolumeId | None = None
+    ) -> None:
+        """Have the running server write in the last quarter of its root disk, or of one of its volumes.
+        Raises DriverError when it does not answer."""
+        disk = self.volume(server) if volume is None else self.data_volume(volume)
+        if disk is None or not self.answering(server):
+            raise DriverError(f"{server} does not answer.")
+        written(disk.blocks, disk.size * 2**30, offset, data)
 
     def notes(self, server: ServerId) -> tuple[str, ...]:
         volume = self.volume(server)

@@ -7,13 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from control_plane.drivers.backup_source import ROOT_DISK
 from control_plane.drivers.protocol import DataVolumeSpec, HostDriver, ServerSpec, SnapshotSpec
 from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.drivers.simulated.machine import Machine
+from control_plane.drivers.simulated.storage import DataVolume, Volume
 from control_plane.model.ids import ServerId, SnapshotId, VolumeId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint, Host
 from control_plane.model.units import GiB, Resources, Seconds
-from tests.drivers.contract import HostDriverContract
+from tests.drivers.backup_contract import UNIT, BackupContract, Content, units_of
+from tests.drivers.contract import HostDriverContract, launch
 from tests.drivers.disk_contract import DiskContract
 from tests.drivers.simulated.samples import IMAGE, POOL, A, B, spec, world
 
@@ -98,8 +102,51 @@ class TwoSimulatedHosts:
             self._world.clock.sleep(Seconds(1))
         pytest.fail("it did not happen within five minutes of virtual time")
 
+    def boot(self, driver: HostDriver, spec: ServerSpec) -> None:
+        for volume in spec.data_volumes:
+            driver.ensure_data_volume(volume)
+        launch(driver, spec)
+        self.until(lambda: self._world.answering(spec.id))
 
-class TestSimulatedDriver(HostDriverContract, DiskContract):
+    def tell(self, spec: ServerSpec, text: str) -> None:
+        self._world.clock.sleep(Seconds(7))
+        self._world.write_note(spec.id, text)
+
+    def as_it_is(self, spec: ServerSpec) -> dict[str, Content]:
+        """The layout that disk_content describes, put together in another way."""
+        root = self._world.volume(spec.id)
+        assert root is not None
+        self._world.records(spec.id)
+        disks = {ROOT_DISK: self._laid_out(root, f"{spec.id} of {root.image}", root.records)}
+        for each in spec.data_volumes:
+            volume = self._world.data_volume(each.id)
+            assert volume is not None
+            disks[each.id] = self._laid_out(volume, each.id, 0)
+        return disks
+
+    @staticmethod
+    def _laid_out(disk: Volume | DataVolume, label: str, records: int) -> Content:
+        log = "".join(f"record {number}\n".ljust(64) for number in range(records)).encode()
+        told = b"".join(note.encode().ljust(4096, b"\0") for note in disk.notes)
+        parts = {0: f"{label} build {disk.build}".encode(), 2**20: log, disk.size * 2**29: told}
+        return units_of(
+            (at, part.ljust(-(-len(part) // UNIT) * UNIT, b"\0")) for at, part in parts.items()
+        )
+
+    def hold(self, driver: HostDriver, spec: ServerSpec) -> None:
+        self._machine(driver).pause_guest(spec.id)
+
+    def go_on(self, driver: HostDriver, spec: ServerSpec) -> None:
+        self._machine(driver).unpause(spec.id)
+
+    def cut_off(self, spec: ServerSpec) -> None:
+        self._world.crash_guest(spec.id)
+
+    def _machine(self, driver: HostDriver) -> Machine:
+        return self._world.machines[(A if driver is self.first else B).id]
+
+
+class TestSimulatedDriver(HostDriverContract, DiskContract, BackupContract):
     @pytest.fixture
     def hosts(self) -> TwoSimulatedHosts:
         return TwoSimulatedHosts()
