@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.drivers.backup_contract import BackupContract
 from tests.drivers.contract import HostDriverContract
 from tests.drivers.disk_contract import DiskContract
 
@@ -15,4 +16,9 @@ class TestLibvirtDriver(HostDriverContract):
 
 @pytest.mark.hypervisor
 class TestLibvirtDisks(DiskContract):
+    pass
+
+
+@pytest.mark.hypervisor
+class TestLibvirtBackups(BackupContract):
     pass

@@ -5,22 +5,28 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
+import httpx
 import libvirt
 import pytest
 
+from control_plane.drivers.backup_source import ROOT_DISK
 from control_plane.drivers.libvirt import LibvirtDriver
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
     DriverError,
     HostDriver,
+    RunState,
     ServerSpec,
     SnapshotSpec,
     VolumeSpec,
@@ -37,6 +43,8 @@ from control_plane.model.image import Image, ImageFormat
 from control_plane.model.pool import Endpoint, Zone
 from control_plane.model.units import GiB, MiB, Resources, Seconds, VCpu
 from deploy.local import LocalPool
+from tests.drivers.backup_contract import UNIT, Content, units_of
+from tests.drivers.contract import launch, state
 
 _NUMBERS = count(1)
 _PATIENCE = Seconds(120.0)
@@ -160,6 +168,61 @@ class LibvirtHosts:
         subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", file], check=True)
         return _is_written(file)
 
+    def boot(self, driver: HostDriver, spec: ServerSpec) -> None:
+        launch(driver, spec)
+        self.until(lambda: self.greeting in driver.console(spec.id, 64 * 1024))
+
+    def tell(self, spec: ServerSpec, text: str) -> None:
+        address = spec.address.split("/")[0]
+        told = httpx.post(f"http://{address}/records", content=text, timeout=60, trust_env=False)
+        assert told.status_code == httpx.codes.CREATED
+
+    def as_it_is(self, spec: ServerSpec) -> dict[str, Content]:
+        """As qemu-img reads the files."""
+        files = {ROOT_DISK: self.root_of(spec)}
+        files |= {str(volume.id): _data_of(volume) for volume in spec.data_volumes}
+        return {name: self._read(file) for name, file in files.items()}
+
+    def _read(self, file: Path) -> Content:
+        raw = self.scratch / "as-it-is.raw"
+        convert = ["qemu-img", "convert", "-U", "-f", "qcow2", "-O", "raw", file, raw]
+        subprocess.run(convert, check=True)
+        with raw.open("rb") as copy:
+            return units_of((at, data) for at, data in _pieces(copy))
+
+    def hold(self, driver: HostDriver, spec: ServerSpec) -> None:
+        self._domain(driver, spec, lambda domain: domain.suspend())
+
+    def go_on(self, driver: HostDriver, spec: ServerSpec) -> None:
+        self._domain(driver, spec, lambda domain: domain.resume())
+
+    def cut_off(self, spec: ServerSpec) -> None:
+        for process in self.hypervisors_of(spec):
+            os.kill(process, signal.SIGKILL)
+        self.until(lambda: state(self.first, spec) is RunState.STOPPED)
+
+    def hypervisors_of(self, spec: ServerSpec) -> list[int]:
+        """The processes that run this very server."""
+        guest = f"guest={spec.id},".encode()
+        own = str(spec.volume.pool_path).encode()
+        found = []
+        for folder in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                said = (folder / "cmdline").read_bytes()
+                if guest in said and own in said:
+                    found.append(int(folder.name))
+        return found
+
+    def _domain(
+        self, driver: HostDriver, spec: ServerSpec, do: Callable[[libvirt.virDomain], object]
+    ) -> None:
+        endpoint = self.first_endpoint if driver is self.first else self.second_endpoint
+        connection = libvirt.open(endpoint.uri)
+        try:
+            do(connection.lookupByName(spec.id))
+        finally:
+            connection.close()
+
     def running_size(self, driver: HostDriver, server: ServerId) -> Resources:
         endpoint = self.first_endpoint if driver is self.first else self.second_endpoint
         connection = libvirt.open(endpoint.uri)
@@ -204,6 +267,19 @@ class LibvirtHosts:
 def _data_of(volume: DataVolumeSpec) -> Path:
     name = f"data-{volume.build}.qcow2" if volume.build else "data.qcow2"
     return Path(volume.pool_path) / f"volume.{volume.id}" / name
+
+
+def _pieces(raw: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Those units of a sparse file that are there."""
+    end = raw.seek(0, os.SEEK_END)
+    at = 0
+    while at < end:
+        try:
+            at = os.lseek(raw.fileno(), at, os.SEEK_DATA) // UNIT * UNIT
+        except OSError:
+            return
+        yield at, os.pread(raw.fileno(), UNIT, at)
+        at += UNIT
 
 
 def _write(disk: Path) -> None:
