@@ -13,7 +13,18 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 import orjson
-from sqlalchemy import JSON, Boolean, ColumnElement, Connection, Row, Select, Text, func, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    func,
+    select,
+    type_coerce,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
@@ -50,10 +61,12 @@ def rows_at_once(connection: Connection, query: Select[Any]) -> Sequence[PlainRo
     if connection.dialect.name != "sqlite":
         plain = query.with_only_columns(*(_as_text(each) for each in query.selected_columns))
         return cast(Sequence[PlainRow], connection.execute(plain).all())
-    row = func.json_array(*query.subquery().columns)
-    # As texts: what a JSON column holds stays one.
-    found = connection.execute(select(func.json_group_array(row))).scalar_one()
-    return [tuple(values) for values in orjson.loads(found)]
+    # As texts: what a JSON column holds stays one. The subquery has a single column, since each that it
+    # has takes its time to be made.
+    row = func.json_array(*(type_coerce(c, Text) for c in query.selected_columns)).label("row")
+    rows = query.with_only_columns(row).subquery()
+    found = connection.execute(select(func.group_concat(rows.c.row, ","))).scalar_one()
+    return [tuple(values) for values in orjson.loads(f"[{found or ''}]")]
 
 
 def named(query: Select[Any], row: PlainRow) -> Row[Any]:
