@@ -10,6 +10,12 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from backup.api.key_routes import router as backup_key_router
+from backup.api.point_routes import router as recovery_point_router
+from backup.api.repository_routes import router as repository_router
+from backup.api.rule_routes import router as backup_rule_router
+from backup.api.system_routes import router as system_backup_router
+from backup.metrics import BackupCollector
 from control_plane.access.break_glass_routes import router as break_glass_router
 from control_plane.access.identity_providers import IdentityProviders
 from control_plane.access.routes import router as access_router
@@ -125,6 +131,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     )
     registry = CollectorRegistry()
     registry.register(StateCollector(store))
+    registry.register(BackupCollector(store, options.catalogue, world.clock))
     app.state.registry = registry
     app.state.signer = options.signer
     app.state.images = options.images
@@ -133,6 +140,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.state.providers = options.providers
     app.state.host_networks = HostNetworks()
     exports = None if options.exports is None else ExportDirectory(options.exports)
+    app.state.blueprints = options.catalogue
     app.state.membership = Membership(
         options.catalogue, options.register, options.approval, exports, _trusted(options.providers)
     )
@@ -162,6 +170,11 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         own_image_router,
         image_quota_router,
         container_group_router,
+        repository_router,
+        backup_rule_router,
+        system_backup_router,
+        recovery_point_router,
+        backup_key_router,
         journal_router,
         streams_router,
         audit_router,

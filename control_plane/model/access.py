@@ -68,6 +68,17 @@ class Permission(StrEnum):
     OPERATIONS_READ = "operations.read"
     BREAK_GLASS_OPEN = "break-glass.open"
     METRICS_READ = "metrics.read"
+    BACKUPS_READ = "backups.read"
+    """Sizes, times, places and proofs; never what is in a recovery point."""
+    BACKUPS_WRITE = "backups.write"
+    """Say how systems are backed up, where a member's data may lie, and that a point be taken now."""
+    BACKUPS_RESTORE = "backups.restore"
+    REPOSITORIES_WRITE = "repositories.write"
+    DISASTERS_DECLARE = "disasters.declare"
+    BACKUP_KEYS_WRITE = "backup-keys.write"
+    """Ask that keys be exported, changed or destroyed."""
+    BACKUP_KEYS_AGREE = "backup-keys.agree"
+    """Be the second person without whom no key is destroyed."""
 
 
 _P = Permission
@@ -86,6 +97,7 @@ _MEMBER_USER = frozenset(
         _P.EVENTS_READ,
         _P.SERVERS_POWER,
         _P.SERVERS_CONSOLE,
+        _P.BACKUPS_READ,
     }
 )
 
@@ -107,6 +119,11 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             _P.TOKENS_WRITE,
             _P.QUOTAS_WRITE,
             _P.BREAK_GLASS_OPEN,
+            _P.BACKUPS_WRITE,
+            _P.BACKUPS_RESTORE,
+            _P.REPOSITORIES_WRITE,
+            _P.DISASTERS_DECLARE,
+            _P.BACKUP_KEYS_WRITE,
         },
         Role.APPROVER: _READS
         | {
@@ -114,6 +131,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             _P.BINDINGS_APPROVE,
             _P.BINDINGS_REVOKE,
             _P.QUOTAS_WRITE,
+            _P.DISASTERS_DECLARE,
+            _P.BACKUP_KEYS_AGREE,
         },
         Role.AUDITOR: _READS,
         # The hardware and its figures belong to nobody in particular, so members read neither.
@@ -129,6 +148,10 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             _P.USERS_WRITE,
             _P.TOKENS_WRITE,
             _P.MEMBERS_LEAVE,
+            _P.BACKUPS_WRITE,
+            _P.BACKUPS_RESTORE,
+            _P.BACKUP_KEYS_WRITE,
+            _P.BACKUP_KEYS_AGREE,
         },
         Role.MEMBER_USER: _MEMBER_USER,
     }

@@ -40,6 +40,9 @@ FOR_MEMBERS = frozenset(
     | {"version", "sha256", "size_bytes"}
     # Of container groups.
     | {"replicas"}
+    # Of backups.
+    | {"policy", "point", "restore", "to", "keep_until", "prefectures", "regions", "basis"}
+    | {"decided_on", "around", "errand", "key_task", "agreed_by"}
     # Of leaving.
     | {"statement", "destroy_keys", "manifest_sha256", "keys", "access", "export_kept"}
 )

@@ -35,6 +35,7 @@ from control_plane.model.pool import Zone
 from control_plane.model.reclaim import Notice, Reclaim, ReclaimState
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.model.units import MiB, VCpu
+from tests.api.backups import FOR_BACKUPS, add_backups
 from tests.api.capacity import may_have_much
 from tests.api.conftest import (
     MIKASA,
@@ -124,6 +125,39 @@ NEEDS: dict[Route, P] = {
     ("POST", "/v1/servers/{server}/migrate"): P.SERVERS_MIGRATE,
     ("GET", "/v1/servers/{server}/security-groups"): P.NETWORKS_READ,
     ("PUT", "/v1/servers/{server}/security-groups"): P.NETWORKS_WRITE,
+    ("GET", "/v1/repositories"): P.BACKUPS_READ,
+    ("POST", "/v1/repositories"): P.REPOSITORIES_WRITE,
+    ("GET", "/v1/repositories/{repository}"): P.BACKUPS_READ,
+    ("PATCH", "/v1/repositories/{repository}"): P.REPOSITORIES_WRITE,
+    ("DELETE", "/v1/repositories/{repository}"): P.REPOSITORIES_WRITE,
+    ("POST", "/v1/repositories/{repository}/check"): P.REPOSITORIES_WRITE,
+    ("GET", "/v1/region-links"): P.BACKUPS_READ,
+    ("PUT", "/v1/region-links/{link}"): P.REPOSITORIES_WRITE,
+    ("DELETE", "/v1/region-links/{link}"): P.REPOSITORIES_WRITE,
+    ("GET", "/v1/members/{code}/location-rule"): P.BACKUPS_READ,
+    ("PUT", "/v1/members/{code}/location-rule"): P.BACKUPS_WRITE,
+    ("DELETE", "/v1/members/{code}/location-rule"): P.BACKUPS_WRITE,
+    ("GET", "/v1/disasters"): P.BACKUPS_READ,
+    ("POST", "/v1/disasters"): P.DISASTERS_DECLARE,
+    ("POST", "/v1/disasters/{disaster}/revoke"): P.DISASTERS_DECLARE,
+    ("GET", "/v1/systems/{system}/backup-policy"): P.BACKUPS_READ,
+    ("PUT", "/v1/systems/{system}/backup-policy"): P.BACKUPS_WRITE,
+    ("DELETE", "/v1/systems/{system}/backup-policy"): P.BACKUPS_WRITE,
+    ("GET", "/v1/systems/{system}/backup-forecast"): P.BACKUPS_READ,
+    ("POST", "/v1/systems/{system}/backups"): P.BACKUPS_WRITE,
+    ("GET", "/v1/backup-status"): P.BACKUPS_READ,
+    ("GET", "/v1/recovery-points"): P.BACKUPS_READ,
+    ("GET", "/v1/recovery-points/{point}"): P.BACKUPS_READ,
+    ("POST", "/v1/recovery-points/{point}/restore"): P.BACKUPS_RESTORE,
+    ("GET", "/v1/restores"): P.BACKUPS_READ,
+    ("GET", "/v1/restores/{restore}"): P.BACKUPS_READ,
+    ("POST", "/v1/restores/{restore}/cancel"): P.BACKUPS_RESTORE,
+    ("GET", "/v1/restore-tests"): P.BACKUPS_READ,
+    ("GET", "/v1/scrub-findings"): P.BACKUPS_READ,
+    ("GET", "/v1/members/{code}/backup-keys"): P.BACKUPS_READ,
+    ("POST", "/v1/members/{code}/backup-keys"): P.BACKUP_KEYS_WRITE,
+    ("POST", "/v1/backup-keys/{task}/agree"): P.BACKUP_KEYS_AGREE,
+    ("POST", "/v1/backup-keys/{task}/cancel"): P.BACKUP_KEYS_WRITE,
     ("GET", "/v1/networks"): P.NETWORKS_READ,
     ("GET", "/v1/networks/{network}"): P.NETWORKS_READ,
     ("PUT", "/v1/networks/{network}/offices"): P.NETWORKS_WRITE,
@@ -211,7 +245,7 @@ BEYOND: dict[tuple[Route, Role], str] = {
 }
 """What a role may not do to a member's things although it has the permission."""
 
-OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "binding", "volume", "image", "upload", "container_group", "snapshot"}  # fmt: skip
+OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "binding", "volume", "image", "upload", "container_group", "snapshot", "point", "restore", "task"}  # fmt: skip
 """The parts of paths that name a member's things."""
 
 
@@ -224,7 +258,7 @@ class Town:
     absent: dict[str, str]
 
     def path(self, path: str, names: dict[str, str]) -> str:
-        fixed = {"host_id": "kyoto-1", "region_id": "kyoto", "blueprint": "library"}
+        fixed = {"host_id": "kyoto-1", "region_id": "kyoto", "blueprint": "library", **FOR_BACKUPS}
         return (path + QUERIES.get(path, "")).format(**fixed, **names)
 
     def send(self, who: Api, route: Route, names: dict[str, str] | None = None) -> httpx.Response:
@@ -267,6 +301,7 @@ def town(api: Api) -> Town:
         tx.add_image_upload(
             ImageUpload(ImageId("img-coming"), MIKASA, "mikasa", "1", "三笠市", 10, "0" * 64, NOW)
         )
+        add_backups(tx, tx.systems(MIKASA)[0])
         group = tx.add_security_group(
             SecurityGroup(SecurityGroupId("sg-mikasa"), MunicipalityCode(MIKASA), "三笠市 web")
         )
@@ -292,6 +327,9 @@ def town(api: Api) -> Town:
         "network": f"m{MIKASA}-mynumber",
         "group": "sg-mikasa",
         "binding": "binding-mikasa",
+        "point": "rp-mikasa",
+        "restore": "rs-mikasa",
+        "task": "kt-mikasa",
         "operation_id": operation,
         "code": MIKASA,
         "user_id": f"user-0{MIKASA}",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
+from tests.api.backups import BACKUP_BODIES, FOR_BACKUPS
 from tests.api.capacity import may_have_much
 from tests.api.conftest import MIKASA, UJI, Api, pool, problem_of
 
@@ -84,6 +85,31 @@ FOR_MEMBERS = {
     ("POST", "/v1/snapshots/{snapshot}/restore"),
     ("DELETE", "/v1/snapshots/{snapshot}"),
     ("GET", "/v1/systems/{system}"),
+    ("GET", "/v1/repositories"),
+    ("GET", "/v1/repositories/{repository}"),
+    ("GET", "/v1/region-links"),
+    ("GET", "/v1/members/{code}/location-rule"),
+    ("PUT", "/v1/members/{code}/location-rule"),
+    ("DELETE", "/v1/members/{code}/location-rule"),
+    ("GET", "/v1/disasters"),
+    ("GET", "/v1/systems/{system}/backup-policy"),
+    ("PUT", "/v1/systems/{system}/backup-policy"),
+    ("DELETE", "/v1/systems/{system}/backup-policy"),
+    ("GET", "/v1/systems/{system}/backup-forecast"),
+    ("POST", "/v1/systems/{system}/backups"),
+    ("GET", "/v1/backup-status"),
+    ("GET", "/v1/recovery-points"),
+    ("GET", "/v1/recovery-points/{point}"),
+    ("POST", "/v1/recovery-points/{point}/restore"),
+    ("GET", "/v1/restores"),
+    ("GET", "/v1/restores/{restore}"),
+    ("POST", "/v1/restores/{restore}/cancel"),
+    ("GET", "/v1/restore-tests"),
+    ("GET", "/v1/scrub-findings"),
+    ("GET", "/v1/members/{code}/backup-keys"),
+    ("POST", "/v1/members/{code}/backup-keys"),
+    ("POST", "/v1/backup-keys/{task}/agree"),
+    ("POST", "/v1/backup-keys/{task}/cancel"),
     ("POST", "/v1/systems"),
     ("DELETE", "/v1/systems/{system}"),
     ("GET", "/v1/events"),
@@ -172,6 +198,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/members/{code}/leave/confirm"): {"statement": "We have read all of it."},
     ("POST", "/v1/members/{code}/leave/waive"): {"reason": "The town hall has closed."},
     ("PATCH", "/v1/members/{code}"): {"contact": {"email": "dx@city.example.jp"}},
+    **BACKUP_BODIES,
     ("POST", "/v1/explain"): {"region": "kyoto", "flavor": "m1.small"},
     ("POST", "/v1/tokens"): {"role": "member-user", "label": "mine"},
     ("POST", "/v1/users"): {
@@ -215,6 +242,7 @@ BODIES: dict[tuple[str, str], Any] = {
 
 QUERIES = {
     "/v1/catalogue/size": "?population=8040",
+    "/v1/systems/{system}/backup-forecast": "?repository=hill",
     "/v1/events/stream": "?seconds=0",
     "/v1/images/uploads/{upload}": "?offset=0",
     "/v1/members/{code}/export/file": "?path=manifest.json",
@@ -257,6 +285,10 @@ def fill(api: Api, path: str) -> str:
         upload="img-none",
         container_group="cg-none",
         blueprint="library",
+        point="rp-none",
+        restore="rs-none",
+        task="kt-none",
+        **FOR_BACKUPS,
     )
 
 
@@ -335,6 +367,7 @@ def test_a_member_reaches_its_own_things_on_every_route_for_members(joined: Api)
             "/snapshots",
             "/uploads",
             "images/{image}",
+            "/backups",
         )
         allowed = {200, 202, 409} if path.endswith(resting) else {200, 201, 202}
         none = (
@@ -346,6 +379,11 @@ def test_a_member_reaches_its_own_things_on_every_route_for_members(joined: Api)
             "{image}",
             "{upload}",
             "{container_group}",
+            "{point}",
+            "{restore}",
+            "{task}",
+            "{repository}",
+            "/backup-",
             "}/volumes",
         )
         if path == "/v1/users" or any(part in path for part in none):

@@ -1,0 +1,356 @@
+"""How systems are backed up, and how far that is, over HTTP."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from backup.api.common import (
+    REHEARSED,
+    BackupPlan,
+    Known,
+    Reader,
+    Writer,
+    begun_operation,
+    plan,
+    refused,
+    tell,
+)
+from backup.api.models import ForecastOut, NowIn, PolicyIn, PolicyOut, StatusOut
+from backup.api.policies import checked, policy_of, tell_policy
+from backup.api.views import policy_out, status_out
+from backup.records.agenda import copies_due
+from backup.records.lags import statuses
+from backup.records.runs import request_run
+from backup.records.steps import StepRefused
+from control_plane.admission.leaving import refuse_leaving
+from control_plane.http.bounds import CodeText, Name
+from control_plane.http.edge import AtHand, DryRun
+from control_plane.http.idempotency import Once, Remember
+from control_plane.http.paging import Cursor, Limit, Page, page_of
+from control_plane.http.references import named_in_body
+from control_plane.http.refusals import audited
+from control_plane.journal.models import OperationOut
+from control_plane.journal.operations import draw, operation_out
+from control_plane.model.backup.forecast import forecast, size_text
+from control_plane.model.backup.ids import BackupRunId, RepositoryId
+from control_plane.model.backup.policy import BackupPolicy
+from control_plane.model.backup.policy_document import (
+    policy_document,
+)
+from control_plane.model.backup.sharing import Stream, link_between
+from control_plane.model.backup.work import BackupRun, Requested
+from control_plane.model.ids import RegionId
+from control_plane.model.operation import Operation
+from control_plane.pool.plan import added, replaced
+from control_plane.store import Transaction
+from control_plane.store.recovery_points import SetPolicy
+
+router = APIRouter(prefix="/v1", tags=["backups"])
+
+
+@router.get("/systems/{system}/backup-policy")
+def read_policy(system: Name, who: Reader, edge: AtHand, blueprints: Known) -> PolicyOut:
+    """How it is backed up, where its copies lie, and what of that can't be kept as things are."""
+    with edge.store.read() as tx:
+        backup, refusals = checked(tx, blueprints, system, who)
+        now = edge.clock.now()
+        return policy_out(backup, refusals, tx.newest_points(now).get(backup.system.id), now)
+
+
+@router.put("/systems/{system}/backup-policy", response_model=PolicyOut, responses=REHEARSED)
+@audited("backup-policy.set", "system")
+def put_policy(
+    system: Name,
+    body: PolicyIn,
+    who: Writer,
+    edge: AtHand,
+    once: Once,
+    *,
+    blueprints: Known,
+    dry_run: DryRun = False,
+) -> Response:
+    """Give a system a policy of its own. One that can't be kept, such as one whose only copy would be lost
+    together with its source, is refused."""
+
+    def put(tx: Transaction) -> tuple[BackupPolicy, PolicyOut]:
+        before, _ = checked(tx, blueprints, system, who)
+        refuse_leaving(tx, before.system.tenant)
+        with named_in_body():
+            for region in body.regions:
+                tx.region(RegionId(region))
+        wanted = policy_of(body)
+        _, refusals = checked(tx, blueprints, system, who, wanted)
+        if refusals:
+            raise refused(
+                refusals[0].type,
+                "\n".join(each.en for each in refusals),
+                "\n".join(each.ja for each in refusals),
+                422,
+                refusals=[each.type for each in refusals],
+            )
+        now = edge.clock.now()
+        tx.set_backup_policy(before.system.id, SetPolicy(wanted, who.label, now))
+        tell_policy(tx, who, before, wanted, now)
+        backup, _ = checked(tx, blueprints, system, who)
+        newest = tx.newest_points(now).get(backup.system.id)
+        return before.policy, policy_out(backup, (), newest, now)
+
+    def rehearse(_: Remember) -> BackupPlan:
+        with edge.rehearsable(dry_run=True) as tx:
+            before, after = put(tx)
+        document = after.policy.model_dump(mode="json", exclude_defaults=True)
+        return plan(replaced(f"/systems/{system}/backup-policy", policy_document(before), document))
+
+    def work(remember: Remember) -> PolicyOut:
+        with edge.store.write() as tx:
+            _, answer = put(tx)
+            remember(tx, answer)
+        return answer
+
+    return once.run(rehearse if dry_run else work)
+
+
+@router.delete("/systems/{system}/backup-policy", response_model=PolicyOut, responses=REHEARSED)
+@audited("backup-policy.reset", "system")
+def reset_policy(
+    system: Name,
+    who: Writer,
+    edge: AtHand,
+    once: Once,
+    *,
+    blueprints: Known,
+    dry_run: DryRun = False,
+) -> Response:
+    """Its blueprint's policy holds again."""
+
+    def take(tx: Transaction) -> tuple[BackupPolicy, PolicyOut]:
+        before, _ = checked(tx, blueprints, system, who)
+        refuse_leaving(tx, before.system.tenant)
+        tx.unset_backup_policy(before.system.id)
+        backup, refusals = checked(tx, blueprints, system, who)
+        now = edge.clock.now()
+        tell(
+            tx,
+            who,
+            "backup-policy.reset",
+            f"system:{backup.system.id}",
+            at=now,
+            said=(
+                f"{who.label} gave {backup.name} ({backup.system.id}) its blueprint's backup policy back.",
+                f"{who.label} さんが、{backup.name}({backup.system.id})のバックアップ方針をブループリントのものに戻しました。",
+            ),
+            tenant=backup.system.tenant,
+        )
+        newest = tx.newest_points(now).get(backup.system.id)
+        return before.policy, policy_out(backup, refusals, newest, now)
+
+    def rehearse(_: Remember) -> BackupPlan:
+        with edge.rehearsable(dry_run=True) as tx:
+            before, after = take(tx)
+        document = after.policy.model_dump(mode="json", exclude_defaults=True)
+        return plan(
+            replaced(f"/systems/{system}/backup-policy", policy_document(before), document),
+            warnings=[(each["en"], each["ja"]) for each in after.refusals],
+        )
+
+    def work(remember: Remember) -> PolicyOut:
+        with edge.store.write() as tx:
+            _, answer = take(tx)
+            remember(tx, answer)
+        return answer
+
+    return once.run(rehearse if dry_run else work)
+
+
+@router.post(
+    "/systems/{system}/backups", status_code=202, response_model=OperationOut, responses=REHEARSED
+)
+@audited("backup.now", "system")
+def back_up_now(
+    system: Name,
+    body: NowIn,
+    who: Writer,
+    edge: AtHand,
+    once: Once,
+    *,
+    blueprints: Known,
+    dry_run: DryRun = False,
+) -> Response:
+    """Take a recovery point now, apart from the schedule."""
+
+    def put(tx: Transaction) -> Operation:
+        backup, _ = checked(tx, blueprints, system, who)
+        id, now = backup.system.id, edge.clock.now()
+        refuse_leaving(tx, backup.system.tenant)
+        if backup.home is None:
+            raise refused(
+                "no-repository",
+                f"There is no repository that {backup.name} ({id}) could be backed up to: an operator adds one.",
+                f"{backup.name}({id})のバックアップ先になるリポジトリがありません。運用担当者に追加を依頼してください。",
+                system=id,
+            )
+        if not backup.servers:
+            raise refused(
+                "nothing-to-back-up",
+                f"{backup.name} ({id}) has no servers: there is nothing to back up.",
+                f"{backup.name}({id})にはサーバーがなく、バックアップするものがありません。",
+                system=id,
+            )
+        keep_until = now + timedelta(days=body.keep_days)
+        begun = begun_operation("backup.now", f"system:{id}", backup.system.tenant, now)
+        run = BackupRun(
+            BackupRunId(f"br-{draw(12)}"),
+            backup.system.tenant,
+            id,
+            now,
+            Requested(now),
+            asked_by=who.label,
+            keep_until=keep_until,
+            operation=begun.id,
+        )
+        try:
+            kept = request_run(tx, run)
+        except StepRefused:
+            raise refused(
+                "backup-under-way",
+                f"A backup of {backup.name} ({id}) is under way already: wait until it has ended.",
+                f"{backup.name}({id})のバックアップはすでに実行中です。完了をお待ちください。",
+                system=id,
+            ) from None
+        if kept.operation != begun.id and kept.operation is not None:
+            return tx.operation(kept.operation)
+        tx.put_operation(begun)
+        tell(
+            tx,
+            who,
+            "backup.now",
+            f"system:{id}",
+            at=now,
+            said=(
+                f"{who.label} asks for a recovery point of {backup.name} ({id}) now.",
+                f"{who.label} さんが、{backup.name}({id})の復元ポイントの取得を依頼しました。",
+            ),
+            tenant=backup.system.tenant,
+            fields={"keep_until": keep_until.isoformat()},
+        )
+        return begun
+
+    def rehearse(_: Remember) -> BackupPlan:
+        with edge.rehearsable(dry_run=True) as tx:
+            put(tx)
+            backup, _refusals = checked(tx, blueprints, system, who)
+        home = None if backup.home is None else backup.home.id
+        size = sum(server.disk for server in backup.servers)
+        return plan(added("/recovery-points", {"repository": home, "disk_gib": size}))
+
+    def work(remember: Remember) -> OperationOut:
+        with edge.store.write() as tx:
+            answer = operation_out(put(tx))
+            remember(tx, answer)
+        return answer
+
+    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=_operation)
+
+
+@router.get("/backup-status")
+def read_status(
+    who: Reader,
+    edge: AtHand,
+    blueprints: Known,
+    *,
+    tenant: Annotated[CodeText | None, Query(description="Only this member's.")] = None,
+    system: Name | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[StatusOut]:
+    """How far each system's backups are: what would be lost now, what stands apart, when a restore was
+    last proven, and what is not as the policy says."""
+    now = edge.clock.now()
+    with edge.store.read() as tx:
+        found = statuses(tx, blueprints, now, tenant=who.tenant)
+    return page_of(
+        (
+            each
+            for each in found
+            if tenant in (None, each.backup.system.tenant.text)
+            and system in (None, each.backup.system.id)
+        ),
+        key=lambda one: one.backup.system.id,
+        show=lambda one: status_out(one, now),
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+@router.get("/systems/{system}/backup-forecast")
+def read_forecast(
+    system: Name,
+    repository: Annotated[Name, Query(description="Where it is to go.")],
+    who: Reader,
+    edge: AtHand,
+    blueprints: Known,
+) -> ForecastOut:
+    """How long a first copy of all of the system takes to a repository: of what its newest recovery point
+    has stored, or else of its disks as if they were full."""
+    now = edge.clock.now()
+    with edge.store.read() as tx:
+        backup, _ = checked(tx, blueprints, system, who)
+        with named_in_body():
+            target = tx.repository(RepositoryId(repository), who.tenant)
+        id = backup.system.id
+        stored = sum(p.stored_bytes for p in tx.recovery_points(system=id, live=True) if p.whole)
+        size = stored or sum(server.disk for server in backup.servers) * 2**30
+        home = backup.home
+        link = link_between(
+            tx.links(), backup.system.region if home is None else home.region, target.region
+        )
+        others = [
+            Stream(
+                f"{each.point.id}/{each.target.id}",
+                each.point.tenant.text,
+                each.tier,
+                each.point.stored_bytes,
+            )
+            for each in copies_due(tx, blueprints, now)
+            if link is not None
+            and each.point.system != id
+            and link.joins(each.sources[0].region, each.target.region)
+        ]
+    if link is None:
+        return ForecastOut(
+            system=id,
+            repository=target.id,
+            bytes=size,
+            link=None,
+            hours=None,
+            arrives_at=None,
+            en=f"Nobody has set what backups may take of the way to {target.name}, so how long {size_text(size)} take is not known: set it with `yui link set`.",
+            ja=f"{target.name}までの回線の割り当てが登録されていないため、{size_text(size)} の所要時間は分かりません。`yui link set` で登録してください。",
+        )
+    most = backup.policy.most_mbit_per_s
+    wanted = Stream(
+        id,
+        backup.system.tenant.text,
+        backup.system.tier,
+        size,
+        None if most is None else most * 10**6 // 8,
+    )
+    told = forecast(wanted, others, link, now)
+    en, ja = told.sentences(target.name, target.name)
+    return ForecastOut(
+        system=id,
+        repository=target.id,
+        bytes=size,
+        link=link.id,
+        hours=None if told.hours is None else round(told.hours, 2),
+        arrives_at=told.arrives_at,
+        en=en,
+        ja=ja,
+    )
+
+
+def _operation(body: Any) -> dict[str, str]:
+    return {"Location": f"/v1/operations/{body['id']}"}
