@@ -96,11 +96,12 @@ def breaches(
     elif policy.rpo_away_hours is not None:
         found += aged(Shortfall.AWAY_MISSED, standing.newest_away, policy.rpo_away_hours)
     for place, repository in sorted(assigned.items()):
-        if place is not BackupPlace.MEMBER:
-            # Twice the longest pause, since a copy begins when its point is whole and takes its time.
-            pauses = [copy.every.most_hours for copy in policy.copies if place in copy.places]
-            there = standing.by_repository.get(repository)
-            found += aged(Shortfall.COPY_LATE, there, 2 * min(pauses), repository)
+        there = standing.by_repository.get(repository)
+        if place is BackupPlace.MEMBER or there == standing.newest:
+            continue
+        # Twice the longest pause, since a copy begins when its point is whole and takes its time.
+        pauses = [copy.every.most_hours for copy in policy.copies if place in copy.places]
+        found += aged(Shortfall.COPY_LATE, there, 2 * min(pauses), repository)
     return (*found, *_unproven(policy, standing.proven_at, began_at, now))
 
 

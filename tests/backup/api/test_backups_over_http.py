@@ -1,0 +1,235 @@
+"""Backups as operators and members ask for them and see them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from backup.records.restores import finish_key_task
+from control_plane.model.backup.ids import KeyTaskId
+from control_plane.model.ids import SystemId
+from control_plane.model.workload import Power, Seen
+from tests.api.backups import NIGHTLY, point_of
+from tests.api.conftest import MIKASA, NOW, UJI, Api, problem_of
+
+MINE = f"m{MIKASA}-resident-records"
+THEIRS = f"m{UJI}-resident-records"
+
+
+def with_points(api: Api) -> None:
+    with api.store.write() as tx:
+        point_of(tx, tx.system(SystemId(MINE)))
+        point_of(tx, tx.system(SystemId(THEIRS)), "rp-uji")
+
+
+def policy(**changes: Any) -> dict[str, Any]:
+    return {**NIGHTLY, **changes}
+
+
+def test_a_system_is_backed_up_as_its_blueprint_says_until_a_member_says_otherwise(
+    towns: Api,
+) -> None:
+    town = towns.tenant(MIKASA)
+    path = f"/v1/systems/{MINE}/backup-policy"
+    found = town.get(path).json()
+    assert (found["of"], found["policy"]["rpo_hours"]) == ("blueprint", 1)
+    assert found["repositories"] == {"on-site": "hill", "other-region": "afar"}
+    assert [each["type"] for each in found["refusals"]] == ["no-repository-for-place"]
+    before = towns.contents()
+    rehearsed = town.put(path + "?dry_run=true", json=policy()).json()
+    assert rehearsed["dry_run"] is True
+    assert rehearsed["diff"][0]["from"]["rpo_hours"] == 1
+    assert towns.contents() == before
+    kept = town.put(path, json=policy()).json()
+    assert (kept["of"], kept["set_by"], kept["refusals"]) == ("system", f"town {MIKASA}", [])
+    assert kept["next_at"] is not None
+
+    alone = policy(copies=[{**NIGHTLY["copies"][0], "places": ["on-site"]}])
+    problem = problem_of(town.put(path, json=alone), 422, "copies-share-hazard")
+    assert "hokkaido-dc" in problem["detail"]
+    timeless = policy(copies=[{"every": "day", "generations": 5, "places": ["on-site"]}])
+    problem_of(town.put(path, json=timeless), 422, "backup-policy-invalid")
+    elsewhere = policy(regions=["nowhere"])
+    problem_of(town.put(path, json=elsewhere), 422, "region-not-found")
+    problem_of(towns.tenant(UJI).put(path, json=policy()), 404, "system-not-found")
+    trail = town.get("/v1/audit?limit=100").json()["items"]
+    (entry,) = (e for e in trail if (e["action"], e["outcome"]) == ("backup-policy.set", "done"))
+    assert entry["fields"]["policy"]["rpo_hours"] == 24
+    assert town.request("DELETE", path).json()["of"] == "blueprint"
+
+
+def test_a_members_rule_keeps_its_copies_where_its_ordinance_says(towns: Api) -> None:
+    town = towns.tenant(MIKASA)
+    path = f"/v1/members/{MIKASA}/location-rule"
+    law = {
+        "prefectures": ["北海道"],
+        "basis": "個人情報保護条例 第12条",
+        "decided_on": "2026-03-01",
+    }
+    warned = town.put(path + "?dry_run=true", json=law).json()["warnings"]
+    assert any("個人情報保護条例 第12条" in each["en"] for each in warned)
+    assert town.put(path, json=law).json()["recorded_by"] == f"town {MIKASA}"
+    refused = town.put(f"/v1/systems/{MINE}/backup-policy", json=policy())
+    problem_of(refused, 422, "place-forbidden")
+    problem_of(town.put(path, json={**law, "prefectures": []}), 422, "location-rule-empty")
+    problem_of(towns.tenant(UJI).get(path), 404, "tenant-not-found")
+    assert town.request("DELETE", path).json()["basis"] is None
+    assert town.put(f"/v1/systems/{MINE}/backup-policy", json=policy()).status_code == 200
+
+
+def test_a_point_is_asked_for_seen_by_size_and_restored(towns: Api) -> None:
+    town, other = towns.tenant(MIKASA), towns.tenant(UJI)
+    asked = town.post(f"/v1/systems/{MINE}/backups", json={"keep_days": 7})
+    assert (asked.status_code, asked.json()["kind"]) == (202, "backup.now")
+    again = town.post(f"/v1/systems/{MINE}/backups", json={"keep_days": 7})
+    assert again.json()["id"] == asked.json()["id"], "it waits already"
+    with_points(towns)
+    (listed,) = town.get("/v1/recovery-points").json()["items"]
+    assert listed["bytes"] == 2 * 2**33
+    assert {c["repository"]: (c["place"], c["state"]) for c in listed["copies"]} == {
+        "hill": ("on-site", "held"),
+        "afar": ("other-region", "held"),
+    }
+    assert len(towns.get("/v1/recovery-points").json()["items"]) == 2
+    shown = town.get("/v1/recovery-points/rp-mikasa").json()
+    assert "newest" in {each["why"] for each in shown["kept"]}
+    problem_of(other.get("/v1/recovery-points/rp-mikasa"), 404, "recovery-point-not-found")
+
+    path = "/v1/recovery-points/rp-mikasa/restore"
+    problem_of(town.post(path, json={"to": "in-place"}), 409, "server-running")
+    problem_of(town.post(path, json={"to": "region"}), 422, "restore-invalid")
+    problem_of(town.post(path, json={"to": "file", "disks": ["vol-9"]}), 422, "restore-invalid")
+    problem_of(other.post(path, json={"to": "new"}), 404, "recovery-point-not-found")
+    before = towns.contents()
+    planned = town.post(path + "?dry_run=true", json={"to": "region", "region": "kyoto"}).json()
+    assert planned["diff"][0]["to"]["to"] == "region"
+    assert towns.contents() == before
+    begun = town.post(path, json={"to": "file", "format": "raw"})
+    assert begun.status_code == 202, begun.text
+    (job,) = town.get("/v1/restores").json()["items"]
+    assert (job["state"], job["operation"]) == ("waiting", begun.json()["id"])
+    assert other.get("/v1/restores").json()["items"] == []
+    assert town.post(f"/v1/restores/{job['id']}/cancel").json()["state"] == "cancelled"
+    problem_of(town.post(f"/v1/restores/{job['id']}/cancel"), 409, "restore-begun")
+    operation = town.get(f"/v1/operations/{begun.json()['id']}").json()
+    assert operation["state"] == "failed"
+
+    for server in town.get("/v1/servers").json()["items"]:
+        towns.see(server["id"], Seen.STOPPED)
+        with towns.store.write() as tx:
+            found = tx.server(server["id"])
+            tx.save_server(replace(found, power=Power.STOPPED))
+    assert town.post(path, json={"to": "in-place"}).status_code == 202
+
+
+def test_what_is_wrong_shows_in_the_status_and_the_metrics(towns: Api) -> None:
+    with_points(towns)
+    town = towns.tenant(MIKASA)
+    (mine,) = town.get("/v1/backup-status").json()["items"]
+    assert (mine["lag_hours"], mine["rpo_hours"], mine["proven_at"]) == (24.0, 1, None)
+    (breach,) = mine["breaches"]
+    assert breach["what"] == "objective-missed"
+    assert breach["en"].endswith("older than its objective for 23 h")
+    assert mine["newest_away_at"] == mine["newest_at"]
+    assert len(towns.get("/v1/backup-status").json()["items"]) == 2
+    assert len(towns.get(f"/v1/backup-status?system={MINE}").json()["items"]) == 1
+    told = towns.get("/metrics").text
+    assert f'yui_backup_lag_seconds{{system="{MINE}",tenant="{MIKASA}"}}' in told
+    assert "yui_backup_proof_age_seconds{" not in told
+    assert 'yui_backup_shortfalls{what="objective-missed"} 2.0' in told
+    forecast = town.get(f"/v1/systems/{MINE}/backup-forecast?repository=afar").json()
+    assert forecast["link"] == "north"
+    assert forecast["en"].startswith("the afar's 10 B take")
+
+
+def test_a_disaster_is_declared_for_all_or_for_some_and_revoked_once(towns: Api) -> None:
+    body = {"around": "2026-03-31T00:00:00Z", "tenants": [UJI], "reason": "地震"}
+    with_points(towns)
+    rehearsed = towns.post("/v1/disasters?dry_run=true", json=body).json()
+    assert rehearsed["diff"][0]["to"] == {"points_pinned_at_least": 1}
+    declared = towns.post("/v1/disasters", json=body).json()
+    assert towns.tenant(MIKASA).get("/v1/disasters").json()["items"] == []
+    (seen,) = towns.tenant(UJI).get("/v1/disasters").json()["items"]
+    assert (seen["tenants"], seen["declared_by"]) == ([UJI], None)
+    point = towns.tenant(UJI).get("/v1/recovery-points/rp-uji").json()
+    assert "pinned" in {each["why"] for each in point["kept"]}
+    town = towns.tenant(UJI)
+    ask = {"errand": "destroy", "reason": "We leave."}
+    problem_of(town.post(f"/v1/members/{UJI}/backup-keys", json=ask), 409, "disaster-declared")
+    problem_of(town.post("/v1/disasters", json=body), 403, "permission-missing")
+    path = f"/v1/disasters/{declared['id']}/revoke"
+    assert towns.post(path, json={"reason": "復旧"}).json()["revoked_at"] is not None
+    problem_of(towns.post(path, json={"reason": "復旧"}), 409, "disaster-revoked")
+
+
+def test_keys_are_exported_for_their_member_alone_and_destroyed_by_two(towns: Api) -> None:
+    town, colleague = towns.tenant(MIKASA), towns.tenant(MIKASA)
+    path = f"/v1/members/{MIKASA}/backup-keys"
+    escrow = {"errand": "escrow", "reason": "For the safe.", "recipient": "A" * 43 + "="}
+    problem_of(towns.post(path, json=escrow), 403, "members-own-keys")
+    problem_of(town.post(path, json={**escrow, "recipient": None}), 422, "recipient-needed")
+    task = town.post(path, json=escrow).json()
+    assert task["state"] == "agreed"
+    with towns.store.write() as tx:
+        finish_key_task(tx, tx.key_task(KeyTaskId(task["id"])), NOW + timedelta(days=1), "c2VhbGVk")
+    assert town.get(path).json()["items"][0]["result"] == "c2VhbGVk"
+    assert towns.get(path).json()["items"][0]["result"] is None
+    assert "c2VhbGVk" not in towns.get("/v1/audit?limit=1000").text
+
+    destroy = town.post(path, json={"errand": "destroy", "reason": "We leave."}).json()
+    assert destroy["state"] == "asked"
+    agree = f"/v1/backup-keys/{destroy['id']}/agree"
+    problem_of(town.post(agree), 403, "second-person-needed")
+    problem_of(towns.post(agree), 403, "permission-missing")
+    problem_of(towns.tenant(UJI).post(agree), 404, "key-task-not-found")
+    agreed = colleague.post(agree).json()
+    assert (agreed["state"], agreed["agreed_by"]) == ("agreed", f"town {MIKASA}")
+    problem_of(colleague.post(agree), 409, "key-task-decided")
+
+
+def test_a_place_is_added_checked_retired_and_removed_when_empty(towns: Api) -> None:
+    body = {
+        "id": "valley",
+        "name": "谷の書庫",
+        "place": "s3://valley/yui?endpoint=https://rgw.example.jp",
+        "key_ref": "file:/etc/yui/valley.key",
+        "prefecture": "京都府",
+        "region": "kyoto",
+        "site": "kyoto-dc",
+        "hazards": ["yodo-flood"],
+        "lock_days": 30,
+    }
+    assert towns.post("/v1/repositories?dry_run=true", json=body).json()["diff"][0]["op"] == "add"
+    made = towns.post("/v1/repositories", json=body)
+    assert made.status_code == 201, made.text
+    problem_of(towns.post("/v1/repositories", json=body), 409, "repository-exists")
+    elsewhere = {**body, "id": "x", "region": "hokkaido"}
+    problem_of(towns.post("/v1/repositories", json=elsewhere), 422, "site-elsewhere")
+    checked = towns.post("/v1/repositories/valley/check").json()
+    assert (checked["sound"], checked["trouble"]) == (True, None)
+    seen = towns.tenant(MIKASA).get("/v1/repositories/valley").json()
+    assert (seen["place"], seen["key_ref"], seen["prefecture"]) == (None, None, "京都府")
+    problem_of(towns.tenant(MIKASA).post("/v1/repositories", json=body), 403, "permission-missing")
+    assert towns.request("PATCH", "/v1/repositories/valley", json={"retired": True}).json()[
+        "retired"
+    ]
+    with_points(towns)
+    problem_of(towns.request("DELETE", "/v1/repositories/hill"), 409, "repository-in-use")
+    assert towns.request("DELETE", "/v1/repositories/valley").status_code == 200
+    own = {**body, "id": "own", "region": None, "site": None, "tenant": MIKASA}
+    assert towns.post("/v1/repositories", json=own).status_code == 201
+    problem_of(towns.tenant(UJI).get("/v1/repositories/own"), 404, "repository-not-found")
+    assert towns.tenant(MIKASA).get("/v1/repositories/own").json()["place"] == body["place"]
+    line = {
+        "regions": ["kyoto", "hokkaido"],
+        "mbit_per_s": 20,
+        "begins": "20:00",
+        "ends": "06:00",
+        "other_mbit_per_s": 120,
+    }
+    assert towns.put("/v1/region-links/lgwan", json=line).json()["ends"] == "06:00"
+    problem_of(
+        towns.put("/v1/region-links/lgwan", json={**line, "ends": None}), 422, "link-invalid"
+    )
+    assert towns.request("DELETE", "/v1/region-links/lgwan").status_code == 200
