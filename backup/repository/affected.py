@@ -34,7 +34,7 @@ def points_needing(
             continue
         needed = _NONE.union(
             *(
-                search.below(levels_for(chunks_in(disk.bytes, disk.chunk_bytes)), disk.root)
+                search.below(levels_for(chunks_in(disk.size, disk.chunk_bytes)), disk.root)
                 for disk in point.disks
             )
         )

@@ -164,10 +164,16 @@ class Collector:
         self._tidy_indexes(seen, told)
 
     def _tidy_indexes(self, seen: _Seen, told: Collected) -> None:
-        merging = IndexMerging(self._objects, self._index.keyring, self._check)
-        dropped = merging.run(
-            set(seen.packs), condemned=frozenset(seen.marks), look_at_all=told.deleted > 0
+        # An index that names a pack of before may name no other.
+        stale = any(id not in seen.packs for id, _ in self._index.packs())
+        merging = IndexMerging(
+            self._objects,
+            self._index.keyring,
+            self._check,
+            before=seen.at,
+            condemned=seen.marks,
         )
+        dropped = merging.run(seen.packs, look_at_all=stale)
         told.indexes_merged = merging.merged
         for id in dropped:
             self._mark(id)
@@ -239,7 +245,7 @@ class Collector:
         for need, point in points:
             for disk in point.disks:
                 name = f"{point.server}/{disk.name}/{disk.chunk_bytes}"
-                chunks = chunks_in(disk.bytes, disk.chunk_bytes)
+                chunks = chunks_in(disk.size, disk.chunk_bytes)
                 reach.go_through(Trunk(point.id, name, disk.root, chunks), need)
             if need.until is not None:
                 self._lock(point.key, need.until)

@@ -8,8 +8,9 @@ found in the packs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from backup.repository.errors import Damaged
 from backup.repository.index_object import (
@@ -40,23 +41,29 @@ class _Gathered:
 class IndexMerging:
     """`check` is called before anything is written, and may raise. `merged` counts new index objects."""
 
-    def __init__(self, objects: ObjectStore, keyring: Keyring, check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        keyring: Keyring,
+        check: Callable[[], None],
+        *,
+        before: datetime,
+        condemned: Container[bytes],
+    ) -> None:
+        """Looks at what was put `before`, for only of that it is known which packs are there, and not at
+        what is `condemned` already."""
         self._objects = objects
         self._keyring = keyring
         self._check = check
+        self._before = before
+        self._condemned = condemned
         self.merged = 0
 
-    def run(
-        self,
-        packs: set[bytes],
-        *,
-        condemned: frozenset[bytes] = frozenset(),
-        look_at_all: bool = False,
-    ) -> list[bytes]:
+    def run(self, packs: Container[bytes], *, look_at_all: bool) -> list[bytes]:
         """Merge where there are many small ones; with `look_at_all` also drop those that name nothing that
-        is among `packs`. Returns the ids of index objects that are not needed any more. Those that are
-        `condemned` already are left alone. Raises ObjectStoreError."""
-        listed = [each for each in self._listed() if each[0] not in condemned]
+        is among `packs`. Returns the ids of index objects that are not needed any more. Raises
+        ObjectStoreError."""
+        listed = list(self._listed())
         small = [id for id, size in listed if size < _SMALL]
         dropped: list[bytes] = []
         if len(small) > MOST_SMALL:
@@ -71,16 +78,17 @@ class IndexMerging:
                     dropped.append(id)
         return dropped
 
-    def _listed(self) -> list[tuple[bytes, int]]:
-        found: list[tuple[bytes, int]] = []
+    def _listed(self) -> Iterator[tuple[bytes, int]]:
+        """(id, size)."""
         prefix = indexes_prefix(self._keyring.tenant)
         for facts in self._objects.list(prefix):
             name = facts.key[len(prefix) :]
-            if len(name) == 64:
-                found.append((bytes.fromhex(name), facts.size))
-        return found
+            if len(name) == 64 and facts.modified < self._before:
+                id = bytes.fromhex(name)
+                if id not in self._condemned:
+                    yield id, facts.size
 
-    def _gather(self, small: Sequence[bytes], packs: set[bytes]) -> Iterator[_Gathered]:
+    def _gather(self, small: Sequence[bytes], packs: Container[bytes]) -> Iterator[_Gathered]:
         gathered = _Gathered([], {})
         for id in small:
             self._check()
