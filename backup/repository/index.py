@@ -127,7 +127,7 @@ class Index:
 
     def _discard(self, run: IndexRun) -> None:
         run.close()
-        run.path.unlink(missing_ok=True)
+        _remove(run.path)
         self._runs = [each for each in self._runs if each is not run]
         self._recovered = [each for each in self._recovered if each is not run]
 
@@ -142,11 +142,11 @@ class Index:
             try:
                 run = IndexRun(path, self.keyring.cache_key)
             except CacheDamaged:
-                path.unlink(missing_ok=True)
+                _remove(path)
                 continue
             if not run.indexes or not run.indexes <= listed or run.indexes & covered:
                 run.close()
-                path.unlink(missing_ok=True)
+                _remove(path)
                 continue
             covered |= run.indexes
             self._runs.append(run)
@@ -234,6 +234,12 @@ def _ids(names: Iterable[str]) -> Iterator[bytes]:
         with contextlib.suppress(ValueError):
             if len(name) == 64:
                 yield bytes.fromhex(name)
+
+
+def _remove(path: Path) -> None:
+    """As far as it can be: what stays is found unfit each time."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _new_name() -> str:

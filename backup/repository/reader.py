@@ -39,6 +39,10 @@ class DiskReader:
     def tree(self) -> Tree:
         return self._tree
 
+    @property
+    def items(self) -> ItemReader:
+        return self._items
+
     def another_tree(self) -> Tree:
         """The same tree with a place of its own in it."""
         return Tree(self._tree.root, self._tree.chunks, self._items)

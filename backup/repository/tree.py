@@ -140,16 +140,12 @@ def changed_chunks(old: Tree, new: Tree) -> Iterator[tuple[int, int]]:
 def _differing(old: Tree, new: Tree) -> Iterator[tuple[int, int]]:
     at = 0
     while at < new.chunks:
-        level = 0
-        # The largest aligned subtree from here that is the same in both, or the chunk itself.
-        same = 0
-        while level <= new.levels and at % span_of(level) == 0:
-            if not _same(old, new, level, at // span_of(level)):
-                break
-            same = new.covers(level, at // span_of(level))
-            level += 1
-        if same:
-            at += same
+        level = next(level for level in range(new.levels, -1, -1) if at % span_of(level) == 0)
+        # From the top down: what is the same need not be opened.
+        while level > 0 and not _same(old, new, level, at // span_of(level)):
+            level -= 1
+        if level or _same(old, new, 0, at):
+            at += new.covers(level, at // span_of(level))
         else:
             yield at, 1
             at += 1

@@ -13,10 +13,11 @@ from datetime import datetime
 from types import TracebackType
 
 from backup.repository.disk_writer import DiskWriter
-from backup.repository.errors import Damaged, overtaken
+from backup.repository.errors import Damaged, overtaken, vault_destroyed
 from backup.repository.index import Index
 from backup.repository.index_object import ITEMS_PER_INDEX, index_object, seal_index
 from backup.repository.items import ItemReader
+from backup.repository.keys import keyrings_prefix
 from backup.repository.pack import PackFacts
 from backup.repository.pack_writer import PackWriter
 from backup.repository.point import (
@@ -142,12 +143,15 @@ class PointWriter:
         YuiError("backup-overtaken") when the collector took what the point needs."""
         if self._over or self._open_disks:
             raise ValueError("The point is over already, or a disk of it is still open.")
+        self._over = True
         self._publish_all()
         looked_at = self._look()
         sealed = seal_details(details, self.id, self._keyring)
         key, data, point = self._manifest(consistency, sealed, set)
         if self._objects.now() - looked_at > LOOK_HOLDS:
             raise overtaken(self.id)
+        if next(iter(self._objects.list(keyrings_prefix(self._keyring.tenant))), None) is None:
+            raise vault_destroyed(self._keyring.tenant)
         self._objects.put(key, data, only_new=True, locked_until=self._locked_until)
         if self._objects.now() - looked_at > LOOK_HOLDS:
             # It may have come too late to hold the collector back.
