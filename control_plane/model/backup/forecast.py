@@ -30,17 +30,17 @@ class Forecast:
         return (self.arrives_at - self.begins_at).total_seconds() / 3600
 
     def sentences(self, where: str, where_ja: str) -> tuple[str, str]:
-        """As in "Kagoshima's 2.0 TB take 41 h"."""
+        """As in "Kagoshima's 2.0 TB first copy takes 41 h"."""
         size = size_text(self.bytes)
         if self.hours is None:
             return (
-                f"{where}'s {size} don't arrive within a year: the link has too little for backups.",
-                f"{where_ja}への {size} のコピーは1年以内に終わりません。回線の割り当てが足りません。",
+                f"{where}'s {size} first copy would not arrive within a year: the link has too little for backups.",
+                f"{where_ja}への最初のコピー({size})は1年以内に終わりません。回線の割り当てが足りません。",
             )
         took = f"{self.hours:.0f}" if self.hours >= 10 else f"{self.hours:.1f}"
         return (
-            f"{where}'s {size} take {took} h.",
-            f"{where_ja}への {size} のコピーには {took} 時間かかります。",
+            f"{where}'s {size} first copy takes {took} h.",
+            f"{where_ja}への最初のコピー({size})には {took} 時間かかります。",
         )
 
 

@@ -140,7 +140,7 @@ def test_what_is_wrong_shows_in_the_status_and_the_metrics(towns: Api) -> None:
     assert 'yui_backup_shortfalls{what="objective-missed"} 2.0' in told
     forecast = town.get(f"/v1/systems/{MINE}/backup-forecast?repository=afar").json()
     assert forecast["link"] == "north"
-    assert forecast["en"].startswith("the afar's 10 B take")
+    assert forecast["en"] == "the afar's 21.5 GB first copy takes 0.5 h."
 
 
 def test_a_disaster_is_declared_for_all_or_for_some_and_revoked_once(towns: Api) -> None:
