@@ -6,7 +6,7 @@ define what is defined, start what runs, or destroy what is gone is success.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -272,6 +272,26 @@ class HostDriver(Protocol):
 
         Raises DiskLocked where somebody may be writing it, NoSuchDisk, StorageUnavailable, and
         DriverError where it changed meanwhile: what was given is worth nothing then."""
+        ...
+
+    def fill_disk(
+        self,
+        server: ServerId | None,
+        volume: VolumeSpec | DataVolumeSpec,
+        content: Iterable[tuple[int, bytes]],
+    ) -> None:
+        """Make a disk of `volume`'s size and build from bytes with their offsets, no byte twice and zeros
+        where none are told: the root volume of `server`, or a data volume. Other builds stay as they are,
+        in use or not; it counts once all of it is there, and whatever `content` raises leaves nothing.
+
+        Not to be repeated: raises DiskLocked where there is anything of this build already, whole or
+        not, so that no two ever write it. Raises StorageFull, StorageUnavailable, and DriverError for
+        bytes outside of the disk."""
+        ...
+
+    def remove_build(self, server: ServerId | None, volume: VolumeSpec | DataVolumeSpec) -> None:
+        """Remove this build of the disk, whole or not; others stay. Raises DiskLocked while somebody has it
+        open."""
         ...
 
     def open_backup(

@@ -4,6 +4,7 @@ their reading for backups."""
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 import libvirt
@@ -12,6 +13,7 @@ from control_plane.drivers.backup_source import BackupSource
 from control_plane.drivers.libvirt import backups, data_volumes, snapshots
 from control_plane.drivers.libvirt.connection import LONG, SLOW, Connection
 from control_plane.drivers.libvirt.export import export_disk
+from control_plane.drivers.libvirt.filling import fill_disk, remove_build
 from control_plane.drivers.libvirt.nbd_transport import Transport
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
@@ -86,6 +88,18 @@ class LibvirtDisks:
     ) -> None:
         """Piece by piece, each a call of its own: a host that falls silent costs one piece."""
         export_disk(self._connection, server, volume, sink)
+
+    def fill_disk(
+        self,
+        server: ServerId | None,
+        volume: VolumeSpec | DataVolumeSpec,
+        content: Iterable[tuple[int, bytes]],
+    ) -> None:
+        """As a qcow2 file, written on the way: no second copy lies anywhere."""
+        fill_disk(self._connection, server, volume, content)
+
+    def remove_build(self, server: ServerId | None, volume: VolumeSpec | DataVolumeSpec) -> None:
+        remove_build(self._connection, server, volume)
 
     def open_backup(
         self, spec: ServerSpec, *, checkpoint: str, since: str | None, quiesce: bool

@@ -6,6 +6,7 @@ On shared storage every server has a folder of its own, `<pool>/<server id>/`, w
     seed.iso        its NoCloud seed
     console.log     what its serial console printed (console.log.0: what came before)
     being-made      only while root.qcow2 is being made: such a volume has never been started
+    root-<n>.qcow2.being-filled  only while that one is being filled from a backup
 
 A volume of a member's own has `<pool>/volume.<its id>/` with data.qcow2 (data-<n>.qcow2 once it was
 restored n times), and a snapshot `<pool>/snapshot.<its id>/`; no server's id holds a dot.
@@ -130,8 +131,16 @@ def find(folder: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol | N
         raise
 
 
+def filling_mark(name: str) -> str:
+    """Stands beside a disk that is being filled from elsewhere; other builds are whole meanwhile."""
+    return f"{name}.being-filled"
+
+
 def whole_root(folder: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol | None:
-    return find(folder, name) if find(folder, BEING_MADE) is None else None
+    for mark in (BEING_MADE, filling_mark(name)):
+        if find(folder, mark) is not None:
+            return None
+    return find(folder, name)
 
 
 def grow_root(folder: libvirt.virStoragePool, name: str, size_bytes: int) -> None:
@@ -173,6 +182,8 @@ def make_root(
     where somebody else is making it at this moment."""
     if whole_root(folder, name) is not None:
         return
+    if find(folder, filling_mark(name)) is not None:
+        raise DiskLocked(f"Host {host}: {name} is being filled from elsewhere")
     root = find(folder, name)
     mark = find(folder, BEING_MADE)
     if root is not None:

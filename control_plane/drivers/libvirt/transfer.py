@@ -27,11 +27,18 @@ def make_file(
     volume = folder.createXML(file_xml(name, "raw", length), 0)
     try:
         if length:
-            _send(connection, volume, length, chunks)
+            _send(connection, volume, 0, length, chunks)
     except BaseException:
         with contextlib.suppress(libvirt.libvirtError):
             volume.delete(0)
         raise
+
+
+def write_file(
+    connection: libvirt.virConnect, volume: libvirt.virStorageVol, offset: int, data: bytes
+) -> None:
+    """Write into a file that is there, which grows as it must."""
+    _send(connection, volume, offset, len(data), [data])
 
 
 def file_xml(name: str, format: str, capacity: int) -> str:
@@ -52,11 +59,12 @@ def file_xml(name: str, format: str, capacity: int) -> str:
 def _send(
     connection: libvirt.virConnect,
     volume: libvirt.virStorageVol,
+    offset: int,
     length: int,
     chunks: Iterable[bytes],
 ) -> None:
     stream = connection.newStream(0)
-    volume.upload(stream, 0, length, 0)
+    volume.upload(stream, offset, length, 0)
     try:
         for chunk in chunks:
             rest = memoryview(chunk)

@@ -69,7 +69,7 @@ def _begin(machine: Machine, call: Call, asked: Asked) -> tuple[Reading, tuple[_
         for pool in {spec.volume.pool, *(each.pool for each in spec.data_volumes)}
     ]
     guest = machine.guests.get(spec.id)
-    root = machine.reached(spec.volume.pool).volumes.get(spec.id)
+    root = machine.reached(spec.volume.pool).root(spec.id, spec.volume.build)
     if root is None or root.build != spec.volume.build:
         raise StorageUnavailable(f"{machine} finds no disk of {spec.id} as it should be.")
     if guest is None:
@@ -113,7 +113,7 @@ def _unused(machine: Machine, spec: ServerSpec, root: Volume) -> list[DataVolume
         raise DiskLocked(f"The disk of {spec.id} is locked by {root.holder}.")
     volumes = []
     for wanted in spec.data_volumes:
-        found = machine.reached(wanted.pool).data.get(wanted.id)
+        found = machine.reached(wanted.pool).data_of(wanted.id, wanted.build)
         if found is None or found.build != wanted.build:
             raise StorageUnavailable(f"{machine} finds no volume {wanted.id} as it should be.")
         if found.holder is not None:
@@ -146,6 +146,7 @@ def content_of(disk: Volume | DataVolume) -> DiskContent:
         records = disk.records
     else:
         label, records = f"{disk.id} build {disk.build}", 0
+    label = label if disk.label is None else disk.label
     return DiskContent(disk.size * _GIB, label, records, tuple(disk.notes), dict(disk.blocks))
 
 

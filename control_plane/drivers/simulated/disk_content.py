@@ -17,8 +17,8 @@ from control_plane.drivers.backup_source import Extent
 from control_plane.drivers.extents import merged
 
 BLOCK = 4096
-_RECORDS_AT = 2**20
-_RECORD = 64
+RECORDS_AT = 2**20
+RECORD = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ class DiskContent:
                 found[begin - offset : end - offset] = text[begin - at : end - at]
 
         lay(0, self.label.encode()[:BLOCK])
-        first = max(0, (offset - _RECORDS_AT) // _RECORD)
-        past = min(self._kept_records, -(-(offset + length - _RECORDS_AT) // _RECORD))
+        first = max(0, (offset - RECORDS_AT) // RECORD)
+        past = min(self._kept_records, -(-(offset + length - RECORDS_AT) // RECORD))
         for place in range(first, past):
-            lay(_RECORDS_AT + place * _RECORD, self._record_at(place))
+            lay(RECORDS_AT + place * RECORD, self._record_at(place))
         at = self.size // 2
         for note in self.notes:
             lay(at, note.encode())
@@ -83,23 +83,23 @@ class DiskContent:
 
     @property
     def _most_records(self) -> int:
-        return (self.size // 2 - _RECORDS_AT) // _RECORD
+        return (self.size // 2 - RECORDS_AT) // RECORD
 
     @property
     def _kept_records(self) -> int:
         return min(self.records, self._most_records)
 
     def _place_of(self, record: int) -> int:
-        return _RECORDS_AT + record % self._most_records * _RECORD
+        return RECORDS_AT + record % self._most_records * RECORD
 
     def _record_at(self, place: int) -> bytes:
         rounds = (self.records - 1 - place) // self._most_records
-        return f"record {place + rounds * self._most_records}\n".encode().ljust(_RECORD)
+        return f"record {place + rounds * self._most_records}\n".encode().ljust(RECORD)
 
     def _data(self) -> Iterator[Extent]:
         yield Extent(0, BLOCK, True)
         if self._kept_records:
-            yield Extent(_RECORDS_AT, -(-self._kept_records * _RECORD // BLOCK) * BLOCK, True)
+            yield Extent(RECORDS_AT, -(-self._kept_records * RECORD // BLOCK) * BLOCK, True)
         if self.notes:
             yield Extent(self.size // 2, _length(self.notes), True)
         for number in sorted(self.blocks):

@@ -25,7 +25,7 @@ from control_plane.model.units import GiB
 
 def make(machine: Machine, wanted: DataVolumeSpec, source: SnapshotDiskSpec | None) -> None:
     pool = machine.reached(wanted.pool)
-    if wanted.id in pool.data:
+    if pool.data_of(wanted.id, wanted.build) is not None:
         return
     copy = None if source is None else _copy(machine, source)
     _need_room(pool, wanted.size, wanted.id)
@@ -105,7 +105,7 @@ def snapshot(machine: Machine, spec: ServerSpec, wanted: SnapshotSpec, *, deaf: 
 
 
 def _root(machine: Machine, spec: ServerSpec) -> Volume:
-    root = machine.reached(spec.volume.pool).volumes.get(spec.id)
+    root = machine.reached(spec.volume.pool).root(spec.id, spec.volume.build)
     if root is None:
         raise StorageUnavailable(f"{spec.id} has no disk on storage pool {spec.volume.pool}.")
     if root.holder not in (None, machine.host.id):
@@ -184,12 +184,12 @@ def exported(
     """The disk as the file that it is outside of the simulation."""
     pool = machine.reached(wanted.pool)
     if isinstance(wanted, DataVolumeSpec):
-        data = pool.data.get(wanted.id)
+        data = pool.data_of(wanted.id, wanted.build)
         if data is None:
             raise NoSuchDisk(f"Storage pool {pool.id} has no volume {wanted.id}.")
         _refuse_open(data)
         return qcow2_of(data.size * 2**30, "\n".join([data.id, *data.notes]).encode())
-    root = None if server is None else pool.volumes.get(server)
+    root = None if server is None else pool.root(server, wanted.build)
     if root is None:
         raise NoSuchDisk(f"Storage pool {pool.id} has no disk of {server}.")
     if root.holder is not None:

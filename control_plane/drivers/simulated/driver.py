@@ -28,6 +28,7 @@ from control_plane.drivers.protocol import (
     VolumeSpec,
 )
 from control_plane.drivers.simulated import backups, disks
+from control_plane.drivers.simulated.filling import SimulatedFilling
 from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.premises import Premises
@@ -86,7 +87,7 @@ class _Call:
         raise HostUnreachable(f"{self._driver.machine} {how} within {timeout:.0f} s.")
 
 
-class SimulatedDriver:
+class SimulatedDriver(SimulatedFilling):
     """Speaks to one simulated host on behalf of one process."""
 
     def __init__(self, world: Premises, gate: Gate, machine: Machine) -> None:
@@ -144,7 +145,7 @@ class SimulatedDriver:
     def ensure_volume(self, spec: ServerSpec) -> None:
         with self._call("ensure_volume", spec.id):
             pool = self.machine.reached(spec.volume.pool)
-            standing = pool.volumes.get(spec.id)
+            standing = pool.root(spec.id, spec.volume.build)
             if standing is not None and standing.build == spec.volume.build:
                 self._grow(pool, spec)
                 return

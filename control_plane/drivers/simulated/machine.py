@@ -342,14 +342,14 @@ class Machine:
             self._resume(guest)
 
     def _volume(self, spec: ServerSpec) -> Volume:
-        volume = self.reached(spec.volume.pool).volumes.get(spec.id)
+        volume = self.reached(spec.volume.pool).root(spec.id, spec.volume.build)
         if volume is None:
             raise DriverError(f"{spec.id} has no disk on storage pool {spec.volume.pool}.")
         return volume
 
     def data_volume(self, server: ServerId, wanted: DataVolumeSpec) -> DataVolume:
         """For `server` to open here. Raises DiskLocked, StorageUnavailable."""
-        found = self.reached(wanted.pool).data.get(wanted.id)
+        found = self.reached(wanted.pool).data_of(wanted.id, wanted.build)
         if found is None or found.build != wanted.build:
             raise StorageUnavailable(f"{self} finds no volume {wanted.id} on pool {wanted.pool}.")
         ours = found.opened_by == server and found.lock == self.host.id

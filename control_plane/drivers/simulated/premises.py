@@ -82,7 +82,12 @@ class Premises(Faults):
         return self._buckets.setdefault(place, Bucket(place, self.virtual_clock))
 
     def add_storage(self, pool: StoragePool) -> None:
-        self.around.pools[pool.id] = SharedStorage(pool.id, pool.capacity)
+        monitor = self.around.monitor
+        self.around.pools[pool.id] = SharedStorage(
+            pool.id,
+            pool.capacity,
+            replaced=lambda volume: monitor.replaced(volume.server, volume.records),
+        )
 
     def volume(self, server: ServerId) -> Volume | None:
         for pool in self.around.pools.values():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from control_plane.drivers.protocol import DiskLocked
 from control_plane.drivers.simulated.tracking import Reading
 from control_plane.model.ids import (
     HostId,
@@ -39,6 +40,8 @@ class Volume:
     """How often whoever had it open was cut off."""
     reading: Reading | None = None
     """While its server is stopped and read."""
+    label: str | None = None
+    """What it says of itself at its beginning, where it was made from another disk's bytes."""
 
     @property
     def holder(self) -> str | None:
@@ -60,6 +63,7 @@ class DataVolume:
     lock: HostId | None = None
     opened_by: ServerId | None = None
     reading: Reading | None = None
+    label: str | None = None
 
     @property
     def holder(self) -> str | None:
@@ -91,7 +95,80 @@ class SharedStorage:
     volumes: dict[ServerId, Volume] = field(default_factory=dict)
     data: dict[VolumeId, DataVolume] = field(default_factory=dict)
     snapshots: dict[SnapshotId, dict[VolumeId | None, DiskCopy]] = field(default_factory=dict)
+    replaced: Callable[[Volume], None] = lambda _: None
+    """Told of a root disk that takes another's place."""
+    _beside: dict[tuple[str, int], Volume | DataVolume | None] = field(default_factory=dict)
+    """Builds that were filled, or are being filled (None), and that nobody has asked for yet."""
     _used: int = 0
+
+    def root(self, server: ServerId, build: int) -> Volume | None:
+        """That build where it is there whole, else whatever stands. Raises DiskLocked where it is
+        being filled."""
+        standing, filled = self.volumes.get(server), self._filled(server, build)
+        if isinstance(filled, Volume) and (standing is None or standing.holder is None):
+            del self._beside[server, build]
+            if standing is not None:
+                self._beside[server, standing.build] = standing
+                filled.image = standing.image
+            self.volumes[server] = filled
+            self.replaced(filled)
+            return filled
+        return standing
+
+    def data_of(self, volume: VolumeId, build: int) -> DataVolume | None:
+        """As `root`."""
+        standing, filled = self.data.get(volume), self._filled(volume, build)
+        if isinstance(filled, DataVolume) and (standing is None or standing.holder is None):
+            del self._beside[volume, build]
+            if standing is not None:
+                self._beside[volume, standing.build] = standing
+            self.data[volume] = filled
+            return filled
+        return standing
+
+    def _filled(self, owner: str, build: int) -> Volume | DataVolume | None:
+        if (owner, build) not in self._beside:
+            return None
+        filled = self._beside[owner, build]
+        if filled is None:
+            raise DiskLocked(f"Build {build} of {owner} is being filled.")
+        return filled
+
+    def has_build(self, owner: str, build: int) -> bool:
+        return (owner, build) in self._beside or self._standing(owner, build) is not None
+
+    def holder_of(self, owner: str, build: int) -> str | None:
+        standing = self._standing(owner, build)
+        return None if standing is None else standing.holder
+
+    def reserve_build(self, owner: str, build: int) -> None:
+        self._beside[owner, build] = None
+
+    def put_build(self, made: Volume | DataVolume) -> None:
+        owner = made.server if isinstance(made, Volume) else made.id
+        self._beside[owner, made.build] = made
+        self._used += made.size
+
+    def drop_build(self, owner: str, build: int) -> bool:
+        """Whether there was any."""
+        if (owner, build) in self._beside:
+            dropped = self._beside.pop((owner, build))
+            self._used -= 0 if dropped is None else dropped.size
+            return True
+        standing = self._standing(owner, build)
+        if isinstance(standing, Volume):
+            self.remove(standing.server)
+        elif standing is not None:
+            self.remove_data(standing.id)
+        return standing is not None
+
+    def _standing(self, owner: str, build: int) -> Volume | DataVolume | None:
+        found = self.volumes.get(ServerId(owner)) or self.data.get(VolumeId(owner))
+        return found if found is not None and found.build == build else None
+
+    def _drop_all_beside(self, owner: str) -> None:
+        for key in [key for key in self._beside if key[0] == owner]:
+            self.drop_build(*key)
 
     def has_room_for(self, size: GiB) -> bool:
         return not self.full and self._used + size <= self.capacity
@@ -106,6 +183,7 @@ class SharedStorage:
         volume.size = size
 
     def remove(self, server: ServerId) -> None:
+        self._drop_all_beside(server)
         volume = self.volumes.pop(server, None)
         if volume is not None:
             self._used -= volume.size
@@ -115,6 +193,7 @@ class SharedStorage:
         self._used += volume.size
 
     def remove_data(self, volume: VolumeId) -> None:
+        self._drop_all_beside(volume)
         self._used -= self.data.pop(volume).size
 
     def add_snapshot(self, snapshot: SnapshotId, disks: dict[VolumeId | None, DiskCopy]) -> None:
