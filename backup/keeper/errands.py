@@ -61,7 +61,8 @@ class Errands(Generic[Thing, Result]):
             try:
                 result = pending.result()
             except Exception as error:  # one errand's trouble must not be the others' end
-                ended.append(Ended[Thing, Result](name, thing, None, error))
+                broke: Ended[Thing, Result] = Ended(name, thing, None, error)
+                ended.append(broke)
             else:
                 self._failed.pop(name, None)
                 ended.append(Ended(name, thing, result, None))

@@ -11,10 +11,12 @@ from pathlib import Path
 import structlog
 
 from backup.keeper.collecting import Collecting
+from backup.keeper.copies import Copies
 from backup.keeper.key_errands import KeyErrands
 from backup.keeper.letting_go import LettingGo
 from backup.keeper.objectives import Objectives
 from backup.keeper.runs import Runs
+from backup.keeper.scrubbing import Scrubbing
 from backup.keeper.timings import Timings
 from backup.keeper.trouble import EXPECTED, NotWanted
 from backup.keeper.vaults import Vaults
@@ -43,6 +45,8 @@ class Keeper:
     _runs: Runs = field(init=False)
     _keys: KeyErrands = field(init=False)
     _collecting: Collecting = field(init=False)
+    _copies: Copies = field(init=False)
+    _scrubbing: Scrubbing = field(init=False)
     _letting_go: LettingGo = field(init=False)
     _objectives: Objectives = field(init=False)
     _leadership: Leadership = field(init=False)
@@ -55,6 +59,8 @@ class Keeper:
         self._runs = Runs(store, world, blueprints, vaults, self.holder, self.timings)
         self._keys = KeyErrands(store, world, vaults, self.timings)
         self._collecting = Collecting(store, world, vaults, self.holder, self.timings)
+        self._copies = Copies(store, world, blueprints, vaults, self.timings)
+        self._scrubbing = Scrubbing(store, world, vaults, self.timings)
         self._letting_go = LettingGo(store, world.clock, blueprints)
         self._objectives = Objectives(store, world.clock, blueprints)
         self._leadership = Leadership(
@@ -75,7 +81,8 @@ class Keeper:
 
     @property
     def _busy(self) -> bool:
-        return self._runs.busy or self._keys.busy or self._collecting.busy
+        parts = (self._runs, self._keys, self._collecting, self._copies, self._scrubbing)
+        return any(part.busy for part in parts)
 
     def give_up(self) -> None:
         """Let another control plane go on at once, as on an orderly stop."""
@@ -90,17 +97,21 @@ class Keeper:
 
     def _act(self, lease: Lease) -> list[Exception]:
         failures = self._runs.settle(lease) + self._keys.settle() + self._collecting.settle()
+        failures += self._copies.settle() + self._scrubbing.settle()
         now = self.world.clock.monotonic()
         if now - self._looked_at >= self.timings.every:
             self._looked_at = now
             self._runs.look(lease)
             self._keys.look(lease)
+            self._copies.look()
         self._runs.begin(lease)
+        self._copies.begin(lease)
         if now - self._tidied_at >= self.timings.tidy_every:
             self._tidied_at = now
             self._letting_go.look(lease)
             self._objectives.look(lease)
-        self._collecting.begin(lease, self._runs.written())
+        self._collecting.begin(lease, [*self._runs.written(), *self._copies.written()])
+        self._scrubbing.begin(lease)
         return failures
 
 

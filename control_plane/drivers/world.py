@@ -101,6 +101,8 @@ class Lane(StrEnum):
     """Fences, each of which ends by itself. Every host of a site at once."""
     BACKUP = "backup"
     """Copies of disks into repositories: minutes to hours each. Few at once, as exports are."""
+    COPY = "copy"
+    """Copies of backups over lines between regions, and reading them again: hours to days each."""
     HOLD = "hold"
     """Holding disks fast for a backup, all of a system's at once: seconds each."""
 

@@ -62,6 +62,7 @@ class RealWorld:
             Lane.EXPORT: Workers("yui-export", settings.exports_at_once),
             Lane.FENCE: Workers("yui-fence", settings.fences_at_once),
             Lane.BACKUP: Workers("yui-backup", settings.backups_at_once),
+            Lane.COPY: Workers("yui-copy", settings.copies_at_once),
             Lane.HOLD: Workers("yui-hold", settings.holds_at_once),
         }
 
