@@ -14,6 +14,7 @@ from functools import partial
 import structlog
 
 from backup.keeper.errands import Errands
+from backup.keeper.keyrings import NOTHING_THERE
 from backup.keeper.sets import found_of_sets
 from backup.keeper.timings import Timings
 from backup.keeper.vaults import Vaults
@@ -33,7 +34,6 @@ from control_plane.store import Lease, Store
 
 _REMEMBERED = timedelta(days=14)
 """What was abandoned longer ago has been looked for often enough."""
-_NOTHING_THERE = ("backup-vault-absent", "backup-repository-absent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Collecting:
         try:
             opened = self.vaults.open(part.repository, part.tenant)
         except YuiError as error:
-            if error.type in _NOTHING_THERE:
+            if error.type in NOTHING_THERE:
                 return Collected()
             raise
         with opened.vault as vault:

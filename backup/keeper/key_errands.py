@@ -5,27 +5,40 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from backup.keeper.errands import Errands
+from backup.keeper.keyrings import keyrings
 from backup.keeper.telling import keys_done, keys_entry
 from backup.keeper.timings import Timings
 from backup.keeper.trouble import setback_of
 from backup.keeper.vaults import Vaults
-from backup.records.agenda import key_tasks_waiting
+from backup.records.agenda import Expiry, key_tasks_waiting
 from backup.records.restores import fail_key_task, finish_key_task
-from backup.repository import Vault
+from backup.records.runs import copy_removed, expire, fail_run, runs_under_way
+from backup.repository import DestructionRecord, Keyring
 from control_plane.drivers.objects import ObjectLocked
 from control_plane.drivers.world import Lane, World
+from control_plane.model.backup.ids import KeyTaskId, RepositoryId
 from control_plane.model.backup.places import Repository
-from control_plane.model.backup.work import KeyErrand, KeyTask
+from control_plane.model.backup.points import Gone, Leaving
+from control_plane.model.backup.work import KeyErrand, KeyTask, Trouble
 from control_plane.model.errors import YuiError
-from control_plane.store import Lease, Store
+from control_plane.store import Lease, Store, Transaction
 
-_NOTHING_THERE = ("backup-vault-absent", "backup-repository-absent")
+_NO_KEYS = Trouble(
+    "The member has no backup keys: nothing of it was ever backed up, or they are destroyed.",
+    "この団体のバックアップ鍵はありません。まだバックアップがないか、すでに破棄されています。",
+)
+_DESTROYED = Trouble(
+    "The member's backup keys were destroyed meanwhile.",
+    "実行中に団体のバックアップ鍵が破棄されました。",
+)
 
 
 @dataclass(slots=True)
@@ -35,6 +48,7 @@ class KeyErrands:
     vaults: Vaults
     timings: Timings
     _errands: Errands[KeyTask, None] = field(init=False)
+    _rotated: set[KeyTaskId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.HOLD)
@@ -63,57 +77,86 @@ class KeyErrands:
         return begun
 
     def _carry_out(self, task: KeyTask, lease: Lease) -> None:
-        """Raises ObjectStoreError, and YuiError where the repository's own key is not at hand."""
+        """Raises ObjectStoreError, and YuiError where a repository's own key is not at hand."""
         with self.store.read() as tx:
-            repositories = [
-                each for each in tx.repositories(task.tenant) if task.repository in (None, each.id)
-            ]
-        results: dict[str, object] = {}
+            among = tx.repositories(task.tenant)
+        found = list(keyrings(self.vaults, among, task.tenant))
+        named = [each for each in found if task.repository in (None, each[0].id)]
         try:
-            for repository in repositories:
-                done = self._in_one(task, repository)
-                if done is not None:
-                    results[repository.id] = done
-        except (EscrowRefused, ObjectLocked) as error:
+            if not named:
+                raise KeysRefused("backup-keys-absent", en=_NO_KEYS.en, ja=_NO_KEYS.ja)
+            match task.errand:
+                case KeyErrand.ESCROW:
+                    self._finish(task, [r.id for r, _ in named], self._escrow(task, named), lease)
+                case KeyErrand.ROTATE:
+                    # Everywhere, whatever was named: there is one keyring.
+                    self._rotate(task, found)
+                    self._finish(task, [r.id for r, _ in found], None, lease)
+                case KeyErrand.DESTROY:
+                    self._destroy(task, [r for r, _ in named], lease)
+        except (KeysRefused, ObjectLocked) as error:
+            why = setback_of(error).full
             with self.store.write(lease) as tx:
-                why = setback_of(error).full
                 fail_key_task(tx, tx.key_task(task.id), self.world.clock.now(), why)
-            return
-        self._finish(task, results, lease)
 
-    def _finish(self, task: KeyTask, results: dict[str, object], lease: Lease) -> None:
-        result: str | None = None
-        if task.errand is KeyErrand.ESCROW and len(results) == 1:
-            (result,) = map(str, results.values())
-        elif results and task.errand is not KeyErrand.ROTATE:
-            result = json.dumps(results, ensure_ascii=False, sort_keys=True)
+    def _escrow(self, task: KeyTask, among: Sequence[tuple[Repository, Keyring]]) -> str:
+        repository, _ = max(among, key=lambda each: each[1].generation)
+        with self.vaults.open(repository, task.tenant).vault as vault:
+            return base64.b64encode(vault.escrow(_recipient(task))).decode()
+
+    def _rotate(self, task: KeyTask, among: Sequence[tuple[Repository, Keyring]]) -> None:
+        repository, keyring = max(among, key=lambda each: each[1].generation)
+        if task.id not in self._rotated:
+            # Else it was done when this was tried before, and not received everywhere.
+            with self.vaults.open(repository, task.tenant).vault as vault:
+                vault.rotate()
+                keyring = vault.keyring
+            self._rotated.add(task.id)
+        for other, _ in among:
+            if other.id != repository.id:
+                self.vaults.open_copy(other, keyring, lambda: False).vault.close()
+
+    def _destroy(self, task: KeyTask, among: Sequence[Repository], lease: Lease) -> None:
+        records: dict[RepositoryId, DestructionRecord] = {}
+        for repository in among:
+            with self.vaults.open(repository, task.tenant).vault as vault:
+                records[repository.id] = vault.destroy()
+        told = {id: _told(record) for id, record in records.items()}
+        result = json.dumps(told, ensure_ascii=False, sort_keys=True)
+        self._finish(task, list(records), result, lease)
+
+    def _finish(
+        self, task: KeyTask, where: Sequence[RepositoryId], result: str | None, lease: Lease
+    ) -> None:
         at = self.world.clock.now()
         with self.store.write(lease) as tx:
             finish_key_task(tx, tx.key_task(task.id), at, result)
-            tx.add_event(keys_done(task, sorted(results), at))
-            tx.add_audit(keys_entry(task, sorted(results), at))
+            if task.errand is KeyErrand.DESTROY:
+                self._let_go(tx, task, frozenset(where))
+            tx.add_event(keys_done(task, sorted(where), at))
+            tx.add_audit(keys_entry(task, sorted(where), at))
 
-    def _in_one(self, task: KeyTask, repository: Repository) -> object | None:
-        """None where the member has no keys there."""
-        try:
-            opened = self.vaults.open(repository, task.tenant)
-        except YuiError as error:
-            if error.type in _NOTHING_THERE:
-                return None
-            raise
-        with opened.vault as vault:
-            match task.errand:
-                case KeyErrand.ESCROW:
-                    return base64.b64encode(vault.escrow(_recipient(task))).decode()
-                case KeyErrand.ROTATE:
-                    vault.rotate()
-                    return True
-                case KeyErrand.DESTROY:
-                    return _destroyed(vault)
+    def _let_go(self, tx: Transaction, task: KeyTask, where: frozenset[RepositoryId]) -> None:
+        """No point can be read there any more, whatever lies there, nor one that is being written."""
+        now = self.world.clock.now()
+        for run in runs_under_way(tx):
+            if run.tenant == task.tenant:
+                fail_run(tx, run, now, _DESTROYED, now + timedelta(seconds=1))
+        for point in tx.recovery_points(task.tenant, live=True):
+            there = [
+                copy.repository
+                for copy in point.copies
+                if copy.repository in where and not isinstance(copy.standing, Gone | Leaving)
+            ]
+            if there:
+                left = expire(tx, Expiry(point, tuple(there), last=False), now)
+                for copy in left.copies:
+                    if copy.repository in there and isinstance(copy.standing, Leaving):
+                        copy_removed(tx, point.id, copy.repository, now)
 
 
-class EscrowRefused(YuiError):
-    """Its recipient's key is none."""
+class KeysRefused(YuiError):
+    """It can't be done, however often it is tried."""
 
 
 def _recipient(task: KeyTask) -> X25519PublicKey:
@@ -122,15 +165,14 @@ def _recipient(task: KeyTask) -> X25519PublicKey:
             base64.b64decode(task.recipient or "", validate=True)
         )
     except (ValueError, binascii.Error):
-        raise EscrowRefused(
+        raise KeysRefused(
             "escrow-recipient-invalid",
             en="The recipient is not a public key: give 32 bytes of X25519 in base64.",
             ja="預託先の公開鍵が正しくありません。X25519 の32バイトを base64 で指定してください。",
         ) from None
 
 
-def _destroyed(vault: Vault) -> object:
-    record = vault.destroy()
+def _told(record: DestructionRecord) -> Mapping[str, object]:
     return {
         "store": record.store,
         "at": record.at.isoformat(),

@@ -13,6 +13,7 @@ from functools import partial
 
 from backup.keeper import telling
 from backup.keeper.errands import Errands
+from backup.keeper.keyrings import NOTHING_THERE
 from backup.keeper.sets import forget_set, found_of_sets, whole_set
 from backup.keeper.sources import readable
 from backup.keeper.timings import Timings
@@ -29,7 +30,6 @@ _LEFT = Trouble(
     "The control plane ended while it was under way, so it is begun again.",
     "実行中にコントロールプレーンが停止したため、やり直します。",
 )
-_NO_VAULT = ("backup-vault-absent", "backup-repository-absent")
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class Recovery:
         try:
             opened = self.vaults.open(repository, point.tenant)
         except YuiError as error:
-            if error.type in _NO_VAULT:
+            if error.type in NOTHING_THERE:
                 return False
             raise
         with opened.vault as vault:

@@ -7,11 +7,12 @@ is on record before the repository has answered."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from backup.keeper import telling
 from backup.keeper.bases import bases_of
+from backup.keeper.keyrings import open_to_write
 from backup.keeper.operations import show_progress
 from backup.keeper.sources import Readable, still_the_same
 from backup.keeper.taking import Taken, Taking
@@ -61,9 +62,7 @@ class Run:
     def carry_out(self) -> RecoveryPointRecord:
         """Raises NotWanted, StepRefused, DriverError, ObjectStoreError, YuiError, LeaseLost."""
         system = self.wanted.backup.system
-        opened = self.vaults.open(
-            self.wanted.home, system.tenant, create=True, empty=self._nothing_there
-        )
+        opened = open_to_write(self.vaults, self.store, self.wanted.home, system.tenant)
         with opened.vault:
             with self.store.read() as tx:
                 points = tx.recovery_points(system=system.id, live=True)
@@ -89,15 +88,15 @@ class Run:
             pulse=self._pulse,
         )
 
-    def _nothing_there(self) -> bool:
-        with self.store.read() as tx:
-            return not tx.points_in(self.wanted.home.id)
-
     def _begin(self) -> RecoveryPointRecord:
         begun: list[RecoveryPointRecord] = []
 
         def write(tx: Transaction) -> None:
-            self.begun, point = begin_run(tx, self.wanted, self.world.clock.now(), self.worker)
+            system = self.wanted.backup.system
+            # Whatever has been asked for by now is what this is.
+            asked = tx.backup_runs(system=system.id, open_only=True)
+            wanted = replace(self.wanted, run=asked[0] if asked else None)
+            self.begun, point = begin_run(tx, wanted, self.world.clock.now(), self.worker)
             begun.append(point)
 
         self._write(write)

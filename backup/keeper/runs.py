@@ -12,6 +12,7 @@ from backup.keeper.load import Load
 from backup.keeper.recovery import Recovery
 from backup.keeper.run import Run
 from backup.keeper.sources import readable
+from backup.keeper.taking import BaseDoubted
 from backup.keeper.timings import Timings
 from backup.keeper.trouble import NotWanted, Setback, setback_of
 from backup.keeper.vaults import Vaults
@@ -128,7 +129,7 @@ class Runs:
             return
         if isinstance(ended.error, LeaseLost | StepRefused):
             return
-        if isinstance(ended.error, Damaged):
+        if isinstance(ended.error, Damaged | BaseDoubted):
             # Whatever is wrong with the point that it went on from, another can do without.
             self._without_base.add(system)
         pause = self._errands.leave_alone(ended.name)

@@ -19,13 +19,17 @@ from backup.keeper.sources import Readable, ReadableServer
 from backup.keeper.vaults import OpenVault
 from backup.repository import Damaged, PointWriter, RecoveryPoint
 from control_plane.drivers.backup_source import BackupSource, SourceDisk
-from control_plane.drivers.protocol import ReadingBroken
+from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.world import Lane, World
 from control_plane.model.backup.ids import RecoveryPointId
 from control_plane.model.backup.points import ServerPoint
 from control_plane.model.blueprint import System
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import ServerId
+
+
+class BaseDoubted(DriverError):
+    """What a host tells of changes does not go with the point that it was asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +151,8 @@ class Taking:
         if base.point is not None:
             before = next((each for each in base.point.disks if each.name == disk.name), None)
         if disk.changed_only and (before is None or before.size != disk.size):
-            # Never: what is not told would be taken from a disk that is another.
-            raise ReadingBroken(
+            # What is not told would be taken from a disk that is another.
+            raise BaseDoubted(
                 f"Only changes of disk {disk.name} were told, and there is no earlier point of it."
             )
         into = writer.disk(

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from backup.keeper import Keeper
 from backup.keeper.vaults import Vaults
 from backup.records.estate import Blueprints
+from backup.records.runs import request_run
 from backup.repository import Vault
-from control_plane.drivers.simulated import SimulatedWorld, Vantage
+from control_plane.drivers.simulated import Happening, SimulatedWorld, Vantage
+from control_plane.drivers.simulated.backups import content_of
+from control_plane.drivers.simulated.disk_content import DiskContent
 from control_plane.drivers.simulated.objects import Bucket
-from control_plane.model.backup.ids import RepositoryId
+from control_plane.journal.operations import draw
+from control_plane.model.backup.ids import BackupRunId, RepositoryId
 from control_plane.model.backup.places import Repository
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.policy import (
@@ -22,6 +27,7 @@ from control_plane.model.backup.policy import (
     BackupPlace,
     BackupPolicy,
 )
+from control_plane.model.backup.work import BackupRun, Requested
 from control_plane.model.blueprint import Blueprint
 from control_plane.model.errors import YuiError
 from control_plane.model.hours import MinuteOfDay
@@ -63,7 +69,9 @@ NIGHTLY = BackupPolicy(
     ),
     test_every_days=None,
 )
-STEP = Seconds(600)
+RARELY = replace(BRISK, record_interval=Seconds(60))
+"""Guests that write so little that days are soon told."""
+STEP = Seconds(3600)
 
 
 class NoBlueprints(Blueprints):
@@ -77,7 +85,7 @@ class Stand:
     def __init__(self, folder: Path, policy: BackupPolicy = NIGHTLY) -> None:
         self.pool = parse(POOL, "pool.yaml")
         pools = [pool for site in self.pool.sites for pool in site.storage_pools]
-        self.world = SimulatedWorld(storage=pools, timing=BRISK)
+        self.world = SimulatedWorld(storage=pools, timing=RARELY)
         self.store = Store.open(f"sqlite:///{folder / 'state.db'}")
         self.key = folder / "repository.key"
         self.key.write_text("11" * 32)
@@ -90,6 +98,8 @@ class Stand:
         self.until(lambda: all(map(self.world.answering, self.servers())))
         self.set_policy(policy)
         self.vantage, self.keeper = self.another_keeper("one")
+        self._held: list[tuple[ServerId, datetime, Mapping[str, DiskContent]]] = []
+        self.world.listen(self._hear)
 
     def close(self) -> None:
         self.vantage.gate.kill()
@@ -126,6 +136,48 @@ class Stand:
     def events(self, kind: str) -> list[Event]:
         with self.store.read() as tx:
             return [event for event in tx.events(0, 10_000) if event.kind == kind]
+
+    def as_it_was(self, point: RecoveryPointRecord, server: ServerId) -> Mapping[str, DiskContent]:
+        """What truly was on the server's disks when they were held for that point."""
+        return next(disks for s, at, disks in self._held if s == server and at >= point.taken_at)
+
+    def insist_on_bytes(self, points: Sequence[RecoveryPointRecord]) -> int:
+        """Each disk of each point is, byte for byte, as it was; how many were compared."""
+        compared = 0
+        with self.vault() as vault:
+            for record in points:
+                for each in record.servers:
+                    point = vault.point(each.point)
+                    was = self.as_it_was(record, each.server)
+                    assert {disk.name for disk in point.disks} == set(was)
+                    for name, content in was.items():
+                        reader = vault.read(point, name)
+                        assert reader.size == content.size
+                        for offset, data in reader.stream(1):
+                            assert content.read(offset, len(data)) == data
+                        for extent in content.extents():
+                            if extent.data:
+                                read = reader.read(extent.offset, extent.length)
+                                assert read == content.read(extent.offset, extent.length)
+                        compared += 1
+        return compared
+
+    def _hear(self, happening: Happening) -> None:
+        if not happening.text.startswith("begin to read the disks of "):
+            return
+        id = ServerId(happening.text.rpartition(" ")[2])
+        root = self.world.volume(id)
+        assert root is not None
+        found = {"root": content_of(root)}
+        for machine in self.world.machines.values():
+            guest = machine.guests.get(id)
+            for volume in () if guest is None else guest.disks.values():
+                found[volume.id] = content_of(volume)
+        self._held.append((id, self.world.clock.now(), found))
+
+    def manifests(self) -> int:
+        """How many lie in the repository."""
+        return len(self.bucket.keys(f"tenants/{MEMBER.code}/points/"))
 
     @property
     def bucket(self) -> Bucket:
@@ -165,6 +217,43 @@ class Stand:
         while clock.monotonic() < end:
             assert self.keeper.tick() == []
             clock.sleep(step)
+
+    def ask(self) -> BackupRunId:
+        """Somebody wants a point now, and to have it for a month."""
+        with self.store.write() as tx:
+            now = self.world.clock.now()
+            id = BackupRunId(f"br-{draw(12)}")
+            run = BackupRun(id, MEMBER.code, RESIDENTS, now, Requested(now), asked_by="Sato")
+            return request_run(tx, replace(run, keep_until=now + timedelta(days=30))).id
+
+    def live_until_killed(self, when: Callable[[int], bool]) -> None:
+        """The keeper's process lives, second by second, until `when` says so of how many calls to the
+        World it has made since it first held a server's disks: right before the next."""
+        gate, keeper = self.vantage.gate, self.keeper
+        made = -1
+
+        def called(name: str) -> None:
+            nonlocal made
+            if made >= 0 or name == "open_backup":
+                made += 1
+                if when(made):
+                    gate.kill()
+
+        def live() -> None:
+            while True:
+                keeper.tick()
+                self.vantage.clock.sleep(Seconds(1))
+
+        gate.before_call = called
+        self.world.virtual_clock.spawn(live)
+        for _ in range(120):
+            self.world.virtual_clock.sleep(Seconds(1))
+            if gate.killed:
+                return
+        raise AssertionError("it was never killed")
+
+    def begin_anew(self) -> None:
+        self.vantage, self.keeper = self.another_keeper(f"after {self.vantage.gate.calls}")
 
     def _hosts_are_up(self) -> bool:
         with self.store.read() as tx:

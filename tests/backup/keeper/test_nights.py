@@ -21,11 +21,18 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
     stand.close()
 
 
-def test_each_night_has_one_point_of_all_servers(stand: Stand) -> None:
+def test_each_night_has_one_point_of_all_servers_and_the_last_three_stay(stand: Stand) -> None:
     stand.keep(2 * DAY)
     taken = [point.taken_at.astimezone(JAPAN) for point in stand.points()]
-    # The first at once, since there was none, and one at half past eleven of each evening.
-    assert [f"{at:%d %H:%M}" for at in taken] == ["01 09:00", "01 23:30", "02 23:30"]
+    # The first at once, since there was none, and one of each evening.
+    assert [f"{at:%d %H:%M}" for at in taken] == ["01 09:00", "02 00:00", "03 00:00"]
     assert all(
         {each.server for each in point.servers} == set(stand.servers()) for point in stand.points()
     )
+    stand.keep(4 * DAY)
+    points = stand.points()
+    assert [f"{point.taken_at.astimezone(JAPAN):%d}" for point in points] == ["05", "06", "07"]
+    assert stand.insist_on_bytes(points) == 6
+    # What was let go before is gone from the repository, too.
+    with stand.vault() as vault:
+        assert min(facts.taken_at for facts in vault.points()) > points[0].taken_at - 2 * DAY

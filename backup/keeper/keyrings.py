@@ -1,0 +1,65 @@
+"""A member has one keyring, wherever its backups lie: what one repository holds can so be copied into any
+other as it is. The first place that a member writes to makes it, each further one receives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from backup.keeper.vaults import OpenVault, Vaults
+from backup.repository import Keyring
+from control_plane.model.backup.places import Repository
+from control_plane.model.errors import YuiError
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.store import Store
+
+NOTHING_THERE = frozenset({"backup-vault-absent", "backup-repository-absent"})
+"""Types of errors: the member has no keys in that place, or the place is not even a repository."""
+
+
+def open_to_write(
+    vaults: Vaults, store: Store, repository: Repository, tenant: MunicipalityCode
+) -> OpenVault:
+    """Raises YuiError, ObjectStoreError; also where the member's keyring lies in other repositories alone
+    and none of them answers: with another one, nothing could be copied between them."""
+
+    def empty() -> bool:
+        with store.read() as tx:
+            return not tx.points_in(repository.id)
+
+    try:
+        return vaults.open(repository, tenant)
+    except YuiError as error:
+        if error.type not in NOTHING_THERE:
+            raise
+    with store.read() as tx:
+        known = {each.id: each for each in tx.repositories(tenant)}
+        points = tx.recovery_points(tenant, live=True)
+    held = {id for point in points for id in point.held_in()} - {repository.id}
+    elsewhere = [each for id, each in sorted(known.items()) if id in held]
+    if not elsewhere:
+        return vaults.open(repository, tenant, create=True, empty=empty)
+    newest = newest_keyring(vaults, elsewhere, tenant)
+    if newest is None:
+        return vaults.open(repository, tenant, create=True, empty=empty)
+    return vaults.open_copy(repository, newest, empty)
+
+
+def newest_keyring(
+    vaults: Vaults, repositories: Iterable[Repository], tenant: MunicipalityCode
+) -> Keyring | None:
+    """Of those that have one; None where none has. Raises ObjectStoreError, YuiError."""
+    found = list(keyrings(vaults, repositories, tenant))
+    return max((keyring for _, keyring in found), key=lambda k: k.generation, default=None)
+
+
+def keyrings(
+    vaults: Vaults, repositories: Iterable[Repository], tenant: MunicipalityCode
+) -> Iterator[tuple[Repository, Keyring]]:
+    """Raises ObjectStoreError, YuiError."""
+    for repository in repositories:
+        try:
+            with vaults.open(repository, tenant).vault as vault:
+                yield repository, vault.keyring
+        except YuiError as error:
+            if error.type not in NOTHING_THERE:
+                raise

@@ -1,0 +1,104 @@
+"""Hosts die, repositories go away, control planes are killed: what is whole restores, and the rest is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from control_plane.model.backup.points import Abandoned, Complete, Taking
+from control_plane.model.backup.work import Finished
+from control_plane.model.ids import ServerId
+from control_plane.model.units import Seconds
+from control_plane.model.workload import Placed
+from tests.backup.keeper.stand import Stand
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+DB = ServerId("residents-db")
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    stand = Stand(tmp_path)
+    yield stand
+    stand.close()
+
+
+def test_after_its_host_died_a_server_is_read_whole_and_only_changes_are_stored(
+    stand: Stand,
+) -> None:
+    stand.keep(DAY)
+    with stand.store.read() as tx:
+        placement = tx.server(DB).placement
+    assert isinstance(placement, Placed)
+    stand.world.cut_power(placement.host)
+    stand.until(lambda: all(map(stand.world.answering, stand.servers())))
+    stand.keep(DAY)
+    before, after = stand.points()[-2:]
+    moved = {each.server: each.disks[0] for each in after.servers}[DB]
+    assert (moved.how, moved.why) == ("full", "unknown-here")
+    assert moved.changed_bytes < moved.read_bytes
+    told = stand.events("backup.read-whole")
+    assert [event.fields for event in told] == [{"server": DB}]
+    assert "moved here" in told[0].en
+    assert stand.insist_on_bytes([before, after]) == 4
+
+
+def test_a_repository_that_is_away_for_a_night_is_told_of_once_and_caught_up_with(
+    stand: Stand,
+) -> None:
+    stand.keep(DAY)
+    had = len(stand.points())
+    met = len(stand.events("backup.objectives-met"))
+    stand.bucket.cut_link()
+    stand.keep(DAY + 6 * HOUR)
+    assert len(stand.points()) == had
+    assert len(stand.events("backup.failed")) == 1
+    missed = stand.events("backup.objective-missed")
+    assert len(missed) == 1
+    assert "older than its objective" in missed[0].en
+    stand.bucket.restore_link()
+    stand.keep(2 * HOUR)
+    assert len(stand.points()) == had + 1
+    stand.keep(2 * HOUR)
+    assert len(stand.events("backup.objectives-met")) == met + 1
+    assert len(stand.events("backup.objective-missed")) == 1
+    assert stand.insist_on_bytes(stand.points()) == 2 * (had + 1)
+
+
+def test_a_control_plane_killed_anywhere_in_a_run_leaves_only_whole_points(stand: Stand) -> None:
+    stand.keep(HOUR)
+
+    def after(calls: int) -> Callable[[int], bool]:
+        return lambda made: made == calls
+
+    def with_manifests(more: int) -> Callable[[int], bool]:
+        had = stand.manifests()
+        return lambda _: stand.manifests() == had + more
+
+    deaths = [after(calls) for calls in range(0, 45, 4)]
+    for number in range(len(deaths) + 2):
+        had = stand.points()
+        stand.world.write_bytes(DB, 900 << 20, bytes([number + 1]) * 200_000)
+        asked = stand.ask()
+        death = deaths[number] if number < len(deaths) else with_manifests(number - len(deaths) + 1)
+        stand.live_until_killed(death)
+        stand.begin_anew()
+        stand.keep(HOUR / 12, Seconds(30))
+        with stand.store.read() as tx:
+            assert isinstance(tx.backup_run(asked).standing, Finished)
+            assert not any(isinstance(p.standing, Taking) for p in tx.recovery_points(live=True))
+            begun = [point for point in tx.recovery_points() if point.run == asked]
+        assert len(stand.points()) == len(had) + 1
+        assert stand.insist_on_bytes(stand.points()[-1:]) == 2
+        if number == len(deaths):
+            assert [type(point.standing) for point in begun] == [Abandoned, Complete]
+        elif number > len(deaths):
+            # What the killed one had finished counts, though it did not live to write that down.
+            assert [type(point.standing) for point in begun] == [Complete]
+    assert stand.insist_on_bytes(stand.points()) == 2 * len(stand.points())
+    # Nothing lies there that no record knows.
+    assert stand.manifests() == 2 * len(stand.points())
