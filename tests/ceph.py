@@ -47,6 +47,10 @@ class NoCeph(Exception):
     """Says in a sentence why no cluster can be had here."""
 
 
+class CephFailed(Exception):
+    """Its programs are here, and do not do what they should."""
+
+
 @dataclass(frozen=True)
 class S3User:
     name: str
@@ -128,8 +132,9 @@ class Ceph:
     def start(self) -> None:
         """Whatever of it does not run; comes back once the gateway answers."""
         self._begin("ceph-mon", "-i", "a")
-        self._begin("ceph-osd", "-i", "0")
-        self._begin("radosgw", "-n", "client.rgw")
+        # Told by the monitor what is in the file anyway, they forget the cluster's id for a moment.
+        self._begin("ceph-osd", "-i", "0", "--no-mon-config")
+        self._begin("radosgw", "-n", "client.rgw", "--no-mon-config")
         deadline = time.monotonic() + _PATIENCE
         while True:
             with contextlib.suppress(httpx.HTTPError):
@@ -138,7 +143,7 @@ class Ceph:
                     return
             ended = [name for name, process in self._running.items() if process.poll() is not None]
             if ended or time.monotonic() > deadline:
-                raise NoCeph(f"Ceph did not start ({', '.join(ended)}): {self._why()}")
+                raise CephFailed(f"Ceph did not start ({', '.join(ended)}): {self._why()}")
             time.sleep(0.05)
 
     def _begin(self, program: str, *arguments: str) -> None:
@@ -182,13 +187,13 @@ class Ceph:
             timeout=_PATIENCE,
         )
         if done.returncode != 0:
-            raise NoCeph(f"{program} {' '.join(arguments[:2])} failed: {done.stderr[-500:]}")
+            raise CephFailed(f"{program} {' '.join(arguments[:2])} failed: {done.stderr[-500:]}")
         return done.stdout
 
 
 @contextlib.contextmanager
 def running_ceph() -> Iterator[Ceph]:
-    """Raises NoCeph where the programs are missing or do not run."""
+    """Raises NoCeph where the programs are missing."""
     for program, package in _PROGRAMS.items():
         if shutil.which(program) is None:
             raise NoCeph(f"the program {program} is missing (apt: {package})")
@@ -214,25 +219,12 @@ def _lay_out(cluster: Ceph, first: int) -> None:
     (folder / "ceph.conf").write_text(_configuration(folder, cluster_id, first))
     keyring, map_file = str(folder / "keyring"), str(folder / "monmap")
     cluster._run(
-        "ceph-authtool",
-        "--create-keyring",
-        keyring,
-        "--gen-key",
-        "-n",
-        "mon.",
-        "--cap",
-        "mon",
-        "allow *",
+        *("ceph-authtool", "--create-keyring", keyring),
+        *("--gen-key", "-n", "mon.", "--cap", "mon", "allow *"),
     )
     cluster._run(
-        "monmaptool",
-        "--create",
-        "--addv",
-        "a",
-        f"[v1:127.0.0.1:{first}]",
-        "--fsid",
-        cluster_id,
-        map_file,
+        *("monmaptool", "--create", "--fsid", cluster_id),
+        *("--addv", "a", f"[v1:127.0.0.1:{first}]", map_file),
     )
     cluster._run("ceph-mon", "--mkfs", "-i", "a", "--monmap", map_file, "--keyring", keyring)
     cluster._begin("ceph-mon", "-i", "a")

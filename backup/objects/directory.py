@@ -34,6 +34,7 @@ from control_plane.drivers.world import Clock
 
 _UNFINISHED = ".unfinished"
 _LOCKS = ".retention"
+_GUARD = ".guard"
 _CLOCK = ".clock"
 _GIVEN_UP = timedelta(days=1)
 """No put takes so long: what it left belongs to nobody any more."""
@@ -253,8 +254,9 @@ class DirectoryStore:
     @contextlib.contextmanager
     def _guard(self) -> Iterator[None]:
         """Whoever reads or changes a retention does so alone, among all processes that use the folder."""
-        folder = self._own(_LOCKS)
-        file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        self._look()
+        # A file, and open for writing: on file servers nothing else can be locked.
+        file = os.open(self._folder / _GUARD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -285,13 +287,16 @@ class DirectoryStore:
         """Remove what puts that were killed have left, some time after they were."""
         if self._tidy.is_set():
             return
-        self._tidy.set()
+        self._look()
+        # While there is room for it: what is full must let itself be deleted from.
+        (self._folder / _GUARD).touch(mode=0o600)
         oldest = (self.now() - _GIVEN_UP).timestamp()
         with os.scandir(self._own(_UNFINISHED)) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
                     if entry.stat(follow_symlinks=False).st_mtime < oldest:
                         Path(entry).unlink()
+        self._tidy.set()
 
     # What is said
 

@@ -44,8 +44,7 @@ class S3Store:
     ) -> None:
         self._prefix = place.prefix
         self._name = place.name
-        self._patience = patience or Patience()
-        asking = Asking(place, clock, self._patience, threads)
+        asking = Asking(place, clock, patience or Patience(), threads)
         self._bucket = S3Bucket(asking, place.bucket, page)
         self._clock = SteadyClock(self._bucket.date, clock.monotonic)
         self._claims = Claims(self._bucket, place.prefix, self._clock, clock, place.name)
@@ -91,7 +90,7 @@ class S3Store:
             return b""
         end = None if length is None else start + length
         try:
-            return self._bucket.get(what, full, self._patience.whole, start=start, end=end)
+            return self._bucket.get(what, full, start=start, end=end)
         except Declined as no:
             if no.answer.verdict is Verdict.BEYOND:
                 return b""
@@ -204,7 +203,7 @@ class S3Store:
             held = self._bucket.head(f"tell of {key}", full, **version) if "Size" in found else None
             until = None if held is None else _retention(held)
             if until is not None and until > self.now():
-                data = self._bucket.get(f"give {key}", full, self._patience.whole, **version)
+                data = self._bucket.get(f"give {key}", full, **version)
                 if found["IsLatest"] or ("Size" in versions[0] and self.get(key) == data):
                     return False
                 self.put(key, data, locked_until=until)

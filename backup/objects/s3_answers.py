@@ -19,11 +19,19 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from control_plane.model.units import Seconds
 
-FAILURES = (BotoCoreError, ClientError, HTTPError, HTTPException, OSError)
+FAILURES = (
+    BotoCoreError,
+    ClientError,
+    HTTPError,
+    HTTPException,
+    OSError,
+    ResponseParserError,
+)
 """Everything that asking a store can raise."""
 
 
@@ -52,6 +60,11 @@ class Answer:
     code: str = ""
     status: int = 0
     wait: Seconds = Seconds(0)
+
+
+class NotAnAnswer(HTTPException):
+    """It lacks what every answer of its kind has: it broke off in its head, or somebody on the way
+    gave it, such as a proxy."""
 
 
 class Declined(Exception):
@@ -106,6 +119,8 @@ def judge(error: Exception) -> Answer:
         return Answer(Verdict.REFUSED, "its certificate is not trusted here")
     if isinstance(error, ssl.SSLCertVerificationError):
         return Answer(Verdict.REFUSED, "its certificate is not trusted here")
+    if isinstance(error, NotAnAnswer | ResponseParserError):
+        return Answer(Verdict.AGAIN, "no answer of an S3 store")
     if isinstance(error, EndpointConnectionError):
         return Answer(Verdict.AGAIN, "no connection")
     if isinstance(error, ConnectTimeoutError | ReadTimeoutError):

@@ -27,11 +27,13 @@ from control_plane.drivers.world import Clock
 from control_plane.model.units import Seconds
 
 T = TypeVar("T")
+_AT_LEAST = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """A store is asked `tries` times, but not again once `whole` has passed. Between two tries lies a
+    """A store is asked `tries` times, but not again once `whole` has passed and it was asked three times.
+    An answer of so many bytes may take as long as they do at `slowest` bytes per second. Between two tries lies a
     random time of at most `first`, doubled each time up to `longest`, so that many who were turned
     away do not come back together (full jitter: Brooker, "Exponential Backoff And Jitter", AWS
     Architecture Blog, 2015)."""
@@ -42,6 +44,7 @@ class Patience:
     whole: Seconds = Seconds(120.0)
     connect: Seconds = Seconds(10.0)
     read: Seconds = Seconds(30.0)
+    slowest: int = 16 << 10
 
 
 class Asking:
@@ -51,8 +54,8 @@ class Asking:
     def __init__(self, place: S3Place, clock: Clock, patience: Patience, threads: int) -> None:
         self.name = place.name
         self.clock = clock
+        self.patience = patience
         self._place = place
-        self._patience = patience
         self._threads = threads
         self._mutex = threading.Lock()
         self._client: Any = None
@@ -62,7 +65,7 @@ class Asking:
     def ask(self, what: str, do: Callable[[Any], T]) -> T:
         """What `do` returns, which is given a botocore client of S3. `what` ends the sentence "it did
         not …". Raises StoreUnavailable, StoreRefused where there are no credentials, and Declined."""
-        patience = self._patience
+        patience = self.patience
         began = self.clock.monotonic()
         renewed = doubtful = False
         tries = 0
@@ -80,14 +83,14 @@ class Asking:
                 raise Declined(answer, doubtful=doubtful)
             doubtful = True
             passed = self.clock.monotonic() - began
-            if tries >= patience.tries or passed >= patience.whole:
+            if tries >= patience.tries or (passed >= patience.whole and tries >= _AT_LEAST):
                 raise StoreUnavailable(
                     f"{self.name} did not {what}: {answer.says}, after {tries} tries in {passed:.0f} s."
                 )
             self.clock.sleep(self._pause(tries, answer))
 
     def _pause(self, tries: int, answer: Answer) -> Seconds:
-        patience = self._patience
+        patience = self.patience
         most = min(patience.longest, patience.first * 2 ** (tries - 1))
         asked_for = min(patience.longest, answer.wait)
         return Seconds(asked_for + self._chance.uniform(0, most))
@@ -135,8 +138,8 @@ class Asking:
             aws_secret_access_key=secret_key,
             verify=True if place.authorities is None else str(place.authorities),
             config=Config(
-                connect_timeout=self._patience.connect,
-                read_timeout=self._patience.read,
+                connect_timeout=self.patience.connect,
+                read_timeout=self.patience.read,
                 # Tries are counted above, where it is known what may be tried again.
                 retries={"total_max_attempts": 1},
                 max_pool_connections=self._threads,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import IncompleteRead
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ReadTimeoutError
 
-from backup.objects.s3_answers import Declined, Verdict
+from backup.objects.s3_answers import Declined, NotAnAnswer, Verdict
 from backup.objects.s3_asking import Asking
 from control_plane.drivers.objects import (
     ObjectStoreError,
@@ -20,7 +20,6 @@ from control_plane.drivers.objects import (
     StoreRefused,
     StoreUnavailable,
 )
-from control_plane.model.units import Seconds
 
 T = TypeVar("T")
 _Found = Mapping[str, Any]
@@ -44,13 +43,16 @@ class S3Bucket:
         digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
         self._asking.ask(
             what,
-            lambda client: client.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=data,
-                ContentMD5=digest,
-                ContentType="application/octet-stream",
-                **more,
+            lambda client: _with(
+                {"ETag"},
+                client.put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=data,
+                    ContentMD5=digest,
+                    ContentType="application/octet-stream",
+                    **more,
+                ),
             ),
         )
 
@@ -58,21 +60,19 @@ class S3Bucket:
         self,
         what: str,
         key: str,
-        patience: Seconds,
         *,
         start: int = 0,
         end: int | None = None,
         **more: object,
     ) -> bytes:
-        """From `start` to before `end`, all of which must come within `patience`, however slowly."""
+        """From `start` to before `end`."""
         part = dict(more)
         if start or end is not None:
             part["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
 
         def read(client: Any) -> bytes:
-            began = self._asking.clock.monotonic()
             answer = client.get_object(Bucket=self._bucket, Key=key, **part)
-            data = self._body(answer, began + patience)
+            data = self._body(_with({"ContentLength", "ETag"}, answer))
             # Who does not know of parts gives the whole.
             partial = answer["ResponseMetadata"]["HTTPStatusCode"] == 206
             return data if partial or "Range" not in part else data[start:end]
@@ -83,10 +83,8 @@ class S3Bucket:
         """None: there is no such object. Declined, too, where there is no such bucket."""
 
         def look(client: Any) -> _Found:
-            found: _Found = client.head_object(Bucket=self._bucket, Key=key, **more)
-            if not {"ContentLength", "LastModified"} <= found.keys():
-                raise IncompleteRead(b"")
-            return found
+            found = client.head_object(Bucket=self._bucket, Key=key, **more)
+            return _with({"ContentLength", "ETag", "LastModified"}, found)
 
         try:
             return self._asking.ask(what, look)
@@ -94,9 +92,7 @@ class S3Bucket:
             if no.answer.status != 404:
                 raise
             # Such an answer has no body that could say whether the bucket is there.
-            self._asking.ask(
-                what, lambda client: client.list_objects_v2(Bucket=self._bucket, MaxKeys=0)
-            )
+            self._page_of(what, self._list_page, key, {})
             return None
 
     def below(self, what: str, prefix: str, after: str = "") -> Iterator[_Found]:
@@ -180,7 +176,11 @@ class S3Bucket:
             return StoreRefused(f"{name} did not {what}: {answer.says}.")
         return StoreRefused(f"{name} did not {what}: {why} ({answer.says}).")
 
-    def _body(self, answer: _Found, until: float) -> bytes:
+    def _body(self, answer: _Found) -> bytes:
+        """However slowly it comes, unless no end can be hoped for."""
+        size = answer["ContentLength"]
+        patience = self._asking.patience
+        until = self._asking.clock.monotonic() + patience.whole + size / patience.slowest
         pieces = []
         with answer["Body"] as body:
             while piece := body.read(_PIECE):
@@ -188,8 +188,7 @@ class S3Bucket:
                 if self._asking.clock.monotonic() > until:
                     raise ReadTimeoutError(endpoint_url=self._asking.name)
         data = b"".join(pieces)
-        # An answer that breaks off before it said its length would pass for a short one.
-        if len(data) != answer.get("ContentLength"):
+        if len(data) != size:
             raise IncompleteRead(data)
         return data
 
@@ -206,9 +205,10 @@ class S3Bucket:
         page = client.list_objects_v2(
             Bucket=self._bucket, Prefix=prefix, MaxKeys=self._page, **which
         )
+        _with({"IsTruncated"}, page)
         found = page.get("Contents", ())
         # A page may be empty and yet not the last: what is hidden takes its room.
-        if not page.get("IsTruncated"):
+        if not page["IsTruncated"]:
             return found, None
         return found, {"ContinuationToken": page["NextContinuationToken"]}
 
@@ -216,13 +216,22 @@ class S3Bucket:
         page = client.list_object_versions(
             Bucket=self._bucket, Prefix=prefix, MaxKeys=self._page, **which
         )
+        _with({"IsTruncated"}, page)
         found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-        if not page.get("IsTruncated"):
+        if not page["IsTruncated"]:
             return found, None
         return found, {
             "KeyMarker": page["NextKeyMarker"],
             "VersionIdMarker": page["NextVersionIdMarker"],
         }
+
+
+def _with(parts: Set[str], answer: _Found) -> _Found:
+    """`answer`, which has all of these parts. What lacks them would pass for an empty listing, or for
+    an object that was kept."""
+    if not parts <= answer.keys():
+        raise NotAnAnswer
+    return answer
 
 
 def _newest_first(versions: Sequence[_Found]) -> Sequence[_Found]:

@@ -22,8 +22,9 @@ from control_plane.drivers.objects import StoreUnavailable
 from control_plane.drivers.world import Clock
 from control_plane.model.units import Seconds
 
-STALE = timedelta(minutes=15)
-"""By the store's clock: whoever laid it down has died. Far above what a put may take."""
+STALE = timedelta(hours=2)
+"""By the store's clock: whoever laid it down has died. Far above what a put may take over
+the slowest link."""
 IN_TIME = Seconds(120.0)
 """From one's claim to the beginning of one's put."""
 _TURNS = 10

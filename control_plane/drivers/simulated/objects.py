@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -49,8 +49,12 @@ class Bucket:
     """What truly lies at a place, whatever anybody can see of it. Its clock runs with the World's
     virtual time and does not jump when wall time does; `skew` sets it apart."""
 
-    def __init__(self, place: str, clock: VirtualClock) -> None:
+    def __init__(
+        self, place: str, clock: VirtualClock, tell: Callable[[str, str], None] | None = None
+    ) -> None:
         self.place = place
+        self.name = place.partition("?")[0]
+        self._tell = tell or (lambda _what, _text: None)
         self.clock = clock
         self.skew = timedelta(0)
         self.puts = 0
@@ -92,8 +96,9 @@ class Bucket:
         error: ObjectStoreError | None = None,
     ) -> None:
         """The next `times` calls, such as of `put`, answer 500 or 503 until patience ends."""
-        failure = error or StoreUnavailable(f"{self.place} answers with errors of its own (503).")
+        failure = error or StoreUnavailable(f"{self.name} answers with errors of its own (503).")
         self._arranged.append(_Arranged(call, times, failure))
+        self._told("has trouble of its own")
 
     def lose_answers(self, *, call: str | None = None, times: int = 1) -> None:
         """The next `times` calls take effect, and StoreUnavailable is all that comes back."""
@@ -102,28 +107,35 @@ class Bucket:
     def slow_down(self, per_call: Seconds) -> None:
         """Every call takes that long; 0 heals it."""
         self._slow = per_call
+        self._told(f"takes {per_call:.0f} s for each call" if per_call else "is quick again")
 
     def fill(self, room: int = 0) -> None:
         """Only `room` bytes more fit."""
         self._room = self.used + room
+        self._told("is full" if not room else f"has room for {room} bytes")
 
     def empty(self) -> None:
         """There is room again."""
         self._room = None
+        self._told("has room again")
 
     def revoke(self) -> None:
         """Its credentials are not accepted any more."""
         self._revoked = True
+        self._told("accepts the credentials no longer")
 
     def grant(self) -> None:
         self._revoked = False
+        self._told("accepts the credentials")
 
     def cut_link(self) -> None:
         """Nobody reaches it."""
         self._linked = False
+        self._told("is cut off")
 
     def restore_link(self) -> None:
         self._linked = True
+        self._told("is reached again")
 
     def let_another_put_first(self, key: str, data: bytes) -> None:
         """Right before the next put of `key` with only_new, somebody else puts `data` there (412)."""
@@ -133,17 +145,20 @@ class Bucket:
         """One byte rots, whatever the retention says. Negative `at` counts from the end."""
         data = bytearray(self._stored[key].data)
         data[at] ^= 0xFF
+        self._told(f"keeps {key} with a byte that rotted")
         self._stored[key] = replace(self._stored[key], data=bytes(data))
 
     def truncate(self, key: str, size: int) -> None:
+        self._told(f"keeps {key} only to byte {size}")
         self._stored[key] = replace(self._stored[key], data=self._stored[key].data[:size])
 
     def lose(self, key: str) -> None:
-        del self._stored[key]
-        self._keys.remove(key)
+        self._told(f"loses {key}")
+        self._drop(key)
 
     def burn_down(self) -> None:
         """Nothing of it is left."""
+        self._told("burns down")
         self._stored.clear()
         self._keys.clear()
 
@@ -156,9 +171,9 @@ class Bucket:
             self.clock.sleep(self._slow)
         with self.mutex:
             if not self._linked:
-                raise StoreUnavailable(f"{self.place} does not answer.")
+                raise StoreUnavailable(f"{self.name} does not answer.")
             if self._revoked:
-                raise StoreRefused(f"{self.place} does not accept the credentials (403).")
+                raise StoreRefused(f"{self.name} does not accept the credentials (403).")
             arranged = next(
                 (a for a in self._arranged if a.times > 0 and a.call in (None, name)), None
             )
@@ -168,12 +183,12 @@ class Bucket:
                     raise arranged.error
             yield
             if arranged is not None:
-                raise StoreUnavailable(f"{self.place} did not answer in time.")
+                raise StoreUnavailable(f"{self.name} did not answer in time.")
 
     def find(self, key: str) -> _Stored:
         found = self._stored.get(key)
         if found is None:
-            raise NoSuchObject(f"There is no {key} in {self.place}.")
+            raise NoSuchObject(f"There is no {key} in {self.name}.")
         return found
 
     def store(self, key: str, data: bytes, *, only_new: bool, until: datetime | None) -> None:
@@ -182,11 +197,11 @@ class Bucket:
         old = self._stored.get(key)
         if old is not None:
             if only_new:
-                raise ObjectExists(f"{key} is in {self.place} already.")
+                raise ObjectExists(f"{key} is in {self.name} already.")
             self._refuse_if_locked(key, old)
         freed = 0 if old is None else len(old.data)
         if self._room is not None and self.used - freed + len(data) > self._room:
-            raise StoreFull(f"{self.place} is full: {key} does not fit.")
+            raise StoreFull(f"{self.name} is full: {key} does not fit.")
         self._keep(key, _Stored(bytes(data), self.now(), until))
         self.puts += 1
 
@@ -194,7 +209,7 @@ class Bucket:
         old = self._stored.get(key)
         if old is not None:
             self._refuse_if_locked(key, old)
-            self.lose(key)
+            self._drop(key)
 
     def extend(self, key: str, until: datetime) -> None:
         found = self.find(key)
@@ -209,6 +224,13 @@ class Bucket:
         found = [(key, self._stored[key]) for key in keys if key.startswith(prefix)]
         return [ObjectFacts(key, len(stored.data), stored.modified) for key, stored in found]
 
+    def _drop(self, key: str) -> None:
+        del self._stored[key]
+        del self._keys[bisect.bisect_left(self._keys, key)]
+
+    def _told(self, text: str) -> None:
+        self._tell(self.name, f"{self.name} {text}")
+
     def _keep(self, key: str, stored: _Stored) -> None:
         if key not in self._stored:
             bisect.insort(self._keys, key)
@@ -217,7 +239,7 @@ class Bucket:
     def _refuse_if_locked(self, key: str, stored: _Stored) -> None:
         if stored.locked_until is not None and stored.locked_until > self.now():
             raise ObjectLocked(
-                f"{key} in {self.place} is under retention until {stored.locked_until:%Y-%m-%d %H:%M:%S} UTC."
+                f"{key} in {self.name} is under retention until {stored.locked_until:%Y-%m-%d %H:%M:%S} UTC."
             )
 
 
@@ -230,7 +252,7 @@ class SimulatedObjects:
 
     @property
     def name(self) -> str:
-        return self._bucket.place.partition("?")[0]
+        return self._bucket.name
 
     def put(
         self,
@@ -283,7 +305,7 @@ class SimulatedObjects:
     def _call(self, name: str) -> Iterator[None]:
         self._gate.leave(f"objects.{name}")
         if not self._gate.uplink:
-            raise StoreUnavailable(f"{self._bucket.place} does not answer.")
+            raise StoreUnavailable(f"{self._bucket.name} does not answer.")
         with self._bucket.call(name):
             yield
         self._gate.check()

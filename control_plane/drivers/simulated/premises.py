@@ -79,7 +79,7 @@ class Premises(Faults):
 
     def bucket(self, place: str) -> Bucket:
         """The object store at a place, which is there, empty, from the moment somebody speaks of it."""
-        return self._buckets.setdefault(place, Bucket(place, self.virtual_clock))
+        return self._buckets.setdefault(place, Bucket(place, self.virtual_clock, self.around.tell))
 
     def add_storage(self, pool: StoragePool) -> None:
         monitor = self.around.monitor

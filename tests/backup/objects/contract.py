@@ -1,7 +1,6 @@
 """What every store of objects promises, as tests that each passes unchanged.
 
-A store's test module derives from `ObjectStoreContract` and gives a fixture `place` of the shape of
-`Place`.
+A store's test module derives from these classes and gives a fixture `place` of the shape of `Place`.
 """
 
 from __future__ import annotations
@@ -191,6 +190,15 @@ class ObjectStoreContract:
         (listed,) = place.objects.list("k")
         assert before - second <= listed.modified <= after + second
 
+    def test_the_name_says_where_it_is(self, place: Place) -> None:
+        with pytest.raises(ObjectStoreError) as missing:
+            place.objects.get("missing")
+        assert place.objects.name in str(missing.value)
+
+
+class RetentionContract:
+    """For places that know retention."""
+
     def test_what_is_under_retention_cannot_be_deleted(self, place: Place) -> None:
         until = (place.objects.now() + AN_HOUR).replace(microsecond=0)
         place.objects.put("k", b"kept", only_new=True, locked_until=until)
@@ -242,8 +250,3 @@ class ObjectStoreContract:
         store.delete("k")
         with pytest.raises(NoSuchObject):
             store.stat("k")
-
-    def test_the_name_says_where_it_is(self, place: Place) -> None:
-        with pytest.raises(ObjectStoreError) as missing:
-            place.objects.get("missing")
-        assert place.objects.name in str(missing.value)

@@ -21,7 +21,7 @@ from control_plane.drivers.objects import (
     StoreUnavailable,
 )
 from control_plane.model.units import Seconds
-from tests.backup.objects.contract import AN_HOUR, ObjectStoreContract
+from tests.backup.objects.contract import AN_HOUR, ObjectStoreContract, RetentionContract
 from tests.small_disk import fill, free, mounted_disk
 
 
@@ -46,7 +46,7 @@ def place(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-class TestDirectory(ObjectStoreContract):
+class TestDirectory(ObjectStoreContract, RetentionContract):
     pass
 
 

@@ -13,8 +13,8 @@ from backup.objects.s3 import S3Store
 from control_plane.drivers.real.clock import SystemClock
 from control_plane.model.units import Seconds
 from tests.backup.objects.buckets import new_place
-from tests.backup.objects.contract import ObjectStoreContract
-from tests.ceph import Ceph
+from tests.backup.objects.contract import ObjectStoreContract, RetentionContract
+from tests.ceph import Ceph, S3User
 
 pytestmark = pytest.mark.hypervisor
 
@@ -37,22 +37,27 @@ class Bucket:
         time.sleep(seconds)
 
 
-@pytest.fixture(scope="module", params=["object lock", "plain"])
-def bucket(
-    request: pytest.FixtureRequest, ceph: Ceph, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[S3Place, bool]:
-    credentials = tmp_path_factory.mktemp("secrets") / "credentials"
-    lock = request.param == "object lock"
-    return new_place(ceph, ceph.new_user(), credentials, object_lock=lock), lock
+@pytest.fixture(scope="module")
+def user(ceph: Ceph) -> S3User:
+    return ceph.new_user()
 
 
-@pytest.fixture
-def place(request: pytest.FixtureRequest, bucket: tuple[S3Place, bool]) -> Bucket:
-    whole, lock = bucket
-    if not lock and "retention" in request.function.__name__:
-        pytest.skip("only a bucket with object lock knows retention")
-    return Bucket(replace(whole, prefix=f"test{next(_NUMBERS)}/"), lock)
+class TestPlainBucket(ObjectStoreContract):
+    @pytest.fixture(scope="class")
+    def bucket(self, ceph: Ceph, user: S3User, tmp_path_factory: pytest.TempPathFactory) -> S3Place:
+        return new_place(ceph, user, tmp_path_factory.mktemp("secrets") / "credentials")
+
+    @pytest.fixture
+    def place(self, bucket: S3Place) -> Bucket:
+        return Bucket(replace(bucket, prefix=f"test{next(_NUMBERS)}/"), keeps_versions=False)
 
 
-class TestS3(ObjectStoreContract):
-    pass
+class TestBucketWithObjectLock(ObjectStoreContract, RetentionContract):
+    @pytest.fixture(scope="class")
+    def bucket(self, ceph: Ceph, user: S3User, tmp_path_factory: pytest.TempPathFactory) -> S3Place:
+        credentials = tmp_path_factory.mktemp("secrets") / "credentials"
+        return new_place(ceph, user, credentials, object_lock=True)
+
+    @pytest.fixture
+    def place(self, bucket: S3Place) -> Bucket:
+        return Bucket(replace(bucket, prefix=f"test{next(_NUMBERS)}/"), keeps_versions=True)

@@ -229,7 +229,7 @@ def test_a_put_that_was_refused_at_once_is_not_compared_with_what_is_there(
 
 
 def test_a_missing_object_is_told_from_a_missing_bucket(store: S3Store, gateway: Gateway) -> None:
-    gateway.script = [Says(404), Says(body=b"<ListBucketResult/>")]
+    gateway.script = [Says(404), page()]
     with pytest.raises(NoSuchObject):
         store.stat("k")
     gateway.script = [Says(404), error(404, "NoSuchBucket")]
@@ -263,6 +263,31 @@ def test_a_listing_is_whole_although_pages_fail_or_are_empty(
         page("c", "bad//key", "d"),
     ]
     assert [o.key for o in store.list("")] == ["a", "b", "c", "d"]
+
+
+PORTAL = Says(body=b"<html>Please log in.</html>", plainly=True)
+
+
+def test_what_somebody_else_answers_on_the_way_is_not_the_stores_word(
+    store: S3Store, gateway: Gateway
+) -> None:
+    gateway.otherwise = lambda _: PORTAL
+    for call in (
+        lambda: list(store.list("")),
+        lambda: store.put("k", b""),
+        lambda: store.get("k"),
+        lambda: store.stat("k"),
+    ):
+        with pytest.raises(StoreUnavailable, match="no answer of an S3 store"):
+            call()
+
+
+def test_a_listing_that_is_cut_short_within_is_asked_for_again(
+    store: S3Store, gateway: Gateway
+) -> None:
+    whole = page("a", "b")
+    gateway.script = [replace(whole, body=whole.body[:150]), whole]
+    assert [o.key for o in store.list("")] == ["a", "b"]
 
 
 def test_a_listing_that_cannot_be_finished_fails(store: S3Store, gateway: Gateway) -> None:

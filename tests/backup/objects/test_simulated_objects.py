@@ -17,7 +17,7 @@ from control_plane.drivers.objects import (
 )
 from control_plane.drivers.simulated import Bucket, ControlPlaneKilled, SimulatedWorld
 from control_plane.model.units import Seconds
-from tests.backup.objects.contract import AN_HOUR, ObjectStoreContract
+from tests.backup.objects.contract import AN_HOUR, ObjectStoreContract, RetentionContract
 
 PLACE = "s3://backups/kyoto?endpoint=https://s3.kyoto.example&region=kyoto&credentials=env:KYOTO"
 
@@ -48,7 +48,7 @@ def place() -> Simulated:
     return Simulated()
 
 
-class TestSimulated(ObjectStoreContract):
+class TestSimulated(ObjectStoreContract, RetentionContract):
     pass
 
 
