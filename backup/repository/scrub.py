@@ -19,6 +19,7 @@ from backup.repository.ids import object_id
 from backup.repository.keys import Keyring
 from backup.repository.open_whole import open_index, open_pack
 from backup.repository.pack import check_pack, pack_object, packs_prefix
+from backup.repository.point import read_manifest
 from control_plane.drivers.objects import NoSuchObject, ObjectFacts, ObjectStore
 
 
@@ -113,6 +114,8 @@ class _Scrub:
         elif kind == "points":
             if object_id(data).hex() != name.partition(".")[2]:
                 raise altered(key)
+            if self._keyring is not None:
+                read_manifest(key, data, self._keyring)
             self._check_packs(data)
         elif kind == "keyring":
             try:
