@@ -51,6 +51,20 @@ def _rounded(extents: Iterable[Extent], unit: int, size: int) -> Iterator[Extent
                 told = end
 
 
+def within(extents: Iterable[Extent], bounds: Iterable[Extent]) -> Iterator[Extent]:
+    """Those parts of `extents` that lie in one of `bounds`; both in ascending order."""
+    limits = iter(bounds)
+    bound = next(limits, None)
+    for extent in extents:
+        while bound is not None and bound.offset < extent.end:
+            begin, end = max(bound.offset, extent.offset), min(bound.end, extent.end)
+            if begin < end:
+                yield Extent(begin, end - begin, extent.data)
+            if bound.end > extent.end:
+                break
+            bound = next(limits, None)
+
+
 def pieces(extents: Iterable[Extent]) -> Iterator[tuple[int, int]]:
     """Offset and length of what is to be read, cut at multiples of PIECE."""
     for extent in extents:

@@ -15,7 +15,6 @@ class WhyFull(StrEnum):
     MADE_ANEW = "made-anew"
     RESIZED = "resized"
     TRACKING_LOST = "tracking-lost"
-    STOPPED = "stopped"
     DOUBTFUL = "doubtful"
 
     @property
@@ -51,10 +50,6 @@ _SENTENCES = {
     WhyFull.TRACKING_LOST: (
         "What the hypervisor had kept of the disk's changes was lost or is incomplete, as after a crash, so the disk was read whole.",
         "異常停止などにより、ディスクの変更の記録が失われたか不完全なため、全体を読み取りました。",
-    ),
-    WhyFull.STOPPED: (
-        "The changes of a server that is stopped could not be looked up on this host, so the disk was read whole.",
-        "停止中のサーバーの変更の記録をこのホストで確認できないため、ディスク全体を読み取りました。",
     ),
     WhyFull.DOUBTFUL: (
         "The hypervisor could not vouch for what it had kept of the disk's changes, so the disk was read whole.",

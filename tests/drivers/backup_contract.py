@@ -27,7 +27,7 @@ from control_plane.drivers.protocol import (
 from control_plane.model.full_read import WhyFull
 from control_plane.model.ids import Generation
 from control_plane.model.units import GiB
-from tests.drivers.contract import launch, prepare, state
+from tests.drivers.contract import LONG, launch, prepare, state
 from tests.drivers.disk_contract import TwoHostsWithVolumes
 
 UNIT = 64 * 1024
@@ -277,6 +277,33 @@ class BackupContract:
         hosts.second.start(spec.id)
         with pytest.raises(DiskLocked):
             self._open(hosts.first, spec)
+
+    def test_what_changed_before_a_server_was_stopped_is_told_while_it_is_and_after_its_start(
+        self, hosts: TwoHostsToReadFrom
+    ) -> None:
+        spec = hosts.spec(boots=True)
+        hosts.boot(hosts.first, spec)
+        since = next(_NAMES)
+        with hosts.first.open_backup(spec, checkpoint=since, since=None, quiesce=False) as source:
+            content = whole(only(source))
+        hosts.tell(spec, "before it is stopped")
+        assert hosts.first.shut_down(spec.id, LONG, spec.generation)
+        with hosts.first.open_backup(
+            spec, checkpoint=next(_NAMES), since=since, quiesce=False
+        ) as source:
+            assert source.checkpoint == since
+            content, told = renewed(content, only(source))
+        assert content == hosts.as_it_is(spec)[ROOT_DISK]
+        assert 0 < told < 16 * 2**20
+        hosts.boot(hosts.first, spec)
+        hosts.tell(spec, "after it was started")
+        hosts.hold(hosts.first, spec)
+        frozen = hosts.as_it_is(spec)
+        with hosts.first.open_backup(
+            spec, checkpoint=next(_NAMES), since=since, quiesce=False
+        ) as source:
+            content, _ = renewed(content, only(source))
+        assert content == frozen[ROOT_DISK]
 
     def test_all_disks_of_a_server_are_of_one_moment(self, hosts: TwoHostsToReadFrom) -> None:
         one, two = hosts.data_volume(0), hosts.data_volume(1)

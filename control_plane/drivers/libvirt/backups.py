@@ -16,6 +16,7 @@ from control_plane.drivers.backup_source import ROOT_DISK, BackupSource, Consist
 from control_plane.drivers.libvirt import (
     checkpoints,
     domains,
+    kept_changes,
     reading_job,
     stopped_reader,
     storage,
@@ -27,6 +28,7 @@ from control_plane.drivers.libvirt.errors import sentence
 from control_plane.drivers.libvirt.hypervisor import accelerated
 from control_plane.drivers.libvirt.nbd_disk import NbdDisk, Served
 from control_plane.drivers.libvirt.nbd_transport import Place, Transport
+from control_plane.drivers.libvirt.qcow2_bitmaps import Marks
 from control_plane.drivers.libvirt.quiesce import held_still, thaw
 from control_plane.drivers.libvirt.reading_watch import Watch, require_room
 from control_plane.drivers.protocol import (
@@ -65,6 +67,8 @@ class _Begun:
     checkpoint: str | None
     why: Mapping[str, WhyFull]
     """By device; the others' changes are believed."""
+    marks: Mapping[str, Marks]
+    """By device, what has changed on the disks of a stopped server."""
 
 
 @contextmanager
@@ -128,9 +132,10 @@ def _begin(libvirtd: libvirt.virConnect, connection: Connection, asked: Asked) -
     domain = domains.get(libvirtd, host, spec.id)
     disks, others = _open_disks(domain, host, spec)
     reading_job.end(domain)
+    reading_job.require_idle(domain)
     reading_job.clear_scratch(libvirtd, host, disks)
     require_room(libvirtd, host, [posixpath.dirname(each.file) for each in disks.values()])
-    why = _doubts(domain, asked, disks)
+    why = kept_changes.of_running(libvirtd, domain, disks, asked.since)
     written = checkpoints.checkpoint_xml(asked.checkpoint, disks, others)
     token = secrets.token_hex(8)
 
@@ -155,23 +160,7 @@ def _begin(libvirtd: libvirt.virConnect, connection: Connection, asked: Asked) -
     else:
         place, held = _somewhere(asked, begin), False
     consistency = Consistency.QUIESCED if held else Consistency.CRASH
-    return _Begun(place, token, consistency, asked.checkpoint, why)
-
-
-def _doubts(
-    domain: libvirt.virDomain, asked: Asked, disks: Mapping[str, DiskFacts]
-) -> dict[str, WhyFull]:
-    """By device; of what is believed only the one checkpoint is left."""
-    known = checkpoints.ours(domain)
-    named = None if asked.since is None else known.get(checkpoints.known_as(asked.since))
-    if named is None:
-        reason = WhyFull.FIRST if asked.since is None else WhyFull.UNKNOWN_HERE
-        checkpoints.forget(domain, but=None)
-        return dict.fromkeys(disks, reason)
-    why = checkpoints.doubts(named, disks)
-    if not checkpoints.forget(domain, but=named.getName()):
-        why |= dict.fromkeys(disks.keys() - why, WhyFull.TRACKING_LOST)
-    return why
+    return _Begun(place, token, consistency, asked.checkpoint, why, {})
 
 
 @contextmanager
@@ -194,8 +183,10 @@ def _stopped(connection: Connection, asked: Asked, *, machine: str) -> Iterator[
         except BaseException:
             stopped_reader.remove(libvirtd, spec.id)
             raise
-        reason = WhyFull.FIRST if asked.since is None else WhyFull.STOPPED
-        return _Begun(place, token, Consistency.STOPPED, None, dict.fromkeys(disks, reason))
+        why, marks = kept_changes.of_stopped(libvirtd, spec.id, disks, asked.since)
+        # No bitmap begins here: the last goes on to record what changes, and is named again.
+        name = None if why else asked.since
+        return _Begun(place, token, Consistency.STOPPED, name, why, marks)
 
     def end(libvirtd: libvirt.virConnect) -> None:
         reader = stopped_reader.find(libvirtd, spec.id)
@@ -244,9 +235,10 @@ def _served(
         disks = []
         for device, name in _names(spec).items():
             why = begun.why.get(device)
-            bitmap = None if why is not None else reading_job.bitmap_of(device)
+            marks = begun.marks.get(device)
+            bitmap = reading_job.bitmap_of(device) if why is None and marks is None else None
             export = reading_job.export_of(device, begun.token)
-            disk = NbdDisk(begun.place, Served(name, export, bitmap, why, lost))
+            disk = NbdDisk(begun.place, Served(name, export, bitmap, why, lost, marks))
             opened.callback(disk.close)
             disks.append(disk)
         yield BackupSource(begun.consistency, begun.checkpoint, tuple(disks))

@@ -97,6 +97,28 @@ def forget(domain: libvirt.virDomain, *, but: str | None) -> bool:
     return clean
 
 
+def remove_orphans(domain: libvirt.virDomain, found: Mapping[str, list[str]]) -> None:
+    """Have a running machine's QEMU remove what it would keep track of for nobody, as from the time when
+    the server was elsewhere: `found` are the bitmaps in the files, by device."""
+    known = ours(domain)
+    named = sorted({name for names in found.values() for name in names if name.startswith(_OURS)})
+    for name in named:
+        if name in known:
+            continue
+        devices = [device for device, names in found.items() if name in names]
+        # libvirt is told of the checkpoint again, so that it knows what to remove.
+        again = Element("domaincheckpoint")
+        SubElement(again, "name").text = name
+        SubElement(again, "creationTime").text = "1"
+        listed = SubElement(again, "disks")
+        for device in devices:
+            SubElement(listed, "disk", name=device, checkpoint="bitmap", bitmap=name)
+        again.append(fromstring(domain.XMLDesc(0)))  # noqa: S314 — from our own host's libvirt
+        redefine = libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE
+        with contextlib.suppress(libvirt.libvirtError):
+            domain.checkpointCreateXML(tostring(again, encoding="unicode"), redefine).delete(0)
+
+
 def is_about_bitmaps(error: libvirt.libvirtError) -> bool:
     """True where libvirt or QEMU would not go by a bitmap; the same without it may well succeed."""
     return is_code(error, *_BITMAP_GONE) or "bitmap" in str(error).lower()

@@ -20,8 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from control_plane.drivers.backup_source import Extent
-from control_plane.drivers.extents import aligned, pieces
+from control_plane.drivers.extents import aligned, pieces, within
 from control_plane.drivers.libvirt.nbd_transport import Place, Protection
+from control_plane.drivers.libvirt.qcow2_bitmaps import Marks
 from control_plane.drivers.protocol import DriverError, HostUnreachable, ReadingBroken
 from control_plane.model.full_read import WhyFull
 from control_plane.model.units import Seconds
@@ -59,14 +60,16 @@ def load_libnbd() -> ModuleType:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A disk as QEMU serves it: `export` is its name there; `bitmap` that of what changed, None where
-    all is to be told. `lost` says why the reading broke off, when it has."""
+    """A disk as QEMU serves it: `export` is its name there. What changed is told by the `bitmap` served
+    with it, or is `changed`; with neither all is told. `lost` says why the reading broke off, when it
+    has."""
 
     name: str
     export: str
     bitmap: str | None
     why: WhyFull | None
     lost: Callable[[], Exception]
+    changed: Marks | None = None
 
 
 class NbdDisk:
@@ -106,14 +109,17 @@ class NbdDisk:
 
     @property
     def changed_only(self) -> bool:
-        return self._served.bitmap is not None
+        return self._served.why is None
 
     @property
     def why(self) -> WhyFull | None:
         return self._served.why
 
     def extents(self, align: int = 1) -> Iterator[Extent]:
-        return aligned(self._extents(), align, self._size)
+        told = self._extents()
+        if self._served.changed is not None:
+            told = within(told, self._served.changed.extents())
+        return aligned(told, align, self._size)
 
     def read(self, offset: int, length: int) -> bytes:
         if offset < 0 or length < 0 or offset + length > self._size:

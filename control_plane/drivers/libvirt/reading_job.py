@@ -87,6 +87,13 @@ def end(domain: libvirt.virDomain, token: str | None = None) -> bool:
     return True
 
 
+def require_idle(domain: libvirt.virDomain) -> None:
+    """Raises DisksBusy while the machine is being moved or copied: libvirt would have us wait for half a
+    minute."""
+    if domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE:
+        raise DisksBusy(f"Another task works on server {domain.name()} just now")
+
+
 def make_way(domain: libvirt.virDomain) -> None:
     """What is to happen to the server comes before our reading it."""
     with contextlib.suppress(DisksBusy):
