@@ -56,7 +56,14 @@ class ByHand:
         self._stored: set[bytes] = set()
         self._write(
             self.place / "repository.json",
-            canonical({"format": "yui-repository", "version": 1, "id": "0" * 32, "created": "x"}),
+            canonical(
+                {
+                    "format": "yui-repository",
+                    "version": 1,
+                    "id": "0" * 32,
+                    "created": "2026-04-01T00:00:00Z",
+                }
+            ),
         )
         nonce = secrets.token_bytes(12)
         aad = b"yui-keyring 1\0" + TENANT.encode() + b"\0" + b"1"
