@@ -92,6 +92,8 @@ class Taking:
                     writers.append((each, source, writer))
                     for disk in source.disks:
                         self._copy(disk, writer, base)
+                    # What servers have in common is stored once, and memory does not grow with them.
+                    writer.rest()
             # Only now is it known that no reading broke.
             self.pulse(self._total, self._total)
             return self._commit(id, writers)

@@ -108,6 +108,10 @@ class PackWriter:
         while self._uploading:
             self._settle_upload()
 
+    def rest(self) -> None:
+        """After `flush`: hold no buffers until something is added."""
+        self._buffers.clear()
+
     def close(self) -> None:
         """End the threads; what is not put yet may never be."""
         self._workers.shutdown(wait=True, cancel_futures=True)

@@ -132,6 +132,14 @@ class PointWriter:
         """As put_chunk, for a tree's node."""
         self._store(Kind.NODES, id, plain)
 
+    def rest(self) -> None:
+        """Its disks are written, and it may wait long for others of its set before it commits: put all that
+        was taken in, which others find from now on, and hold hardly any memory."""
+        if self._over or self._open_disks:
+            raise ValueError("The point is over already, or a disk of it is still open.")
+        self._publish_all()
+        self._packs.rest()
+
     def commit(
         self,
         *,

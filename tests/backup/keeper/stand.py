@@ -13,7 +13,7 @@ from backup.keeper.vaults import Vaults
 from backup.records.estate import Blueprints
 from backup.records.runs import request_run
 from backup.repository import Vault
-from control_plane.drivers.simulated import Happening, SimulatedWorld, Vantage
+from control_plane.drivers.simulated import Happening, SimulatedWorld, Timing, Vantage
 from control_plane.drivers.simulated.backups import content_of
 from control_plane.drivers.simulated.disk_content import DiskContent
 from control_plane.drivers.simulated.objects import Bucket
@@ -35,6 +35,7 @@ from control_plane.model.ids import BlueprintId, ServerId, SystemId
 from control_plane.model.operation import Event
 from control_plane.model.pool import Zone
 from control_plane.model.units import Seconds
+from control_plane.model.workload import Power
 from control_plane.pool_file import parse
 from control_plane.reconcile import Controller, Timings
 from control_plane.store import Store
@@ -82,10 +83,12 @@ class NoBlueprints(Blueprints):
 class Stand:
     """`RESIDENTS` with the servers `residents-db` and `residents-app`, up on two hosts."""
 
-    def __init__(self, folder: Path, policy: BackupPolicy = NIGHTLY) -> None:
+    def __init__(
+        self, folder: Path, policy: BackupPolicy = NIGHTLY, timing: Timing = RARELY
+    ) -> None:
         self.pool = parse(POOL, "pool.yaml")
         pools = [pool for site in self.pool.sites for pool in site.storage_pools]
-        self.world = SimulatedWorld(storage=pools, timing=RARELY)
+        self.world = SimulatedWorld(storage=pools, timing=timing)
         self.store = Store.open(f"sqlite:///{folder / 'state.db'}")
         self.key = folder / "repository.key"
         self.key.write_text("11" * 32)
@@ -196,6 +199,10 @@ class Stand:
         with self.store.write() as tx:
             now = self.world.clock.now()
             tx.set_backup_policy(RESIDENTS, SetPolicy(policy, "Sato", now))
+
+    def set_power(self, server: ServerId, power: Power) -> None:
+        with self.store.write() as tx:
+            tx.save_server(replace(tx.server(server), power=power))
 
     def another_keeper(self, holder: str) -> tuple[Vantage, Keeper]:
         vantage = self.world.seen_by_another_process()
