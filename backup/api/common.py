@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
-from pydantic import Field
 
+from backup.api.plan import BackupPlan
 from backup.records.estate import Blueprints
 from control_plane.http.auth import needs
-from control_plane.http.bounds import ResponseBody
 from control_plane.http.principal import Principal
 from control_plane.journal.operations import new_operation_id
 from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
 from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.tenant import MunicipalityCode
-from control_plane.pool.plan import Difference
 from control_plane.store import Transaction
 
 Reader = Annotated[Principal, needs(Permission.BACKUPS_READ)]
@@ -32,22 +30,9 @@ async def _blueprints(request: Request) -> Blueprints:
 Known = Annotated[Blueprints, Depends(_blueprints)]
 
 
-class BackupPlan(ResponseBody):
-    """What a request would do; nothing of it is written. `warnings` are sentences about what would still
-    be missing, in English and Japanese."""
-
-    dry_run: Literal[True] = True
-    diff: list[Difference]
-    warnings: list[dict[str, str]] = Field(default_factory=list)
-
-
 REHEARSED: dict[int | str, dict[str, Any]] = {
     200: {"model": BackupPlan, "description": "With `dry_run`."}
 }
-
-
-def plan(*diff: Difference, warnings: Sequence[tuple[str, str]] = ()) -> BackupPlan:
-    return BackupPlan(diff=list(diff), warnings=[{"en": en, "ja": ja} for en, ja in warnings])
 
 
 def begun_operation(

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
-from backup.api.common import REHEARSED, BackupPlan, Reader, plan, refused, tell
+from backup.api.common import REHEARSED, Reader, refused, tell
 from backup.api.models import KeyTaskIn, KeyTaskOut
+from backup.api.plan import BackupPlan, plan
 from backup.api.views import key_task_out
 from control_plane.http.auth import needs
 from control_plane.http.bounds import CodeText, Name

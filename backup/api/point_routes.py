@@ -7,16 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from backup.api.common import (
-    REHEARSED,
-    BackupPlan,
-    Known,
-    Reader,
-    begun_operation,
-    plan,
-    refused,
-    tell,
-)
+from backup.api.common import REHEARSED, Known, Reader, begun_operation, refused, tell
 from backup.api.models import (
     FindingOut,
     PointOut,
@@ -25,6 +16,7 @@ from backup.api.models import (
     RestoreTestOut,
     WholePointOut,
 )
+from backup.api.plan import BackupPlan, plan
 from backup.api.views import finding_out, point_out, restore_out, test_out, whole_point_out
 from backup.records.agenda import pins_of, reviewed
 from backup.records.estate import Estate

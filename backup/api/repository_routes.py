@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
-from backup.api.common import REHEARSED, BackupPlan, Reader, plan, refused, tell
+from backup.api.common import REHEARSED, Reader, refused, tell
 from backup.api.place_models import (
     LinkIn,
     LinkOut,
@@ -15,6 +15,7 @@ from backup.api.place_models import (
     RepositoryIn,
     RepositoryOut,
 )
+from backup.api.plan import BackupPlan, plan
 from control_plane.drivers.objects import NoSuchObject, ObjectStoreError
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name

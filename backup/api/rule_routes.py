@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
-from backup.api.common import REHEARSED, BackupPlan, Known, Reader, Writer, plan, refused, tell
+from backup.api.common import REHEARSED, Known, Reader, Writer, refused, tell
 from backup.api.place_models import (
     DisasterIn,
     DisasterOut,
@@ -15,6 +15,7 @@ from backup.api.place_models import (
     LocationRuleOut,
     RevokeIn,
 )
+from backup.api.plan import BackupPlan, plan
 from backup.records.estate import Blueprints, Estate
 from control_plane.http.auth import needs
 from control_plane.http.bounds import CodeText, Name

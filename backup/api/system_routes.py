@@ -7,18 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from backup.api.common import (
-    REHEARSED,
-    BackupPlan,
-    Known,
-    Reader,
-    Writer,
-    begun_operation,
-    plan,
-    refused,
-    tell,
-)
+from backup.api.common import REHEARSED, Known, Reader, Writer, begun_operation, refused, tell
 from backup.api.models import ForecastOut, NowIn, PolicyIn, PolicyOut, StatusOut
+from backup.api.plan import BackupPlan, plan
 from backup.api.policies import checked, policy_of, tell_policy
 from backup.api.views import policy_out, status_out
 from backup.records.agenda import copies_due

@@ -1,0 +1,158 @@
+"""`yui backup-key`: members' backup keys, exported, changed, or destroyed by two people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from backup.api.models import KeyTaskOut
+from control_plane.cli import backup_messages as b
+from control_plane.cli.backups import show_plan
+from control_plane.cli.client import segment
+from control_plane.cli.members import Code
+from control_plane.cli.options import DryRun, Yes, confirm
+from control_plane.cli.output import Column, State, local_time
+from control_plane.cli.session import Session, read, read_all, session_of
+
+app = typer.Typer(no_args_is_help=True, help="Members' backup keys.")
+
+Why = Annotated[str, typer.Option(help="Why, in one sentence; it is kept.")]
+Where = Annotated[
+    str | None, typer.Option("--repository", help="Only in this repository; otherwise in all.")
+]
+Task = Annotated[str, typer.Argument(help="The request's id.", metavar="REQUEST")]
+
+
+@app.command("list")
+def list_(context: typer.Context, code: Code) -> None:
+    """List what was asked about a member's keys, and what came of it."""
+    session = session_of(context)
+    documents = session.api.every(_path(code))
+    if session.screen.json:
+        session.screen.data(documents)
+        return
+    found = read_all(KeyTaskOut, documents)
+    if not found:
+        session.screen.note(b.NO_KEY_TASKS)
+        return
+    session.screen.table(
+        [
+            Column(b.TASK),
+            Column(b.ERRAND),
+            Column(b.STATE),
+            Column(b.ASKED_BY),
+            Column(b.TAKEN),
+            Column(b.REASON),
+        ],
+        [
+            (
+                one.id,
+                one.errand,
+                State(one.state),
+                one.asked_by or "-",
+                local_time(one.asked_at.isoformat()),
+                one.reason,
+            )
+            for one in found
+        ],
+    )
+
+
+@app.command()
+def escrow(
+    context: typer.Context,
+    code: Code,
+    *,
+    recipient: Annotated[
+        Path, typer.Option(help="The file with the public key (X25519, base64) to seal them for.")
+    ],
+    reason: Why,
+    repository: Where = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Have a member's keys exported, sealed for a public key; the member alone can."""
+    session = session_of(context)
+    sealed_for = recipient.read_text(encoding="utf-8").strip()
+    body = {"errand": "escrow", "reason": reason, "recipient": sealed_for}
+    _ask(session, code, body, repository, dry_run=dry_run)
+
+
+@app.command()
+def rotate(
+    context: typer.Context,
+    code: Code,
+    *,
+    reason: Why,
+    repository: Where = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Have what is new sealed with a new key; what was sealed stays readable."""
+    body = {"errand": "rotate", "reason": reason}
+    _ask(session_of(context), code, body, repository, dry_run=dry_run)
+
+
+@app.command()
+def destroy(
+    context: typer.Context,
+    code: Code,
+    *,
+    reason: Why,
+    repository: Where = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Ask that a member's keys be destroyed, which another person agrees to."""
+    session = session_of(context)
+    if not dry_run and not confirm(session, b.DESTROY_ASK, yes=yes, code=code):
+        raise typer.Abort
+    _ask(session, code, {"errand": "destroy", "reason": reason}, repository, dry_run=dry_run)
+
+
+@app.command()
+def agree(context: typer.Context, request: Task, dry_run: DryRun = False) -> None:
+    """Agree, as another person than who asked."""
+    session = session_of(context)
+    document = session.api.post(f"/v1/backup-keys/{segment(request)}/agree", dry_run=dry_run)
+    if dry_run:
+        show_plan(session, document)
+    elif session.screen.json:
+        session.screen.data(document)
+    else:
+        session.screen.say(b.KEYS_AGREED, task=request)
+
+
+@app.command()
+def cancel(context: typer.Context, request: Task) -> None:
+    """Take back what nobody has agreed to yet."""
+    session = session_of(context)
+    document = session.api.post(f"/v1/backup-keys/{segment(request)}/cancel")
+    if session.screen.json:
+        session.screen.data(document)
+    else:
+        session.screen.say(b.KEYS_CANCELLED, task=request)
+
+
+def _ask(
+    session: Session,
+    code: str,
+    body: dict[str, Any],
+    repository: str | None,
+    *,
+    dry_run: bool,
+) -> None:
+    wanted = body if repository is None else {**body, "repository": repository}
+    document = session.api.post(_path(code), wanted, dry_run=dry_run)
+    if dry_run:
+        show_plan(session, document)
+        return
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    found = read(KeyTaskOut, document)
+    session.screen.say(b.KEYS_WAIT if found.state == "asked" else b.KEYS_ASKED, task=found.id)
+
+
+def _path(code: str) -> str:
+    return f"/v1/members/{segment(code)}/backup-keys"

@@ -1,0 +1,138 @@
+"""What the commands about backups say, in both languages."""
+
+from __future__ import annotations
+
+from control_plane.cli.language import Message as _M
+
+ID = _M("ID", "ID")
+NAME = _M("NAME", "名前")
+SYSTEM = _M("SYSTEM", "システム")
+MEMBER = _M("MEMBER", "団体")
+TIER = _M("TIER", "復旧順位")
+REGION = _M("REGION", "リージョン")
+REGIONS = _M("REGIONS", "リージョン")
+SITE = _M("SITE", "サイト")
+PREFECTURE = _M("PREFECTURE", "都道府県")
+PREFECTURES = _M("PREFECTURES", "都道府県")
+HAZARDS = _M("HAZARD ZONES", "災害区域")
+STATE = _M("STATE", "状態")
+PLACE = _M("PLACE", "保管先")
+ADDRESS = _M("ADDRESS", "アドレス")
+KEY = _M("KEY IS IN", "鍵の場所")
+LOCKED = _M("LOCKED FOR DAYS", "削除禁止日数")
+CHECKED = _M("CHECKED", "確認日時")
+TROUBLE = _M("TROUBLE", "問題")
+POINT = _M("RECOVERY POINT", "復元ポイント")
+TAKEN = _M("TAKEN", "取得日時")
+SIZE = _M("GB", "GB")
+STORED = _M("ADDED", "追加量")
+LIES_IN = _M("LIES IN", "保管先")
+PROVEN = _M("LAST PROVEN", "復元確認")
+KEPT = _M("KEPT", "残す理由")
+KEPT_UNTIL = _M("KEPT UNTIL", "保持期限")
+SERVER = _M("SERVER", "サーバー")
+CONSISTENCY = _M("CONSISTENCY", "整合性")
+DISKS = _M("DISKS", "ディスク")
+NEWEST = _M("NEWEST, h AGO", "最新(時間前)")
+AWAY = _M("ELSEWHERE, h AGO", "離れた場所(時間前)")
+WANTED = _M("AT MOST, h", "目標(時間)")
+WRONG = _M("WHAT IS WRONG", "問題")
+NEXT = _M("NEXT", "次回")
+OBJECTIVE = _M("MAY LOSE AT MOST", "失ってよい作業")
+OBJECTIVE_AWAY = _M("WITH THE BUILDING", "建物ごと失う場合")
+HOURS = _M("{hours} h", "{hours} 時間")
+COPIES = _M("COPIES", "コピー")
+COPY = _M(
+    "every {every}{at}: {generations} at {places}",
+    "{every}{at} ごと: {places} に {generations} 世代",
+)
+OF = _M("POLICY IS", "方針")
+OF_BLUEPRINT = _M("the blueprint's", "ブループリントのもの")
+OF_SYSTEM = _M("its own, set by {by} at {at}", "システム独自({by}、{at})")
+TESTED = _M("RESTORE PROVEN EVERY", "復元確認の間隔")
+DAYS = _M("{days} days", "{days} 日")
+NEVER = _M("never", "なし")
+CANT_BE_KEPT = _M("As things are this can't be kept:", "現状では次の点を守れません。")
+NO_SYSTEMS = _M("No system has anything to back up.", "バックアップ対象のシステムはありません。")
+NO_POINTS = _M("There are no recovery points.", "復元ポイントはありません。")
+NO_RESTORES = _M("Nothing was asked to be restored.", "復元の依頼はありません。")
+NO_TESTS = _M("No restore has been tried yet.", "復元の確認はまだ行われていません。")
+NO_DAMAGE = _M("Nothing was found damaged.", "損傷は見つかっていません。")
+NO_REPOSITORIES = _M(
+    "There are no repositories: `yui repository add`.",
+    "リポジトリがありません。`yui repository add` で追加してください。",
+)
+NO_LINKS = _M(
+    "No link has a budget: nothing slows copies.", "帯域を決めた回線はありません(制限なし)。"
+)
+NO_DISASTERS = _M("No disaster is declared.", "災害宣言はありません。")
+NO_KEY_TASKS = _M("Nothing was asked about its keys.", "鍵についての依頼はありません。")
+ALL_WELL = _M(
+    "All {count} systems are backed up as their policies say.",
+    "{count} システムすべてが方針どおりにバックアップされています。",
+)
+POLICY_SET = _M("{system} is backed up like this from now on.", "{system} の方針を設定しました。")
+POLICY_RESET = _M(
+    "{system} is backed up as its blueprint says.", "{system} はブループリントの方針に戻りました。"
+)
+RESTORE = _M("RESTORE", "復元")
+TO = _M("TO", "復元先")
+PROGRESS = _M("GB DONE", "済み GB")
+MADE = _M("MADE", "作成先")
+TOOK = _M("SECONDS", "秒")
+PASSED = _M("PROVEN", "確認")
+RESTORE_ASK = _M(
+    "Put {point} in place of what is on the disks of {system} now? That is lost.",
+    "{system} の現在のディスクを {point} で置き換えますか?現在の内容は失われます。",
+)
+RESTORE_CANCELLED = _M("{restore} is taken back.", "{restore} を取り消しました。")
+REPOSITORY_ADDED = _M(
+    "{repository} is on record: check it with `yui repository check {repository}`.",
+    "{repository} を登録しました。`yui repository check {repository}` で確認してください。",
+)
+REPOSITORY_SOUND = _M("{repository} answers and lets Yui in.", "{repository} は利用できます。")
+REPOSITORY_UNSOUND = _M("{repository}: {trouble}", "{repository}: {trouble}")
+REPOSITORY_RETIRED = _M("Nothing new goes to {repository}.", "{repository} の利用を終了しました。")
+REPOSITORY_BACK = _M("{repository} is in use again.", "{repository} を再び利用します。")
+REPOSITORY_REMOVED = _M("{repository} is off the record.", "{repository} を削除しました。")
+REPOSITORY_REMOVE_ASK = _M(
+    "Take repository {repository} off the record?", "リポジトリ {repository} を削除しますか?"
+)
+LINK = _M("LINK", "回線")
+BUDGET = _M("MBIT/S", "Mbit/s")
+OTHER_HOURS = _M("AT OTHER HOURS", "別の時間帯")
+LINK_SET = _M("{link}: backups take at most {mbit} Mbit/s.", "{link}: 最大 {mbit} Mbit/s です。")
+LINK_REMOVED = _M("Nothing slows copies over {link}.", "{link} の制限を外しました。")
+RULE_NONE = _M(
+    "{code} has no rule: its copies may lie anywhere in the pool.",
+    "{code} に定めはありません。プール内のどこにでもコピーを置けます。",
+)
+BASIS = _M("SAID BY", "根拠")
+DECIDED = _M("DECIDED", "決定日")
+RECORDED = _M("RECORDED BY", "記録者")
+DISASTER = _M("DISASTER", "災害宣言")
+AROUND = _M("AROUND", "時点")
+SPAN = _M("DAYS BEFORE / AFTER", "前 / 後(日)")
+CONCERNS = _M("CONCERNS", "対象")
+EVERYBODY = _M("everybody", "全団体")
+REASON = _M("REASON", "理由")
+DECLARED = _M("{disaster} is declared: what it pins stays.", "{disaster} を宣言しました。")
+REVOKED = _M("{disaster} is revoked.", "{disaster} を解除しました。")
+REVOKE_ASK = _M(
+    "Revoke {disaster}? Policies then decide again what stays.",
+    "{disaster} を解除しますか?以後は方針に従って復元ポイントが消えます。",
+)
+TASK = _M("REQUEST", "依頼")
+ERRAND = _M("WHAT", "内容")
+ASKED_BY = _M("ASKED BY", "依頼者")
+KEYS_ASKED = _M("{task} is asked for.", "{task} を依頼しました。")
+KEYS_WAIT = _M(
+    "{task} waits for another person: `yui backup-key agree {task}`.",
+    "{task} は別の人の同意(`yui backup-key agree {task}`)を待っています。",
+)
+KEYS_AGREED = _M("{task} will be carried out.", "{task} を実行します。")
+KEYS_CANCELLED = _M("{task} is taken back.", "{task} を取り下げました。")
+DESTROY_ASK = _M(
+    "Destroy the backup keys of {code}? Nothing that they sealed can be read by anybody then, ever.",
+    "{code} のバックアップ鍵を破棄しますか?その鍵で保護したデータは、誰にも二度と読めなくなります。",
+)
