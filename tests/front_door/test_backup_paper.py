@@ -1,0 +1,90 @@
+"""What the paper about backups shows to type is typed here, in its order."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from control_plane.cli import backup_messages
+from control_plane.cli.language import Message
+from control_plane.model.ids import SystemId
+from tests.api.backups import add_places, point_of
+from tests.api.conftest import MIKASA, Prepared, prepared
+from tests.cli.served import Served, served
+
+__all__ = ["prepared"]
+
+CHECKOUT = Path(__file__).parents[2]
+PAPER = CHECKOUT / "docs" / "backup.md"
+
+
+@pytest.fixture(scope="module")
+def plane(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A member with a recovery point in both of two regions."""
+    folder = tmp_path_factory.mktemp("backups")
+    with prepared.copied(folder) as api:
+        api.join(MIKASA)
+        with api.store.write() as tx:
+            add_places(tx)
+            point_of(tx, tx.system(SystemId(f"m{MIKASA}-resident-records")))
+        operator = api.operator_token
+    with served(folder, state=folder / "state.db") as running:
+        running.token_file.write_text(operator)
+        running.token_file.chmod(0o600)
+        of_member = ("--label", "鈴木", "--tenant", MIKASA, "--out", str(folder / "member.token"))
+        assert running.yui("token", "create", *of_member).returncode == 0
+        (folder / "safe.pub").write_text("A" * 43 + "=\n")
+        yield running
+
+
+def test_every_command_of_the_paper_does_what_it_says(plane: Served) -> None:
+    shown = re.findall(r"^    (yui .*?)$", PAPER.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(shown) >= 37
+    names = {"RESTORE": "", "DISASTER": "", "REQUEST": ""}
+    for text in shown:
+        typed = text.replace("examples/", f"{CHECKOUT}/examples/")
+        typed = typed.replace("safe.pub", str(plane.folder / "safe.pub"))
+        for kind, found in names.items():
+            typed = re.sub(rf"\b{kind}\b", found, typed)
+        # Operators look after the pool and declare disasters; all else is a member's to ask.
+        operators = ("yui repository", "yui link", "yui disaster")
+        who = "operator" if text.startswith(operators) else "member"
+        env = {"YUI_TOKEN_FILE": str(plane.folder / f"{who}.token")}
+        ended = plane.yui(*shlex.split(typed)[1:], env=env)
+        assert ended.returncode == 0, f"{typed}\n{ended.stderr}"
+        assert (ended.stdout + ended.stderr).strip(), typed
+        if text == "yui backup restores":
+            names["RESTORE"] = re.findall(r"rs-[a-z2-7]{12}", ended.stdout)[-1]
+        for kind, form in (("DISASTER", "ds"), ("REQUEST", "kt")):
+            names[kind] = next(
+                iter(re.findall(rf"{form}-[a-z2-7]{{12}}", ended.stdout)), names[kind]
+            )
+        if text.startswith("yui backup-key list"):
+            names["REQUEST"] = re.findall(r"(kt-[a-z2-7]{12}) +destroy", ended.stdout)[-1]
+    told = plane.yui("--lang", "ja", "backup", "status")
+    assert "復元" in told.stdout
+    alone = plane.folder / "alone.yaml"
+    alone.write_text(
+        "rpo_hours: 24\ncopies:\n  - {every: day, at: '23:30', generations: 5, places: [on-site]}\n"
+    )
+    refused = plane.yui("backup", "policy", "set", f"m{MIKASA}-resident-records", str(alone))
+    assert refused.returncode == 1
+    assert "would be lost together with the system" in refused.stderr
+    unasked = plane.yui("backup", "restore", "rp-mikasa", "--to", "in-place")
+    assert "add --yes" in unasked.stderr
+
+
+def test_the_commands_say_the_same_in_both_languages() -> None:
+    found = {n: m for n, m in vars(backup_messages).items() if isinstance(m, Message)}
+    assert len(found) > 80
+    for name, message in found.items():
+        assert set(re.findall(r"{(\w+)}", message.en)) == set(re.findall(r"{(\w+)}", message.ja)), (
+            name
+        )
+        assert name in {"ID", "SIZE", "BUDGET", "REPOSITORY_UNSOUND"} or re.search(
+            r"[\u3040-\u30ff\u4e00-\u9fff]", message.ja
+        ), name
