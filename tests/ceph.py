@@ -130,7 +130,8 @@ class Ceph:
             self._end(program)
 
     def start(self) -> None:
-        """Whatever of it does not run; comes back once the gateway answers."""
+        """Whatever of it does not run; comes back once the gateway answers. It lives no longer than the
+        thread that starts it."""
         self._begin("ceph-mon", "-i", "a")
         # Told by the monitor what is in the file anyway, they forget the cluster's id for a moment.
         self._begin("ceph-osd", "-i", "0", "--no-mon-config")

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from backup.objects.places import S3Place
+from backup.objects.s3_asking import Patience
+from control_plane.model.units import Seconds
 from tests.ceph import Ceph, S3User
+
+STUBBORN = Patience(tries=60, first=Seconds(0.05), longest=Seconds(1.0))
+"""Enough for a gateway to be started again."""
 
 
 def new_place(ceph: Ceph, user: S3User, credentials: Path, *, object_lock: bool = False) -> S3Place:

@@ -29,14 +29,13 @@ from control_plane.drivers.objects import (
 )
 from control_plane.drivers.real.clock import SystemClock
 from control_plane.model.units import Seconds
-from tests.backup.objects.buckets import new_place, write_credentials
+from tests.backup.objects.buckets import STUBBORN, new_place, write_credentials
 from tests.backup.objects.contract import AN_HOUR, MIB
 from tests.backup.objects.troublesome_proxy import troublesome_proxy
 from tests.ceph import Ceph, S3User
 
 pytestmark = pytest.mark.hypervisor
 
-STUBBORN = Patience(tries=60, first=Seconds(0.05), longest=Seconds(1.0))
 BRIEF = Patience(tries=2, first=Seconds(0.01), read=Seconds(5.0))
 
 

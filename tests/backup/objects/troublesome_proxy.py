@@ -39,8 +39,8 @@ class _Link:
 
 
 @contextmanager
-def troublesome_proxy(port: int, seed: int) -> Iterator[Proxy]:
-    """Before the server on that port of loopback."""
+def troublesome_proxy(port: int, seed: int, *, long_lives: bool = False) -> Iterator[Proxy]:
+    """Before the server on that port of loopback. With `long_lives` large objects get through at times."""
     chance = random.Random(seed)  # noqa: S311
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -58,7 +58,7 @@ def troublesome_proxy(port: int, seed: int) -> Iterator[Proxy]:
                 link = _Link(
                     *(near, far, chance.choice(_TROUBLES)),
                     cut_after=chance.choice([10, 300, 5_000, 200_000]),
-                    life=chance.choice([2_000, 20_000, 2_000_000]),
+                    life=chance.choice([2_000, 20_000, 200_000_000 if long_lives else 2_000_000]),
                 )
                 proxy.happened[link.trouble] += 1
                 for way in ("going", "coming"):
