@@ -21,7 +21,14 @@ from backup.repository.index_object import (
     indexes_prefix,
     read_index,
 )
-from backup.repository.index_run import CacheDamaged, IndexRun, Place, merge_runs, write_run
+from backup.repository.index_run import (
+    CacheDamaged,
+    IndexRun,
+    Place,
+    merge_runs,
+    remove_unfinished,
+    write_run,
+)
 from backup.repository.keys import Keyring
 from backup.repository.pack import PackFacts, packs_prefix, read_footer
 from control_plane.drivers.objects import ObjectStore
@@ -38,6 +45,7 @@ class Index:
     def __init__(self, objects: ObjectStore, keyring: Keyring, cache: Path | None) -> None:
         self._objects = objects
         self.keyring = keyring
+        """Replaced when another rotates the keys; ids and the cache stay as they are."""
         self._own: tempfile.TemporaryDirectory[str] | None = None
         if cache is None:
             self._own = tempfile.TemporaryDirectory(prefix="yui-index-")
@@ -138,6 +146,7 @@ class Index:
 
     def _load_cached(self, listed: frozenset[bytes]) -> None:
         covered: set[bytes] = set()
+        remove_unfinished(self._folder)
         for path in sorted(self._folder.glob(f"*{_ENDING}")) if self._folder.is_dir() else ():
             try:
                 run = IndexRun(path, self.keyring.cache_key)

@@ -8,6 +8,7 @@ file that rotted, or that another wrote, is noticed before anything is believed.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 import struct
@@ -294,6 +295,15 @@ def merge_runs(path: Path, key: bytes, runs: Sequence[IndexRun]) -> None:
     )
 
 
+def remove_unfinished(folder: Path) -> None:
+    """What processes that are no more have left half written."""
+    for path in folder.glob(".*.*"):
+        process = path.name.split(".")[1]
+        if process.isdigit() and not Path("/proc", process).exists():
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def _item_records(segment: FooterSegment, number: int) -> Iterator[bytes]:
     packed = number.to_bytes(4, "big")
     for at in range(0, len(segment.items), 40):
@@ -310,7 +320,8 @@ def _write(
     first_ids = bytearray()
     checks = bytearray()
     counts: list[int] = []
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+    prefix = f".{os.getpid()}."
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, delete=False) as file:
         try:
             for number, (records, record_bytes) in enumerate(
                 zip(tables, (_ITEM_BYTES, _SEGMENT.size, _PACK.size), strict=True)

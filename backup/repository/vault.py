@@ -3,6 +3,7 @@ the keys themselves."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from backup.repository.errors import no_point, vault_destroyed
 from backup.repository.escrow import seal_to_passphrase, seal_to_public_key
 from backup.repository.index import Index
 from backup.repository.items import ItemReader
-from backup.repository.keyrings import put_keyring
+from backup.repository.keyrings import newest_keyring, put_keyring
 from backup.repository.keys import Keyring, RepositoryKey, generation_of, keyrings_prefix
 from backup.repository.point import (
     PointFacts,
@@ -55,6 +56,7 @@ class Vault:
         self._keyring = keyring
         self._cache = cache
         self._opened: Index | None = None
+        self._opening = threading.Lock()
         self._destroyed = False
 
     @property
@@ -75,9 +77,10 @@ class Vault:
     def index(self) -> Index:
         """Where each item lies; opened at first need."""
         self._check_stands()
-        if self._opened is None:
-            self._opened = Index(self._objects, self._keyring, self._cache)
-        return self._opened
+        with self._opening:
+            if self._opened is None:
+                self._opened = Index(self._objects, self._keyring, self._cache)
+            return self._opened
 
     def __enter__(self) -> Vault:
         return self
@@ -86,9 +89,10 @@ class Vault:
         self.close()
 
     def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
 
     def points(self, server: str | None = None) -> list[PointFacts]:
         """As they are listed, newest last; nothing is read."""
@@ -111,6 +115,7 @@ class Vault:
 
     def details(self, point: RecoveryPoint) -> dict[str, object]:
         """The server's description that was given to commit."""
+        self._renew()
         return open_details(point, self.keyring)
 
     def begin(
@@ -125,6 +130,7 @@ class Vault:
         """A new point of the server. `taken_at`: the time that its disks show (default: the store's
         now). `locked_until`: retention of all that is written. Raises YuiError("backup-overtaken") when
         `base` was forgotten meanwhile."""
+        self._renew()
         if self._opened is not None:
             self._opened.refresh()
         return PointWriter(
@@ -139,6 +145,7 @@ class Vault:
 
     def read(self, point: RecoveryPoint, disk: str) -> DiskReader:
         """Raises YuiError for a disk that the point does not hold."""
+        self._renew()
         return DiskReader(ItemReader(self._objects, self.index), point.disk(disk), point.id)
 
     def forget(self, id: str) -> None:
@@ -171,6 +178,7 @@ class Vault:
     def escrow(self, recipient: str | X25519PublicKey) -> bytes:
         """A file with which the member reads its backups alone (docs/repository-format.md), sealed to a
         passphrase or a public key. After each rotation a new one is needed."""
+        self._renew()
         now = self._objects.now().replace(microsecond=0)
         if isinstance(recipient, str):
             return seal_to_passphrase(self.keyring, recipient, now)
@@ -195,6 +203,18 @@ class Vault:
         self._destroyed = True
         self.close()
         return record
+
+    def _renew(self) -> None:
+        """Others may have rotated or destroyed the keys since. Raises YuiError."""
+        self._check_stands()
+        newest = newest_keyring(self._objects, self._key, self.tenant)
+        if newest is None or newest.id_key != self._keyring.id_key:
+            self._destroyed = True
+            self.close()
+            raise vault_destroyed(self.tenant)
+        self._keyring = newest
+        if self._opened is not None:
+            self._opened.keyring = newest
 
     def _delete_keyrings(self, up_to: int | None = None) -> tuple[int, ...]:
         """From the oldest on: the last deletion is what counts."""

@@ -26,7 +26,7 @@ from tests.backup.repository.sparse_disks import (
 
 SMALL = Disk(
     260 * CHUNK - 100,
-    {0: b"town" * 1024, 1: b"hall" * 1024, 258: noise(1)[:700].ljust(CHUNK, b"\0")},
+    {0: b"town" * 1024, 1: b"hall" * 1024, 258: noise(1)[:100].ljust(CHUNK, b"\0")},
 )
 DENSE = Disk(700 * CHUNK, {n: noise(n) for n in range(700)})
 

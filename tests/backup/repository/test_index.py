@@ -181,6 +181,19 @@ def test_what_the_collector_merged_or_removed_leaves_the_cache(tmp_path: Path) -
         assert vault.read(other, "root").read(0, CHUNK) == noise(5000)
 
 
+def test_what_a_killed_process_left_half_written_leaves_the_cache(tmp_path: Path) -> None:
+    place = Place()
+    folder = tmp_path / place.repository.id / str(TENANT)
+    folder.mkdir(parents=True)
+    half, ours = folder / ".4194999.half", folder / f".{os.getpid()}.half"
+    half.write_bytes(b"half")
+    ours.write_bytes(b"half")
+    with vault_with(place, tmp_path) as vault:
+        vault.index.refresh()
+    assert not half.exists()
+    assert ours.exists()
+
+
 def test_many_points_leave_few_files_in_the_cache(tmp_path: Path) -> None:
     place = Place()
     with vault_with(place, tmp_path) as vault:

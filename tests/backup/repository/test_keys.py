@@ -268,3 +268,33 @@ def test_whoever_opened_the_vault_earlier_can_not_write_after_its_keys_were_dest
         writer.commit(consistency="crash", details={})
     assert refused.value.type == "backup-vault-destroyed"
     assert place.keys("points") == []
+
+
+def test_whoever_opened_the_vault_before_a_rotation_reads_what_came_after() -> None:
+    place = Place()
+    early = place.again()
+    back_up(early, DISK)
+    place.vault.rotate()
+    point = back_up(place.again(), OTHER_DISK)
+    assert_reads_as(early.read(early.point(point.id), "root"), OTHER_DISK)
+    assert early.details(point) == place.vault.details(point)
+    assert early.index.damaged == {}
+
+
+def test_an_escrow_file_holds_the_newest_key_whoever_made_it() -> None:
+    place = Place()
+    early = place.again()
+    place.vault.rotate()
+    private = X25519PrivateKey.generate()
+    assert open_escrow(early.escrow(private.public_key()), private) == place.vault.keyring
+
+
+def test_a_vault_that_another_destroyed_is_known_to_be_no_more() -> None:
+    place = Place()
+    point = back_up(place.vault, DISK)
+    early = place.again()
+    place.vault.destroy()
+    place.repository.vault(TENANT, create=True)
+    with pytest.raises(YuiError) as refused:
+        early.read(point, "root")
+    assert refused.value.type == "backup-vault-destroyed"
