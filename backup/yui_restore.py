@@ -104,15 +104,15 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "unreadable": ("{what} can not be read: {why}.", "{what} を読めません（{why}）。"),
     "no-point": (
         "There is no recovery point {point} in this copy: `list` shows what there is.",
-        "復旧点 {point} はこの写しにありません。list で一覧を確認してください。",
+        "復元ポイント {point} はこの写しにありません。list で一覧を確認してください。",
     ),
     "several-points": (
         "{point} fits several recovery points ({points}): name one of them in full.",
-        "{point} に当てはまる復旧点が複数あります（{points}）。完全な名前で指定してください。",
+        "{point} に当てはまる復元ポイントが複数あります（{points}）。完全な名前で指定してください。",
     ),
     "no-disk": (
         "The recovery point has no disk {disk}; it has {disks}.",
-        "この復旧点にディスク {disk} はありません。あるのは {disks} です。",
+        "この復元ポイントにディスク {disk} はありません。あるのは {disks} です。",
     ),
     "keys-needed": (
         "This needs the keys: give --escrow FILE (with its passphrase or --private-key), "
@@ -142,7 +142,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "no-seal-key": (
         "The keys do not hold seal key {key}, which {what} needs: take a newer escrow file.",
-        "{what} に必要な鍵 {key} がありません。新しいエスクローファイルを使ってください。",
+        "{what} に必要な鍵 {key} がありません。新しい預託ファイルを使ってください。",
     ),
     "hash-differs": (
         "{what}: its content is not what its name says (damaged or changed).",
@@ -159,7 +159,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "mac-differs": (
         "{what}: the recovery point was not written by a holder of the keys (its mac differs).",
-        "{what}: この復旧点は鍵の持ち主が書いたものではありません（mac が一致しません）。",
+        "{what}: この復元ポイントは鍵の持ち主が書いたものではありません（mac が一致しません）。",
     ),
     "node-missing": (
         "{what}: part of disk {disk} (tree node {id}) is in no readable pack.",
@@ -199,11 +199,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "check-object": ("checked", "検査済み"),
     "check-good": (
         "{objects} objects and {points} recovery points: all good ({how}).",
-        "オブジェクト {objects} 個、復旧点 {points} 個: すべて正常です（{how}）。",
+        "オブジェクト {objects} 個、復元ポイント {points} 個: すべて正常です（{how}）。",
     ),
     "check-bad": (
         "{objects} objects and {points} recovery points: {damages} damages ({how}).",
-        "オブジェクト {objects} 個、復旧点 {points} 個: 損傷 {damages} 件（{how}）。",
+        "オブジェクト {objects} 個、復元ポイント {points} 個: 損傷 {damages} 件（{how}）。",
     ),
     "how-keyless": (
         "without keys: each object against the hash in its name",
@@ -215,20 +215,26 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "point-affected": (
         "recovery point {point} of {server} can not be restored whole (disk {disk})",
-        "{server} の復旧点 {point} は完全には復旧できません（ディスク {disk}）",
+        "{server} の復元ポイント {point} は完全には復元できません（ディスク {disk}）",
     ),
     "ask-passphrase": ("Passphrase of {file}: ", "{file} のパスフレーズ: "),
-    "no-points": ("There are no recovery points in this copy.", "この写しに復旧点はありません。"),
-    "list-head": (
-        "POINT                      TAKEN                 SERVER  CONSISTENCY  DISKS  BYTES  CHECK",
-        "復旧点                     取得時刻              サーバー  整合性  ディスク  バイト  確認",
+    "no-points": (
+        "There are no recovery points in this copy.",
+        "この写しに復元ポイントはありません。",
     ),
+    "list-head": (
+        "POINT\tTAKEN\tSERVER\tCONSISTENCY\tDISKS\tSIZE\tCHECK",
+        "復元ポイント\t取得時刻\tサーバー\t整合性\tディスク\tサイズ\t確認",
+    ),
+    "quiesced": ("quiesced", "静止して取得"),
+    "stopped": ("stopped", "停止して取得"),
+    "crash": ("crash", "稼働のまま取得"),
     "state-ok": ("good", "正常"),
     "state-hash": ("hash only", "ハッシュのみ"),
     "state-bad": ("DAMAGED", "破損"),
     "choose-what": (
         "Name a recovery point, or --set, or --server (with --date for the newest up to then).",
-        "復旧点、--set、または --server（--date でその日時までの最新）を指定してください。",
+        "復元ポイント、--set、または --server（--date でその日時までの最新）を指定してください。",
     ),
     "bad-date": (
         "{date} is not a time: write 2026-11-21 or 2026-11-21T10:00 (UTC) or with +09:00.",
@@ -238,16 +244,16 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Reads a copy of a tenant's Yui backups without Yui.",
         "Yui のバックアップの写しを、Yui なしで読み出します。",
     ),
-    "help-list": ("the recovery points in the copy", "写しにある復旧点の一覧"),
-    "help-show": ("all about one recovery point", "復旧点の詳細"),
+    "help-list": ("the recovery points in the copy", "写しにある復元ポイントの一覧"),
+    "help-show": ("all about one recovery point", "復元ポイントの詳細"),
     "help-restore": (
         "write disks of a recovery point, or of a whole set, as files",
-        "復旧点（またはセット全体）のディスクをファイルに書き出します",
+        "復元ポイント（またはセット全体）のディスクをファイルに書き出します",
     ),
     "help-check": ("read everything and name what is damaged", "すべて読み、破損を報告します"),
     "help-place": ("directory with the copy", "写しのあるディレクトリ"),
-    "help-point": ("recovery point (its start is enough)", "復旧点（先頭だけでも可）"),
-    "help-escrow": ("the escrow file that holds the keys", "鍵の入ったエスクローファイル"),
+    "help-point": ("recovery point (its start is enough)", "復元ポイント（先頭だけでも可）"),
+    "help-escrow": ("the escrow file that holds the keys", "鍵の入った預託ファイル"),
     "help-passphrase-file": (
         "read the passphrase from this file instead of asking",
         "パスフレーズをこのファイルから読みます",
@@ -258,11 +264,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "help-private-key": (
         "X25519 private key that the escrow file was sealed for",
-        "エスクローファイルの宛先の X25519 秘密鍵",
+        "預託ファイルの宛先の X25519 秘密鍵",
     ),
     "help-repository-key": (
         "the operator's repository key, to open the keyring in the copy",
-        "運用者のリポジトリー鍵（写しの鍵束を開きます）",
+        "運用者のリポジトリ鍵（写しの鍵束を開きます）",
     ),
     "help-to": ("directory to write into", "書き出し先のディレクトリ"),
     "help-disk": ("only this disk (may be repeated)", "このディスクだけ（複数指定可）"),
@@ -271,7 +277,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "every server of the system that was taken together under this set id",
         "同時に取得したシステム全体のセットID",
     ),
-    "help-server": ("the newest point of this server", "このサーバーの最新の復旧点"),
+    "help-server": ("the newest point of this server", "このサーバーの最新の復元ポイント"),
     "help-date": ("the newest up to this time", "この日時までの最新"),
     "help-holes": (
         "finish even if pieces are missing; they read as zeros and are listed beside the file",
@@ -1745,16 +1751,36 @@ def list_points(options: argparse.Namespace, words: Words) -> int:
     if not rows:
         print(words("no-points"))
         return status
-    print(words("list-head"))
+    table = [words("list-head").split("\t")]
     for row in rows:
         disks = row.get("disks") or {}
         assert isinstance(disks, dict)  # noqa: S101
-        print(
-            f"{row['point']}  {row.get('taken_at', '-')}  {row['server']}  "
-            f"{row.get('consistency', '-')}  {len(disks)}  "
-            f"{readable(sum(disks.values()))}  {words(str(row['state']))}"
+        consistency = str(row.get("consistency", "-"))
+        table.append(
+            [
+                str(row["point"]),
+                str(row.get("taken_at", "-")),
+                str(row["server"]),
+                words(consistency) if consistency in MESSAGES else consistency,
+                str(len(disks)),
+                readable(sum(disks.values())),
+                words(str(row["state"])),
+            ]
         )
+    print_table(table)
     return status
+
+
+def print_table(table: list[list[str]]) -> None:
+    widths = [max(map(width, column)) for column in zip(*table)]
+    for line in table:
+        cells = (cell + " " * (room - width(cell)) for cell, room in zip(line, widths))
+        print("  ".join(cells).rstrip())
+
+
+def width(text: str) -> int:
+    """In a terminal's columns, where Japanese letters take two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in text)
 
 
 def show(options: argparse.Namespace, words: Words) -> int:
@@ -1834,6 +1860,12 @@ def arguments(words: Words) -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=words(f"help-{name}"))
         command.set_defaults(function=function)
+        command.add_argument(
+            "--language",
+            choices=("en", "ja"),
+            default=argparse.SUPPRESS,
+            help=words("help-language"),
+        )
         command.add_argument("place", type=Path, metavar="PLACE", help=words("help-place"))
         add_keys(command, words)
         if name in ("show", "restore"):
