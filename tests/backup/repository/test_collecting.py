@@ -37,13 +37,23 @@ class Town:
         return self.repository.vault(TENANT)
 
     def back_up(
-        self, *letters: int, server: str = "web", interrupt: Callable[[str], None] = lambda _: None
+        self,
+        *letters: int,
+        server: str = "web",
+        interrupt: Callable[[str], None] = lambda _: None,
+        base: RecoveryPoint | None = None,
     ) -> RecoveryPoint:
-        """A disk of one chunk per letter. `interrupt` comes before each put, given its key."""
+        """A disk of one chunk per letter; with a base, all of it taken over from there. `interrupt` comes
+        before each put, given its key."""
         store = DyingStore(self.objects, interrupt=interrupt)
         vault = Repository.open(store, self.repository.key).vault(TENANT)
-        with vault.begin(server, "records") as writer:
-            disk = writer.disk("root", CHUNK * len(letters), chunk_bytes=CHUNK)
+        with vault.begin(server, "records", base=base) as writer:
+            disk = writer.disk(
+                "root",
+                CHUNK * (len(letters) if base is None else base.disk("root").size // CHUNK),
+                base_disk="root" if base else None,
+                chunk_bytes=None if base else CHUNK,
+            )
             for number, letter in enumerate(letters):
                 disk.put(number * CHUNK, bytes([letter]) * CHUNK)
             disk.close()
@@ -115,6 +125,29 @@ def test_a_condemned_pack_that_is_needed_again_is_reprieved(town: Town) -> None:
     assert [each.condemned for each in told] == [2]
     assert town.collect(hours=25).reprieved == 2
     assert town.restores(second, 1)
+
+
+def test_a_branch_that_is_taken_over_unseen_outlives_the_point_it_came_from(town: Town) -> None:
+    first = town.back_up(1)
+    town.hours(2)
+
+    def marked_after_the_last_look(key: str) -> None:
+        if "/points/" in key:
+            assert town.collect(first).condemned == 2
+
+    second = town.back_up(1, server="db", interrupt=marked_after_the_last_look)
+    town.hours(25)
+    told: list[Collected] = []
+
+    def its_base_is_forgotten(key: str) -> None:
+        if "/points/" in key:
+            # The marks are older than the grace, and no other manifest stands at this moment.
+            told.append(town.collect(second))
+
+    third = town.back_up(server="db", base=second, interrupt=its_base_is_forgotten)
+    assert [(each.forgotten, each.deleted) for each in told] == [((second.id,), 0)]
+    assert town.collect(hours=25).reprieved == 2
+    assert town.restores(third, 1)
 
 
 def test_nothing_goes_while_a_tree_cannot_be_read_and_the_point_is_named(town: Town) -> None:
