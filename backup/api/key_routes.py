@@ -118,7 +118,7 @@ def ask_about_keys(
     return once.run(rehearse) if dry_run else once.run(work, status=202)
 
 
-@router.post("/backup-keys/{task}/agree", response_model=KeyTaskOut, responses=REHEARSED)
+@router.post("/backup-keys/{task}/agree", response_model=KeyTaskOut | BackupPlan)
 @audited("backup-key.agree", "task")
 def agree_about_keys(
     task: Name, who: Second, edge: AtHand, once: Once, *, dry_run: DryRun = False

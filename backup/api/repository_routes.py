@@ -102,7 +102,7 @@ def add_repository(
     return once.run(rehearse) if dry_run else once.run(work, status=201)
 
 
-@router.patch("/repositories/{repository}", response_model=RepositoryOut, responses=REHEARSED)
+@router.patch("/repositories/{repository}", response_model=RepositoryOut | BackupPlan)
 @audited("repository.retire", "repository")
 def change_repository(
     repository: Name,
@@ -147,7 +147,7 @@ def change_repository(
     return once.run(rehearse if dry_run else work)
 
 
-@router.delete("/repositories/{repository}", response_model=RepositoryOut, responses=REHEARSED)
+@router.delete("/repositories/{repository}", response_model=RepositoryOut | BackupPlan)
 @audited("repository.remove", "repository")
 def remove_repository(
     repository: Name, who: Writer, edge: AtHand, once: Once, *, dry_run: DryRun = False
@@ -222,7 +222,7 @@ def read_links(_: Reader, edge: AtHand) -> Page[LinkOut]:
         return Page(items=[link_out(each) for each in tx.links()])
 
 
-@router.put("/region-links/{link}", response_model=LinkOut, responses=REHEARSED)
+@router.put("/region-links/{link}", response_model=LinkOut | BackupPlan)
 @audited("link.set", "link")
 def put_link(
     link: Name, body: LinkIn, who: Writer, edge: AtHand, once: Once, *, dry_run: DryRun = False
@@ -261,7 +261,7 @@ def put_link(
     return once.run(rehearse if dry_run else work)
 
 
-@router.delete("/region-links/{link}", response_model=LinkOut, responses=REHEARSED)
+@router.delete("/region-links/{link}", response_model=LinkOut | BackupPlan)
 @audited("link.remove", "link")
 def remove_link(
     link: Name, who: Writer, edge: AtHand, once: Once, *, dry_run: DryRun = False

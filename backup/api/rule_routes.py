@@ -51,7 +51,7 @@ def read_rule(code: CodeText, who: Reader, edge: AtHand) -> LocationRuleOut:
         return _rule_out(tenant, tx.location_rule(tenant))
 
 
-@router.put("/members/{code}/location-rule", response_model=LocationRuleOut, responses=REHEARSED)
+@router.put("/members/{code}/location-rule", response_model=LocationRuleOut | BackupPlan)
 @audited("location-rule.set", "member")
 def put_rule(
     code: CodeText,
@@ -129,7 +129,7 @@ def put_rule(
     return once.run(rehearse if dry_run else work)
 
 
-@router.delete("/members/{code}/location-rule", response_model=LocationRuleOut, responses=REHEARSED)
+@router.delete("/members/{code}/location-rule", response_model=LocationRuleOut | BackupPlan)
 @audited("location-rule.remove", "member")
 def remove_rule(
     code: CodeText, who: Writer, edge: AtHand, once: Once, *, dry_run: DryRun = False
@@ -231,7 +231,7 @@ def declare_disaster(
     return once.run(rehearse) if dry_run else once.run(work, status=201)
 
 
-@router.post("/disasters/{disaster}/revoke", response_model=DisasterOut, responses=REHEARSED)
+@router.post("/disasters/{disaster}/revoke", response_model=DisasterOut | BackupPlan)
 @audited("disaster.revoke", "disaster")
 def revoke_disaster(
     disaster: Name,

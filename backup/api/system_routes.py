@@ -51,7 +51,7 @@ def read_policy(system: Name, who: Reader, edge: AtHand, blueprints: Known) -> P
         return policy_out(backup, refusals, tx.newest_points(now).get(backup.system.id), now)
 
 
-@router.put("/systems/{system}/backup-policy", response_model=PolicyOut, responses=REHEARSED)
+@router.put("/systems/{system}/backup-policy", response_model=PolicyOut | BackupPlan)
 @audited("backup-policy.set", "system")
 def put_policy(
     system: Name,
@@ -104,7 +104,7 @@ def put_policy(
     return once.run(rehearse if dry_run else work)
 
 
-@router.delete("/systems/{system}/backup-policy", response_model=PolicyOut, responses=REHEARSED)
+@router.delete("/systems/{system}/backup-policy", response_model=PolicyOut | BackupPlan)
 @audited("backup-policy.reset", "system")
 def reset_policy(
     system: Name,
