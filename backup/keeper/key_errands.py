@@ -93,6 +93,7 @@ class KeyErrands:
                     self._rotate(task, found)
                     self._finish(task, [r.id for r, _ in found], None, lease)
                 case KeyErrand.DESTROY:
+                    self._insist_on_no_disaster(task)
                     self._destroy(task, [r for r, _ in named], lease)
         except (KeysRefused, ObjectLocked) as error:
             why = setback_of(error).full
@@ -115,6 +116,18 @@ class KeyErrands:
         for other, _ in among:
             if other.id != repository.id:
                 self.vaults.open_copy(other, keyring, lambda: False).vault.close()
+
+    def _insist_on_no_disaster(self, task: KeyTask) -> None:
+        """One may have been declared since it was asked for."""
+        with self.store.read() as tx:
+            declared = [each for each in tx.disasters(in_force=True) if each.names(task.tenant)]
+        if declared:
+            raise KeysRefused(
+                "disaster-declared",
+                en=f"A disaster is declared ({declared[0].id}), so nothing is destroyed: revoke it first, then ask again.",
+                ja=f"災害宣言({declared[0].id})が出ているため、何も破棄しません。解除してから、もう一度依頼してください。",
+                status=409,
+            )
 
     def _destroy(self, task: KeyTask, among: Sequence[Repository], lease: Lease) -> None:
         records: dict[RepositoryId, DestructionRecord] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backup.keeper import telling
+from backup.keeper.telling import Backed
 from backup.records.estate import Blueprints
 from backup.records.lags import news
 from control_plane.drivers.world import Clock
@@ -23,7 +24,7 @@ class Objectives:
             now = self.clock.now()
             found = news(tx, self.blueprints, now)
             for backup, breach in found.missed:
-                tx.add_event(telling.missed(backup.system, breach, now))
+                tx.add_event(telling.missed(Backed.by(backup), breach, now))
             for backup in found.met_again:
-                tx.add_event(telling.kept_again(backup.system, now))
+                tx.add_event(telling.kept_again(Backed.by(backup), now))
         return len(found.missed) + len(found.met_again)

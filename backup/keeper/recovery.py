@@ -88,7 +88,6 @@ class Recovery:
     def _complete(self, run: BackupRun, point: RecoveryPointRecord, lease: Lease) -> bool:
         with self.store.read() as tx:
             repository = tx.repository(point.copies[0].repository)
-            system = tx.system(run.system)
             before = tx.recovery_points(system=run.system, live=True)
         try:
             opened = self.vaults.open(repository, point.tenant)
@@ -107,7 +106,7 @@ class Recovery:
         with self.store.write(lease) as tx:
             saved = finish_run(tx, tx.backup_run(run.id), at, servers, stored)
             last = next((p for p in reversed(before) if p.whole), None)
-            for event in telling.of_point(system, saved, last, at, quiesce=False):
+            for event in telling.of_point(saved, last, at, quiesce=False):
                 tx.add_event(event)
         return True
 

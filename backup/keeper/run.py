@@ -104,14 +104,13 @@ class Run:
 
     def _finish(self, taken: Taken, before: RecoveryPointRecord | None) -> RecoveryPointRecord:
         done: list[RecoveryPointRecord] = []
-        system = self.wanted.backup.system
 
         def write(tx: Transaction) -> None:
             at = self.world.clock.now()
             point = finish_run(tx, self._mine(tx), at, taken.servers, taken.stored_bytes)
             done.append(point)
             quiesce = self.wanted.backup.policy.quiesce
-            for event in telling.of_point(system, point, before, at, quiesce=quiesce):
+            for event in telling.of_point(point, before, at, quiesce=quiesce):
                 tx.add_event(event)
 
         self._write(write)

@@ -13,6 +13,7 @@ from backup.keeper.recovery import Recovery
 from backup.keeper.run import Run
 from backup.keeper.sources import readable
 from backup.keeper.taking import BaseDoubted
+from backup.keeper.telling import Backed
 from backup.keeper.timings import Timings
 from backup.keeper.trouble import NotWanted, Setback, setback_of
 from backup.keeper.vaults import Vaults
@@ -140,14 +141,13 @@ class Runs:
         why = setback_of(error)
         now = self.world.clock.now()
         again = now + timedelta(seconds=pause)
-        system = errand.wanted.backup.system
         of_record = errand.begun or errand.wanted.run
         run = None if of_record is None else tx.backup_run(of_record.id)
         match None if run is None else run.standing:
             case Running(worker=worker, attempts=attempts) if run and worker == self.holder:
                 if run.asked_by is not None and attempts >= self.timings.attempts:
                     fail_run(tx, run, now, why.member, None)
-                    tx.add_event(telling.given_up(system, why, now))
+                    tx.add_event(telling.given_up(Backed.by(errand.wanted.backup), why, now))
                     return
                 fail_run(tx, run, now, why.member, again)
             case Requested() as waits if run:
@@ -163,7 +163,7 @@ class Runs:
 
     def _tell(self, tx: Transaction, errand: Run, why: Setback, again: datetime) -> None:
         """The same once, until it has gone well."""
-        system = errand.wanted.backup.system
-        if self._told.get(system.id) != why.full.en:
-            self._told[system.id] = why.full.en
-            tx.add_event(telling.set_back(system, why, again, self.world.clock.now()))
+        backup, at = errand.wanted.backup, self.world.clock.now()
+        if self._told.get(backup.system.id) != why.full.en:
+            self._told[backup.system.id] = why.full.en
+            tx.add_event(telling.set_back(Backed.by(backup), why, again, at))

@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from backup.keeper.trouble import Setback
+from backup.records.estate import SystemBackup
 from control_plane.drivers.backup_source import Consistency
 from control_plane.model.access import AuditEntry
 from control_plane.model.backup.forecast import size_text
 from control_plane.model.backup.objectives import Breach
 from control_plane.model.backup.points import RecoveryPointRecord, ServerPoint
 from control_plane.model.backup.work import KeyErrand, KeyTask, Trouble
-from control_plane.model.blueprint import System
 from control_plane.model.full_read import WhyFull
 from control_plane.model.hours import JAPAN
+from control_plane.model.ids import SystemId
 from control_plane.model.operation import Event, Severity
+from control_plane.model.tenant import MunicipalityCode
 
 PRINCIPAL = "backup-keeper"
 """The part of the control plane that carries backups out, as the audit trail calls it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backed:
+    """The system of which something is told; it may be gone by now. `name` is for people."""
+
+    system: SystemId
+    tenant: MunicipalityCode
+    name: str
+
+    @staticmethod
+    def by(backup: SystemBackup) -> Backed:
+        return Backed(backup.system.id, backup.system.tenant, backup.name)
+
+    @staticmethod
+    def of(point: RecoveryPointRecord) -> Backed:
+        return Backed(point.system, point.tenant, point.system_name)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.system})"
+
 
 _EXPECTED = (WhyFull.FIRST, WhyFull.NEW_DISK)
 """Nothing was there to go on from."""
 
 
 def of_point(
-    system: System,
     point: RecoveryPointRecord,
     before: RecoveryPointRecord | None,
     at: datetime,
@@ -34,105 +57,106 @@ def of_point(
 ) -> Iterator[Event]:
     """That a point is whole, and what is not as it was meant; `before` is the last whole one. `quiesce`:
     guests were asked to hold still."""
-    yield taken(system, point, at)
+    of = Backed.of(point)
+    yield taken(of, point, at)
     for server, why in _read_whole(point.servers):
-        yield read_whole(system, server, at, why)
+        yield read_whole(of, server, at, why)
     silent = _newly_silent(point.servers, before) if quiesce else []
     if silent:
-        yield not_quiesced(system, silent, at)
+        yield not_quiesced(of, silent, at)
 
 
-def taken(system: System, point: RecoveryPointRecord, at: datetime) -> Event:
+def taken(of: Backed, point: RecoveryPointRecord, at: datetime) -> Event:
     read = sum(disk.read_bytes for each in point.servers for disk in each.disks)
     stored = size_text(point.stored_bytes)
     return _event(
-        system,
+        of,
         "backup.taken",
         at,
         (
-            f"{_en(system)} is backed up: recovery point {point.id}, {size_text(read)} read, {stored} added to the repository.",
-            f"{_ja(system)}をバックアップしました。復元ポイント {point.id}、読み取り {size_text(read)}、リポジトリへの追加 {stored}。",
+            f"{of} is backed up: recovery point {point.id}, {size_text(read)} read, {stored} added to the repository.",
+            f"{of}をバックアップしました。復元ポイント {point.id}、読み取り {size_text(read)}、リポジトリへの追加 {stored}。",
         ),
         fields={"point": point.id, "read_bytes": read, "stored_bytes": point.stored_bytes},
     )
 
 
-def read_whole(system: System, server: ServerPoint, at: datetime, why: Trouble) -> Event:
+def read_whole(of: Backed, server: ServerPoint, at: datetime, why: Trouble) -> Event:
     """Where an earlier point was there to go on from."""
     return _event(
-        system,
+        of,
         "backup.read-whole",
         at,
         (
-            f"Server {server.name} of {_en(system)}: {why.en} Only what had changed was stored.",
-            f"{_ja(system)}のサーバー {server.name}: {why.ja}保存したのは変更分だけです。",
+            f"Server {server.name} of {of}: {why.en} Only what had changed was stored.",
+            f"{of} のサーバー {server.name}: {why.ja}保存したのは変更分だけです。",
         ),
         severity=Severity.WARNING,
         fields={"server": server.server},
     )
 
 
-def not_quiesced(system: System, servers: Iterable[ServerPoint], at: datetime) -> Event:
+def not_quiesced(of: Backed, servers: Iterable[ServerPoint], at: datetime) -> Event:
     names = [each.name for each in servers]
     return _event(
-        system,
+        of,
         "backup.not-quiesced",
         at,
         (
-            f"The guest agent of {', '.join(names)} of {_en(system)} did not answer, so its disks are backed up as after a power cut: install or start the agent.",
-            f"{_ja(system)}の {'、'.join(names)} でゲストエージェントが応答しないため、電源断の直後と同じ状態でバックアップしました。エージェントを導入または起動してください。",
+            f"The guest agent of {', '.join(names)} of {of} did not answer, so its disks are backed up as after a power cut: install or start the agent.",
+            f"{of}の {'、'.join(names)} でゲストエージェントが応答しないため、電源断の直後と同じ状態でバックアップしました。エージェントを導入または起動してください。",
         ),
         severity=Severity.WARNING,
     )
 
 
-def set_back(system: System, why: Setback, again: datetime, at: datetime) -> Event:
+def set_back(of: Backed, why: Setback, again: datetime, at: datetime) -> Event:
     def said(trouble: Trouble) -> tuple[str, str]:
         local = again.astimezone(JAPAN)
         return (
-            f"{_en(system)} could not be backed up and will be tried again at {local:%H:%M}: {trouble.en}",
-            f"{_ja(system)}をバックアップできませんでした。{local:%H:%M} に再試行します。理由: {trouble.ja}",
+            f"{of} could not be backed up and will be tried again at {local:%H:%M}: {trouble.en}",
+            f"{of}をバックアップできませんでした。{local:%H:%M} に再試行します。理由: {trouble.ja}",
         )
 
     severity = Severity.WARNING
     return _event(
-        system, "backup.failed", at, said(why.full), severity=severity, member=said(why.member)
+        of, "backup.failed", at, said(why.full), severity=severity, member=said(why.member)
     )
 
 
-def given_up(system: System, why: Setback, at: datetime) -> Event:
+def given_up(of: Backed, why: Setback, at: datetime) -> Event:
     def said(trouble: Trouble) -> tuple[str, str]:
         return (
-            f"The backup of {_en(system)} that was asked for was given up: {trouble.en}",
-            f"依頼された{_ja(system)}のバックアップは取りやめになりました。理由: {trouble.ja}",
+            f"The backup of {of} that was asked for was given up: {trouble.en}",
+            f"依頼された{of}のバックアップは取りやめになりました。理由: {trouble.ja}",
         )
 
     severity = Severity.WARNING
     return _event(
-        system, "backup.failed", at, said(why.full), severity=severity, member=said(why.member)
+        of, "backup.failed", at, said(why.full), severity=severity, member=said(why.member)
     )
 
 
-def missed(system: System, breach: Breach, at: datetime) -> Event:
+def missed(of: Backed, breach: Breach, at: datetime) -> Event:
     en, ja = breach.sentences(at)
     return _event(
-        system,
+        of,
         f"backup.{breach.what}",
         at,
-        (f"{_en(system)}: {en}.", f"{_ja(system)}: {ja}。"),
+        (f"{of}: {en}.", f"{of}: {ja}。"),
         severity=Severity.WARNING,
         fields=None if breach.repository is None else {"repository": breach.repository},
     )
 
 
-def kept_again(system: System, at: datetime) -> Event:
+def kept_again(of: Backed, at: datetime) -> Event:
     return _event(
-        system,
+        of,
         "backup.objectives-met",
         at,
         (
-            f"{_en(system)}: its backups are as its policy says again.",
-            f"{_ja(system)}: バックアップは再び方針どおりです。",
+            f"{of}: its backups are as its policy says again.",
+            f"{of}: バックアップは再び方針どおりです。",
         ),
     )
 
@@ -202,7 +226,7 @@ def _crash(point: ServerPoint) -> bool:
 
 
 def _event(
-    system: System,
+    of: Backed,
     kind: str,
     at: datetime,
     said: tuple[str, str],
@@ -213,20 +237,12 @@ def _event(
 ) -> Event:
     return Event(
         kind,
-        f"system:{system.id}",
+        f"system:{of.system}",
         at,
         severity,
         *said,
-        tenant=str(system.tenant),
+        tenant=of.tenant.text,
         fields=fields,
         member_en=None if member is None else member[0],
         member_ja=None if member is None else member[1],
     )
-
-
-def _en(system: System) -> str:
-    return f"System {system.name or system.id} of {system.tenant}"
-
-
-def _ja(system: System) -> str:
-    return f"団体 {system.tenant} のシステム {system.name or system.id} "

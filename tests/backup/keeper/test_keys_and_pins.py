@@ -23,7 +23,7 @@ from tests.backup.keeper.stand import FAR, Stand
 from tests.scenarios.joining import MEMBER
 
 MINUTE = timedelta(minutes=1)
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SATO, SUZUKI = Person("user-1", "佐藤"), Person("user-2", "鈴木")
 
 
@@ -97,19 +97,21 @@ def test_keys_wait_for_a_repository_that_is_away(stand: Stand) -> None:
 def test_what_was_taken_near_a_disaster_stays_until_the_declaration_is_revoked(
     stand: Stand,
 ) -> None:
-    stand.keep(2 * DAY)
-    near = stand.points()[1]
-    day = timedelta(hours=6)
+    (near,) = stand.points()
+    around = timedelta(hours=6)
     with stand.store.write() as tx:
         now = stand.world.clock.now()
         declared = tx.add_disaster(
             DisasterDeclaration(
-                DeclarationId("quake"), near.taken_at, day, day, "An earthquake.", "Sato", now
+                DeclarationId("quake"), near.taken_at, around, around, "An earthquake.", "Sato", now
             )
         )
+    refused = carried(stand, KeyErrand.DESTROY)
+    assert isinstance(refused, Failed)
+    assert "quake" in refused.trouble.en
     stand.keep(4 * DAY)
     assert near.id in {point.id for point in stand.points()}
     with stand.store.write() as tx:
         tx.save_disaster(declared.revoke(stand.world.clock.now(), "Sato", "It is over."))
-    stand.keep(DAY)
+    stand.keep(2 * HOUR)
     assert near.id not in {point.id for point in stand.points()}

@@ -29,9 +29,9 @@ def test_each_night_has_one_point_of_all_servers_and_the_last_three_stay(stand: 
     assert all(
         {each.server for each in point.servers} == set(stand.servers()) for point in stand.points()
     )
-    stand.keep(4 * DAY)
+    stand.keep(3 * DAY)
     points = stand.points()
-    assert [f"{point.taken_at.astimezone(JAPAN):%d}" for point in points] == ["05", "06", "07"]
+    assert [f"{point.taken_at.astimezone(JAPAN):%d}" for point in points] == ["04", "05", "06"]
     assert stand.insist_on_bytes(points) == 6
     # What was let go before is gone from the repository, too.
     with stand.vault() as vault:

@@ -79,7 +79,7 @@ def test_a_control_plane_killed_anywhere_in_a_run_leaves_only_whole_points(stand
         had = stand.manifests()
         return lambda _: stand.manifests() == had + more
 
-    deaths = [after(calls) for calls in range(0, 45, 4)]
+    deaths = [after(calls) for calls in range(0, 45, 6)]
     for number in range(len(deaths) + 2):
         had = stand.points()
         stand.world.write_bytes(DB, 900 << 20, bytes([number + 1]) * 200_000)
@@ -87,7 +87,7 @@ def test_a_control_plane_killed_anywhere_in_a_run_leaves_only_whole_points(stand
         death = deaths[number] if number < len(deaths) else with_manifests(number - len(deaths) + 1)
         stand.live_until_killed(death)
         stand.begin_anew()
-        stand.keep(HOUR / 12, Seconds(30))
+        stand.keep(HOUR / 20, Seconds(30))
         with stand.store.read() as tx:
             assert isinstance(tx.backup_run(asked).standing, Finished)
             assert not any(isinstance(p.standing, Taking) for p in tx.recovery_points(live=True))
