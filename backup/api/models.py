@@ -66,6 +66,7 @@ class BreachOut(ResponseBody):
     what: str
     since: datetime
     repository: str | None
+    place: str | None
     en: str
     ja: str
 

@@ -108,7 +108,12 @@ def _hours(newest: datetime | None, now: datetime) -> float | None:
 def _breach(breach: Breach, now: datetime) -> BreachOut:
     en, ja = breach.sentences(now)
     return BreachOut(
-        what=breach.what.value, since=breach.since, repository=breach.repository, en=en, ja=ja
+        what=breach.what.value,
+        since=breach.since,
+        repository=breach.repository,
+        place=None if breach.place is None else breach.place.value,
+        en=en,
+        ja=ja,
     )
 
 

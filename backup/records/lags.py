@@ -56,7 +56,6 @@ def statuses(
 def _status(backup: SystemBackup, points: list[RecoveryPointRecord], now: datetime) -> SystemStatus:
     standing = standing_of(points, backup.apart)
     assigned = {place: each.id for place, each in backup.assigned.items()}
-    # A place that no repository serves shows as nothing away, or as no point at all.
     found = breaches(backup.policy, standing, assigned, backup.since, now)
     return SystemStatus(backup, standing, found, sum(1 for p in points if p.whole))
 
@@ -70,7 +69,11 @@ def news(tx: Transaction, blueprints: Blueprints, now: datetime) -> News:
     had = {system for system, _, _ in told}
     for status in statuses(tx, blueprints, now):
         for breach in status.breaches:
-            key = (status.backup.system.id, breach.what.value, breach.repository or "")
+            key = (
+                status.backup.system.id,
+                breach.what.value,
+                breach.place or breach.repository or "",
+            )
             now_so[key] = told.get(key, breach.since)
             if key not in told:
                 missed.append((status.backup, breach))

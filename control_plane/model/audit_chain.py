@@ -42,7 +42,7 @@ FOR_MEMBERS = frozenset(
     | {"replicas"}
     # Of backups.
     | {"policy", "point", "restore", "to", "keep_until", "prefectures", "regions", "basis"}
-    | {"decided_on", "around", "errand", "key_task", "agreed_by"}
+    | {"decided_on", "around", "errand", "key_task"}
     # Of leaving.
     | {"statement", "destroy_keys", "manifest_sha256", "keys", "access", "export_kept"}
 )

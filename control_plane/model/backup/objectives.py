@@ -14,6 +14,7 @@ from control_plane.model.backup.policy import BackupPlace, BackupPolicy
 
 class Shortfall(StrEnum):
     NO_POINT = "no-point"
+    NO_REPOSITORY = "no-repository"
     OBJECTIVE_MISSED = "objective-missed"
     AWAY_MISSED = "away-objective-missed"
     NOTHING_AWAY = "nothing-away"
@@ -24,17 +25,19 @@ class Shortfall(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """`since` is when it began; `repository` the one that a late copy is for."""
+    """`since` is when it began; `repository` the one that a late copy is for, `place` the one that no
+    repository serves, or none that the member's rule allows."""
 
     what: Shortfall
     since: datetime
     repository: RepositoryId | None = None
+    place: BackupPlace | None = None
 
     def sentences(self, now: datetime) -> tuple[str, str]:
         """Each without the system's name: "…, for 3 h"."""
         hours = max(0, int((now - self.since).total_seconds() // 3600))
         en, ja = _SENTENCES[self.what]
-        where = "" if self.repository is None else self.repository
+        where = self.place or self.repository or ""
         return en.format(where=where, hours=hours), ja.format(where=where, hours=hours)
 
 
@@ -42,6 +45,10 @@ _SENTENCES: Mapping[Shortfall, tuple[str, str]] = {
     Shortfall.NO_POINT: (
         "nothing of it has been backed up yet",
         "バックアップがまだ一つもありません",
+    ),
+    Shortfall.NO_REPOSITORY: (
+        "there is no repository for its {where} copies",
+        "{where} のコピーを置けるリポジトリがありません",
     ),
     Shortfall.OBJECTIVE_MISSED: (
         "its newest recovery point has been older than its objective for {hours} h",
@@ -81,8 +88,13 @@ def breaches(
     not have been there. A copy is late once a slot has passed since the point before should have come."""
     if not policy.copies:
         return ()
+    nowhere = [
+        Breach(Shortfall.NO_REPOSITORY, began_at, place=place)
+        for place in policy.places
+        if place not in assigned and place is not BackupPlace.MEMBER
+    ]
     if standing.newest is None:
-        return (Breach(Shortfall.NO_POINT, began_at),)
+        return (Breach(Shortfall.NO_POINT, began_at), *nowhere)
 
     def aged(
         what: Shortfall, at: datetime | None, hours: int, where: RepositoryId | None = None
@@ -102,7 +114,7 @@ def breaches(
         # Twice the longest pause, since a copy begins when its point is whole and takes its time.
         pauses = [copy.every.most_hours for copy in policy.copies if place in copy.places]
         found += aged(Shortfall.COPY_LATE, there, 2 * min(pauses), repository)
-    return (*found, *_unproven(policy, standing.proven_at, began_at, now))
+    return (*nowhere, *found, *_unproven(policy, standing.proven_at, began_at, now))
 
 
 def _unproven(

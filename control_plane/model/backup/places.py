@@ -64,12 +64,10 @@ class BackupSource:
     def of(tenant: MunicipalityCode, region: RegionId, hosts: Iterable[Host]) -> BackupSource:
         """A system whose servers are on `hosts`, or may come to be on any of them."""
         stand = tuple(hosts)
-        return BackupSource(
-            tenant,
-            region,
-            frozenset(host.site for host in stand),
-            frozenset(d for host in stand for d in host.domains if d.kind in _TELLING),
-        )
+        sites = frozenset(host.site for host in stand)
+        domains = {d for host in stand for d in host.domains if d.kind in _TELLING}
+        buildings = {FailureDomain(DomainKind.SITE, site) for site in sites}
+        return BackupSource(tenant, region, sites, frozenset(domains | buildings))
 
     def place_of(self, repository: Repository) -> BackupPlace | None:
         """What the repository is to it; None for another member's."""

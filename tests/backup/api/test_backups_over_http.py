@@ -128,7 +128,8 @@ def test_what_is_wrong_shows_in_the_status_and_the_metrics(towns: Api) -> None:
     town = towns.tenant(MIKASA)
     (mine,) = town.get("/v1/backup-status").json()["items"]
     assert (mine["lag_hours"], mine["rpo_hours"], mine["proven_at"]) == (24.0, 1, None)
-    (breach,) = mine["breaches"]
+    missing, breach = mine["breaches"]
+    assert (missing["what"], missing["place"]) == ("no-repository", "off-site")
     assert breach["what"] == "objective-missed"
     assert breach["en"].endswith("older than its objective for 23 h")
     assert mine["newest_away_at"] == mine["newest_at"]
