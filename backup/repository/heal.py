@@ -1,17 +1,23 @@
 """Putting a damaged or lost object back from another repository, where the same bytes lie under the
-same key: packs, indexes and recovery points are equal in every copy.
+same key: packs and recovery points are equal in every copy. An index is made anew from the packs.
 
 Only what agrees with its name is put anywhere, so that damage never travels.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from backup.repository.errors import Damaged
 from backup.repository.ids import object_id
+from backup.repository.index import Index, listed_packs
+from backup.repository.index_object import ITEMS_PER_INDEX, index_object, seal_index
+from backup.repository.pack import PackFacts, read_footer
+from backup.repository.vault import Vault
 from control_plane.drivers.objects import (
     NoSuchObject,
     ObjectLocked,
@@ -20,11 +26,15 @@ from control_plane.drivers.objects import (
 )
 from control_plane.model.operation import Severity
 
+_ITEM_BYTES = 40
+
 
 class HealOutcome(StrEnum):
     WHOLE = "whole"
     """It was not damaged at all, or somebody else has healed it."""
     HEALED = "healed"
+    REMADE = "remade"
+    """An index, from the packs: nothing of it lay elsewhere."""
     NO_COPY = "no-copy"
     """No other repository that answered has it whole."""
     LOCKED = "locked"
@@ -43,7 +53,7 @@ class Healing:
 
     @property
     def severity(self) -> Severity:
-        well = self.outcome in (HealOutcome.WHOLE, HealOutcome.HEALED)
+        well = self.outcome in (HealOutcome.WHOLE, HealOutcome.HEALED, HealOutcome.REMADE)
         return Severity.INFO if well else Severity.CRITICAL
 
     @property
@@ -52,6 +62,7 @@ class Healing:
         return {
             HealOutcome.WHOLE: f"{self.key} in {self.store} is whole.",
             HealOutcome.HEALED: f"{self.key} in {self.store} was damaged and is whole again: its bytes came from {self.source}.",
+            HealOutcome.REMADE: f"{self.key} in {self.store} was damaged; another index was made from the packs in its place.",
             HealOutcome.NO_COPY: f"{self.key} in {self.store} is damaged, and no other repository has it whole.{silent} Keep every copy that there is, and take a new backup of what needs it.",
             HealOutcome.LOCKED: f"{self.key} in {self.store} is damaged and under retention, and the store keeps no versions: {self.source} has it whole. Restore from there until the retention ends.",
         }[self.outcome]
@@ -62,6 +73,7 @@ class Healing:
         return {
             HealOutcome.WHOLE: f"{self.store} の {self.key} は正常です。",
             HealOutcome.HEALED: f"{self.store} の {self.key} が壊れていましたが、{self.source} の写しから修復しました。",
+            HealOutcome.REMADE: f"{self.store} の {self.key} が壊れていたため、パックから索引を作り直しました。",
             HealOutcome.NO_COPY: f"{self.store} の {self.key} が壊れており、ほかの保管先にも正常な写しがありません。{silent}今ある写しをすべて残し、これを必要とするサーバーのバックアップを取り直してください。",
             HealOutcome.LOCKED: f"{self.store} の {self.key} が壊れていますが、保持期間中で、この保管先は版を保存しないため置き換えられません。保持期間が終わるまでは、正常な写しのある {self.source} から復元してください。",
         }[self.outcome]
@@ -76,7 +88,7 @@ def heal(
 ) -> Healing:
     """Make the object under `key` whole in `objects` from the first of `others` that has it so. What was
     under retention is so again, `locked_until` at least. Keyrings differ between repositories and are
-    never healed so. Raises ObjectStoreError where `objects` itself does not work, ValueError for a key
+    never healed so, and indexes by heal_index. Raises ObjectStoreError where `objects` itself does not work, ValueError for a key
     that tells no hash."""
     whole = _whole(objects, key)
     if whole is not None:
@@ -91,6 +103,38 @@ def heal(
         if data is not None:
             return _put_back(objects, key, data, other.name, locked_until)
     return Healing(key, objects.name, HealOutcome.NO_COPY, silent=tuple(silent))
+
+
+def heal_index(vault: Vault, key: str, *, locked_until: datetime | None = None) -> Healing:
+    """Name the packs that only the damaged or lost index under `key` named in a new one, and take the
+    damaged one away; where retention keeps it, it is in nobody's way. Raises ObjectStoreError."""
+    objects, tenant = vault.objects, vault.tenant
+    if _whole(objects, key) is not None:
+        return Healing(key, objects.name, HealOutcome.WHOLE)
+    index = Index(objects, vault.keyring, None)
+    try:
+        named = {id for id, _ in index.packs()}
+    finally:
+        index.close()
+    facts: list[PackFacts] = []
+    for id, length in listed_packs(objects, tenant):
+        if id not in named:
+            # A pack that is damaged, too, is a finding of its own.
+            with contextlib.suppress(Damaged):
+                facts.append(read_footer(objects, vault.keyring, id, length))
+        if sum(len(each.footer) for each in facts) >= ITEMS_PER_INDEX * _ITEM_BYTES:
+            _put_index(vault, facts, locked_until)
+            facts = []
+    if facts:
+        _put_index(vault, facts, locked_until)
+    with contextlib.suppress(ObjectLocked):
+        objects.delete(key)
+    return Healing(key, objects.name, HealOutcome.REMADE)
+
+
+def _put_index(vault: Vault, facts: Sequence[PackFacts], until: datetime | None) -> None:
+    id, data = seal_index(facts, vault.keyring)
+    vault.objects.put(index_object(vault.tenant, id), data, only_new=True, locked_until=until)
 
 
 def _put_back(

@@ -22,9 +22,10 @@ from hypothesis.stateful import (
 
 from backup.repository import PointWriter, RecoveryPoint, Repository, RepositoryKey, Vault
 from backup.repository.collector import Collected, Collector, CollectorTimes
-from backup.repository.heal import HealOutcome, heal
+from backup.repository.heal import HealOutcome, heal, heal_index
 from backup.repository.scrub import scrub
 from control_plane.drivers.objects import (
+    NoSuchObject,
     ObjectStore,
     ObjectStoreError,
     StoreUnavailable,
@@ -356,20 +357,30 @@ class Survival(RuleBasedStateMachine):
     def collector_runs_there(self, data: st.DataObject, tenant: str) -> None:
         self._collect(self.there, tenant, self._some_expired(data, tenant, self.there))
 
+    def _is_there(self, key: str) -> bool:
+        with contextlib.suppress(NoSuchObject):
+            return bool(self.there.objects.stat(key))
+        return False
+
     @rule(data=st.data(), tenant=tenants, at=st.integers(-200, 200))
     def an_object_rots_and_is_healed(self, data: st.DataObject, tenant: str, at: int) -> None:
-        both = sorted(
-            {f.key for f in self.here.objects.list(f"tenants/{tenant}/")}
-            & {f.key for f in self.there.objects.list(f"tenants/{tenant}/")}
-        )
-        both = [key for key in both if "/keyring/" not in key]
+        both = [
+            facts.key
+            for facts in self.here.objects.list(f"tenants/{tenant}/")
+            if "/index/" in facts.key
+            or ("/keyring/" not in facts.key and self._is_there(facts.key))
+        ]
         if not both:
             return
         key = data.draw(st.sampled_from(both))
         self.world.bucket(HERE).flip(key, at)
         found = scrub(self.here.objects, tenant, budget=1 << 40).findings
         assert [each.object for each in found] == [key]
-        assert heal(self.here.objects, key, [self.there.objects]).outcome == HealOutcome.HEALED
+        if "/index/" in key:
+            assert heal_index(self.here.vault(tenant), key).outcome == HealOutcome.REMADE
+        else:
+            healed = heal(self.here.objects, key, [self.there.objects])
+            assert healed.outcome == HealOutcome.HEALED
 
     # Time
 
