@@ -133,7 +133,7 @@ def _begin(libvirtd: libvirt.virConnect, connection: Connection, asked: Asked) -
     disks, others = _open_disks(domain, host, spec)
     reading_job.end(domain)
     reading_job.require_idle(domain)
-    reading_job.clear_scratch(libvirtd, host, disks)
+    reading_job.clear_scratch(libvirtd, host, disks, ours=True)
     require_room(libvirtd, host, [posixpath.dirname(each.file) for each in disks.values()])
     why = kept_changes.of_running(libvirtd, domain, disks, asked.since)
     written = checkpoints.checkpoint_xml(asked.checkpoint, disks, others)
@@ -174,7 +174,7 @@ def _stopped(connection: Connection, asked: Asked, *, machine: str) -> Iterator[
             libvirtd, spec.id, disks, accelerated=accelerated(libvirtd), machine=machine
         )
         try:
-            reading_job.clear_scratch(libvirtd, host, disks)
+            reading_job.clear_scratch(libvirtd, host, disks, ours=False)
 
             def begin(place: Place) -> None:
                 reader.backupBegin(reading_job.job_xml(place, token, disks, [], {}), None, 0)

@@ -106,14 +106,16 @@ def goes_on(domain: libvirt.virDomain, token: str) -> bool:
 
 
 def clear_scratch(
-    connection: libvirt.virConnect, host: str, disks: Mapping[str, DiskFacts]
+    connection: libvirt.virConnect, host: str, disks: Mapping[str, DiskFacts], *, ours: bool
 ) -> None:
-    """Remove what a job left that was cut off with its host. Raises DiskLocked while it is in use."""
+    """Remove what a job left that was cut off with its host. Raises DiskLocked while it is in use; with
+    `ours` the machine here has the disks open for writing, so that nobody else can read them."""
     for facts in disks.values():
         folder = storage.open_folder(connection, posixpath.dirname(facts.file))
         left = storage.find(folder, SCRATCH)
         if left is not None:
-            storage.require_unused(host, left)
+            if not ours:
+                storage.require_unused(host, left)
             left.delete(0)
 
 
