@@ -134,6 +134,12 @@ class SharedStorage:
             raise DiskLocked(f"Build {build} of {owner} is being filled.")
         return filled
 
+    def builds(self, owner: str) -> frozenset[int]:
+        """All that lie there of one disk, whole or not."""
+        beside = {build for disk, build in self._beside if disk == owner}
+        standing = self.volumes.get(ServerId(owner)) or self.data.get(VolumeId(owner))
+        return frozenset(beside if standing is None else beside | {standing.build})
+
     def has_build(self, owner: str, build: int) -> bool:
         return (owner, build) in self._beside or self._standing(owner, build) is not None
 
@@ -156,11 +162,14 @@ class SharedStorage:
             self._used -= 0 if dropped is None else dropped.size
             return True
         standing = self._standing(owner, build)
+        if standing is None:
+            return False
         if isinstance(standing, Volume):
-            self.remove(standing.server)
-        elif standing is not None:
-            self.remove_data(standing.id)
-        return standing is not None
+            del self.volumes[standing.server]
+        else:
+            del self.data[standing.id]
+        self._used -= standing.size
+        return True
 
     def _standing(self, owner: str, build: int) -> Volume | DataVolume | None:
         found = self.volumes.get(ServerId(owner)) or self.data.get(VolumeId(owner))

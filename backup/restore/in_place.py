@@ -1,0 +1,130 @@
+"""Puts a point's disks in the place of those that the system's own stopped servers have.
+
+All are filled beside the old ones first; then one transaction puts every new build on record and ends the
+restore. Until then the old disks are what the servers start from, and nothing has been lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from backup.keeper.trouble import NotWanted
+from backup.records.restores import finish_restore
+from backup.restore import telling
+from backup.restore.disks import Disks, Target, target
+from backup.restore.progress import Progress
+from backup.restore.reading import PointSource
+from backup.restore.selection import Chosen
+from control_plane.drivers.backup_source import ROOT_DISK
+from control_plane.model.backup.points import RecoveryPointRecord
+from control_plane.model.backup.work import Trouble
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import ServerId, VolumeId
+from control_plane.model.volume import Volume
+from control_plane.model.workload import Moving, Power, Seen, Server
+from control_plane.store import Snapshot, Transaction
+
+
+@dataclass(slots=True)
+class InPlace:
+    disks: Disks
+    source: PointSource
+    progress: Progress
+    point: RecoveryPointRecord
+    chosen: Sequence[Chosen]
+    _filled: list[tuple[Target, int]] = field(default_factory=list)
+
+    def carry_out(self) -> None:
+        with self.disks.store.read() as tx:
+            wanted = [
+                (one, name, self._target(tx, one, name))
+                for one in self.chosen
+                for name in one.disks
+            ]
+        self.progress.total = sum(one.point.disk(name).size for one, name, _ in wanted)
+        for one, name, disk in wanted:
+            size = one.point.disk(name).size
+            build = self.disks.fill(
+                disk,
+                self.progress.attempt,
+                lambda one=one, name=name, size=size: self.progress.along(  # type: ignore[misc]
+                    self.source.content(one.point, name), size
+                ),
+            )
+            self._filled.append((disk, build))
+            self.progress.behind(size)
+        self.progress.write(self._switch)
+        for disk, build in self._filled:
+            self.disks.sweep(disk, self.progress.attempt, build)
+
+    def _target(self, tx: Snapshot, one: Chosen, name: str) -> Target:
+        server = _stopped(tx, one.part.server, self.point)
+        volume = None if name == ROOT_DISK else _attached(tx, server, VolumeId(name))
+        found = target(tx, server, volume)
+        if found.size * 2**30 < one.point.disk(name).size:
+            raise YuiError(
+                "restore-disk-smaller",
+                en=f"Disk {name} of server {server.name} is smaller now than it was: restore it to a new system.",
+                ja=f"サーバー {server.name} のディスク {name} は当時より小さいため、元の場所には復元できません。新しいシステムとして復元してください。",
+                status=409,
+            )
+        return found
+
+    def _switch(self, tx: Transaction) -> None:
+        """Raises NotWanted where somebody has started, moved or rebuilt a server meanwhile."""
+        roots: Mapping[ServerId, int] = {
+            disk.server.id: build for disk, build in self._filled if disk.volume is None
+        }
+        for disk, build in self._filled:
+            if disk.volume is not None:
+                volume = _attached(tx, disk.server, disk.volume.id)
+                if volume.build != disk.volume.build:
+                    raise _in_the_way(disk.server)
+                tx.save_volume(replace(volume, build=build))
+        job = self.progress.begun
+        for before in {disk.server.id: disk.server for disk, _ in self._filled}.values():
+            server = _stopped(tx, before.id, self.point)
+            if (server.disk_build, server.placement) != (before.disk_build, before.placement):
+                raise _in_the_way(server)
+            starts = job.target.start and server.power is Power.STOPPED
+            tx.save_server(
+                replace(
+                    server,
+                    disk_build=roots.get(server.id, server.disk_build),
+                    power=Power.RUNNING if starts else server.power,
+                )
+            )
+        now = self.disks.world.clock.now()
+        finish_restore(tx, job.id, now)
+        tx.add_event(telling.restored(job, self.point, self.source.used, now, job.system))
+
+
+def _stopped(tx: Snapshot, id: ServerId, point: RecoveryPointRecord) -> Server:
+    server = tx.server(id, point.tenant)
+    at_rest = server.power is not Power.RUNNING and server.seen in (Seen.STOPPED, Seen.NOWHERE)
+    if not at_rest or server.deleting or isinstance(server.placement, Moving):
+        raise _in_the_way(server)
+    return server
+
+
+def _attached(tx: Snapshot, server: Server, id: VolumeId) -> Volume:
+    found = next((v for v in tx.volumes(server=server.id) if v.id == id), None)
+    if found is None or found.deleting or not found.made:
+        raise YuiError(
+            "restore-volume-gone",
+            en=f"Server {server.name} has no volume {id} any more: restore its other disks by name, or all to a new system.",
+            ja=f"サーバー {server.name} にはもうボリューム {id} がありません。ほかのディスクを指定して復元するか、新しいシステムとして復元してください。",
+            status=409,
+            fields={"server": server.id, "volume": id},
+        )
+    return found
+
+
+def _in_the_way(server: Server) -> NotWanted:
+    return NotWanted(
+        Trouble(
+            f"Server {server.name} is not stopped any more, or was moved or rebuilt meanwhile, so its disks stay what they are: stop it, and ask again.",
+            f"サーバー {server.name} が停止中でないか、その間に移動・再構築されたため、ディスクは元のままです。停止してから、もう一度依頼してください。",
+        )
+    )

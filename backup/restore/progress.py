@@ -1,0 +1,85 @@
+"""What the record is told of a restore while it goes on, and how the restore hears that it is not wanted any
+more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from backup.keeper.operations import show_progress
+from backup.keeper.timings import Timings
+from backup.keeper.writing import written
+from backup.records.restores import progress_restore
+from backup.records.steps import StepRefused
+from control_plane.drivers.world import Clock
+from control_plane.model.backup.work import RestoreJob, Restoring
+from control_plane.model.units import Seconds
+from control_plane.store import Lease, Store, Transaction
+
+
+@dataclass(slots=True)
+class Progress:
+    """`begun` is the job as it was begun by this worker."""
+
+    store: Store
+    clock: Clock
+    timings: Timings
+    lease: Lease
+    begun: RestoreJob
+    total: int = 0
+    _behind: int = 0
+    _told_at: Seconds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._told_at = self.clock.monotonic()
+
+    @property
+    def attempt(self) -> int:
+        standing = self.begun.standing
+        return standing.attempts if isinstance(standing, Restoring) else 1
+
+    def along(self, content: Iterator[tuple[int, bytes]], size: int) -> Iterator[tuple[int, bytes]]:
+        """The same, told as it passes: where on a disk of `size` bytes it has come to. Raises StepRefused,
+        LeaseLost where it is to go on no more."""
+        position = 0
+        for offset, data in content:
+            position = max(position, offset + len(data))
+            self._pulse(position)
+            yield offset, data
+        self._pulse(size)
+
+    def behind(self, size: int) -> None:
+        """A disk of that many bytes is done."""
+        self._behind += size
+        self._pulse(0)
+
+    def write(self, write: Callable[[Transaction], object]) -> None:
+        """Only while this job is still this worker's."""
+
+        def mine(tx: Transaction) -> None:
+            self.insist(tx)
+            write(tx)
+
+        written(self.store, self.lease, mine)
+
+    def insist(self, tx: Transaction) -> None:
+        standing, was = tx.restore(self.begun.id).standing, self.begun.standing
+        if (
+            not isinstance(standing, Restoring)
+            or not isinstance(was, Restoring)
+            or (standing.worker, standing.attempts) != (was.worker, was.attempts)
+        ):
+            raise StepRefused(f"restore {self.begun.id} is {standing}")
+
+    def _pulse(self, position: int) -> None:
+        now = self.clock.monotonic()
+        if now - self._told_at < self.timings.progress:
+            return
+        self._told_at = now
+        done = self._behind + position
+
+        def show(tx: Transaction) -> None:
+            progress_restore(tx, self.begun.id, done, self.total)
+            show_progress(tx, self.begun.operation, done, self.total, self.clock.now())
+
+        self.write(show)

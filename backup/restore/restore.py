@@ -1,0 +1,110 @@
+"""One restore, from its begin to the record: what is submitted to the World's lane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from backup.keeper.timings import Timings
+from backup.keeper.vaults import Vaults
+from backup.keeper.writing import written
+from backup.records.damage import found_damage
+from backup.records.restores import begin_restore
+from backup.repository import Damaged
+from backup.restore.anew import Anew
+from backup.restore.disks import Disks
+from backup.restore.files import ToFiles, folder_of
+from backup.restore.in_place import InPlace
+from backup.restore.progress import Progress
+from backup.restore.reading import PointSource, holders
+from backup.restore.selection import chosen
+from control_plane.drivers.world import World
+from control_plane.model.backup.places import Repository
+from control_plane.model.backup.points import RecoveryPointRecord
+from control_plane.model.backup.work import RestoreJob, RestoreTo
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import RegionId
+from control_plane.store import Lease, Snapshot, Store, Transaction
+
+
+@dataclass(slots=True)
+class Restore:
+    """`begun` is the job on record once this worker has begun it."""
+
+    store: Store
+    world: World
+    vaults: Vaults
+    timings: Timings
+    lease: Lease
+    worker: str
+    job: RestoreJob
+    exports: Path | None
+    begun: RestoreJob | None = None
+
+    def carry_out(self) -> None:
+        """Raises NotWanted, StepRefused, DriverError, ObjectStoreError, YuiError, OSError, LeaseLost."""
+        begun = self.begun = self._begin()
+        with self.store.read() as tx:
+            point = tx.recovery_point(begun.point)
+            region = _region(tx, begun, point)
+            repositories = holders(tx, point, region)
+        progress = Progress(self.store, self.world.clock, self.timings, self.lease, begun)
+        source = PointSource(
+            self.vaults, repositories, point.tenant, lambda r, e: self._note_damage(point, r, e)
+        )
+        disks = Disks(self.store, self.world)
+        if begun.target.to is RestoreTo.FILE:
+            folder_of(self.exports, begun)
+        with source:
+            selected = chosen(source, point, begun.target)
+            match begun.target.to:
+                case RestoreTo.IN_PLACE:
+                    InPlace(disks, source, progress, point, selected).carry_out()
+                case RestoreTo.NEW | RestoreTo.REGION:
+                    Anew(disks, source, progress, point, selected, region).carry_out()
+                case RestoreTo.FILE:
+                    ToFiles(disks, source, progress, point, selected, self.exports).carry_out()
+                case RestoreTo.ISOLATED:
+                    raise _not_isolated()
+
+    def _begin(self) -> RestoreJob:
+        begun: list[RestoreJob] = []
+
+        def write(tx: Transaction) -> None:
+            begun.append(begin_restore(tx, self.job.id, self.world.clock.now(), self.worker))
+
+        written(self.store, self.lease, write)
+        return begun[-1]
+
+    def _note_damage(
+        self, point: RecoveryPointRecord, repository: Repository, error: Damaged
+    ) -> None:
+        def write(tx: Transaction) -> None:
+            found_damage(
+                tx,
+                repository.id,
+                point.tenant,
+                self.world.clock.now(),
+                key=error.object,
+                what=error.what,
+                points=[point.id],
+            )
+
+        written(self.store, self.lease, write)
+
+
+def _region(tx: Snapshot, job: RestoreJob, point: RecoveryPointRecord) -> RegionId:
+    """Where what is restored comes to stand: the system's own region, if nothing else was said."""
+    if job.target.region is not None:
+        return job.target.region
+    system = next((s for s in tx.systems(job.tenant) if s.id == job.system), None)
+    return point.region if system is None else system.region
+
+
+def _not_isolated() -> YuiError:
+    return YuiError(
+        "restore-not-isolated",
+        en="This pool can't yet make a network that reaches nothing: restore to a new system that is not started, or to files.",
+        ja="このプールでは、どこにもつながらないネットワークをまだ作成できません。起動しない新しいシステムとして、またはファイルとして復元してください。",
+        status=409,
+    )

@@ -1,0 +1,133 @@
+"""Carries out what was asked to be restored, the oldest first and few at once.
+
+What broke off through no fault of its own is tried again, where it had come to; what can't be done is said
+once, and what it had made goes again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from backup.keeper.errands import Ended, Errands
+from backup.keeper.timings import Timings
+from backup.keeper.trouble import NotWanted, setback_of
+from backup.keeper.vaults import Vaults
+from backup.records.agenda import restores_waiting
+from backup.records.restores import fail_restore, restores_under_way
+from backup.records.steps import StepRefused
+from backup.repository import Damaged
+from backup.restore import telling
+from backup.restore.anew import unmake
+from backup.restore.restore import Restore
+from control_plane.drivers.world import Lane, World
+from control_plane.model.backup.work import Restored, RestoreJob, Restoring, Trouble
+from control_plane.model.errors import YuiError
+from control_plane.store import Lease, LeaseLost, Store, Transaction
+
+_TAKEN_OVER = Trouble(
+    "Whoever carried it out is gone; it goes on.",
+    "実行していたコントロールプレーンが停止したため、引き継ぎます。",
+)
+_ANSWERS_LATER = 500
+"""Errors of this status and above say nothing of what was asked for."""
+
+
+@dataclass(slots=True)
+class Restores:
+    """`exports` is the directory that files go to, which every control plane of the pool sees; None: there is
+    none. `at_once` of all, and one at a time of each system."""
+
+    store: Store
+    world: World
+    vaults: Vaults
+    holder: str
+    timings: Timings
+    exports: Path | None = None
+    at_once: int = 4
+    lane: Lane = Lane.EXPORT
+    _errands: Errands[Restore, None] = field(init=False)
+    _waiting: list[RestoreJob] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._errands = Errands(self.world, self.timings, self.lane)
+
+    @property
+    def busy(self) -> bool:
+        return bool(len(self._errands))
+
+    def settle(self, lease: Lease) -> list[Exception]:
+        """What went wrong with those that have ended."""
+        ended = self._errands.settle()
+        for each in ended:
+            self._settled(each, lease)
+        return [each.error for each in ended if each.error is not None]
+
+    def look(self, lease: Lease) -> None:
+        """At what waits, and at what somebody else has left in the middle."""
+        mine = {each.job.id for each in self._errands.things()}
+        with self.store.read() as tx:
+            left = [job for job in restores_under_way(tx) if job.id not in mine]
+        if left:
+            with self.store.write(lease) as write:
+                now = self.world.clock.now()
+                for job in left:
+                    fail_restore(write, job.id, now, _TAKEN_OVER, now)
+        with self.store.read() as tx:
+            self._waiting = list(restores_waiting(tx, self.world.clock.now()))
+
+    def begin(self, lease: Lease) -> int:
+        begun = 0
+        for job in list(self._waiting):
+            if len(self._errands) >= self.at_once:
+                break
+            if self._errands.busy(job.system):
+                continue
+            self._waiting.remove(job)
+            errand = Restore(
+                self.store,
+                self.world,
+                self.vaults,
+                self.timings,
+                lease,
+                self.holder,
+                job,
+                self.exports,
+            )
+            self._errands.begin(job.system, errand, errand.carry_out)
+            begun += 1
+        return begun
+
+    def _settled(self, ended: Ended[Restore, None], lease: Lease) -> None:
+        if ended.error is None or isinstance(ended.error, LeaseLost):
+            return
+        with self.store.write(lease) as tx:
+            job = tx.restore(ended.thing.job.id)
+            if isinstance(ended.error, StepRefused):
+                # It was taken back meanwhile, or somebody else is at it.
+                if not job.open and not isinstance(job.standing, Restored):
+                    unmake(tx, job)
+                return
+            if ended.thing.begun is not None and isinstance(job.standing, Restoring):
+                self._set_back(tx, job, job.standing, ended.error)
+
+    def _set_back(
+        self, tx: Transaction, job: RestoreJob, standing: Restoring, error: Exception
+    ) -> None:
+        why, now = setback_of(error), self.world.clock.now()
+        if _for_good(error) or standing.attempts >= self.timings.attempts:
+            unmake(tx, job)
+            failed = fail_restore(tx, job.id, now, why.member, None)
+            tx.add_event(telling.failed(failed, why, now))
+            return
+        again = now + timedelta(seconds=self.timings.pause_after(standing.attempts))
+        fail_restore(tx, job.id, now, why.member, again)
+        tx.add_event(telling.set_back(job, why, again, now))
+
+
+def _for_good(error: Exception) -> bool:
+    """Nothing would come of trying again."""
+    if isinstance(error, NotWanted | Damaged):
+        return True
+    return isinstance(error, YuiError) and error.status < _ANSWERS_LATER
