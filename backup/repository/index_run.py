@@ -1,9 +1,10 @@
 """A sorted run: where the items of some index objects lie, in one file of this machine's cache.
 
-The file is made of pages of 64 KiB with fixed-size records, and a tail that knows each page's first id
-and checksum; the tail itself is under a key of the tenant's. A page is compared with its checksum
-whenever it is read, and few are kept: memory stays small however large the repository, and a cache
-file that rotted, or that another wrote, is noticed before anything is believed.
+The file is made of pages of 4 KiB with fixed-size records, and a tail that knows how each page begins
+and its checksum; the tail itself is under a key of the tenant's. A page is compared with its checksum
+whenever it is read, and few are kept: memory stays small however large the repository (24 bytes for
+each 93 items), and a cache file that rotted, or that another wrote, is noticed before anything is
+believed.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import contextlib
 import heapq
 import os
 import struct
+import sys
 import tempfile
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,16 +29,17 @@ from backup.repository.ids import ID_BYTES
 from backup.repository.pack import FooterSegment, PackFacts, parse_footer
 from backup.repository.segment import Compression, Kind
 
-PAGE_BYTES = 1 << 16
-_PAGES_KEPT = 32
+PAGE_BYTES = 1 << 12
+_PAGES_KEPT = 512
 _ITEM_BYTES = 44
 _SEGMENT = struct.Struct(">IIQIIBB6x")
 _PACK = struct.Struct(">32sI")
 _PLACE = struct.Struct(">III")
-_MAGIC = b"YUIRUN\x00\x01"
+_MAGIC = b"YUIRUN\x00\x02"
 _TAIL_HEAD = struct.Struct(">8sQQQQ")
 _TAIL_END = struct.Struct(">32sQ")
 _CHECK_BYTES = 16
+_PREFIX_BYTES = 8
 _LONGEST_TAIL = 1 << 30
 
 
@@ -111,8 +114,10 @@ class IndexRun:
         self._items = _Table(0, items, _ITEM_BYTES)
         self._segments = _Table(self._items.pages, segments, _SEGMENT.size)
         self._packs = _Table(self._segments.first_page + self._segments.pages, packs, _PACK.size)
-        fences = self._items.pages * ID_BYTES
-        self._first_ids = list(_pieces(tail[at : at + fences], ID_BYTES))
+        fences = self._items.pages * _PREFIX_BYTES
+        self._prefixes = array("Q", tail[at : at + fences])
+        if sys.byteorder == "little":
+            self._prefixes.byteswap()
         self._checks = tail[at + fences :]
         pages = self._packs.first_page + self._packs.pages
         if len(self._checks) != pages * _CHECK_BYTES:
@@ -140,22 +145,19 @@ class IndexRun:
             yield _PACK.unpack(record)
 
     def _records_of(self, id: bytes) -> list[bytes]:
-        # Equal ids may begin on the page before the one whose first id is `id`.
-        page = max(0, bisect_left(self._first_ids, id) - 1)
-        last = bisect_right(self._first_ids, id) - 1
+        prefix = int.from_bytes(id[:_PREFIX_BYTES], "big")
+        # Equal ids may begin on the page before the first that begins with them.
+        first = max(0, bisect_left(self._prefixes, prefix) - 1)
         found: list[bytes] = []
-        while page <= last:
+        for page in range(first, bisect_right(self._prefixes, prefix)):
             data = self._page(page)
-            count = min(self._items.per_page, self._items.count - page * self._items.per_page)
-            at = bisect_left(
-                range(count),
-                id,
-                key=partial(_id_at, data),
-            )
-            while at < count and data.startswith(id, at * _ITEM_BYTES):
-                found.append(data[at * _ITEM_BYTES : (at + 1) * _ITEM_BYTES])
-                at += 1
-            page += 1
+            end = (self._items.count - page * self._items.per_page) * _ITEM_BYTES
+            at = data.find(id, 0, end)
+            while at >= 0:
+                # What is found across records' borders is chance.
+                if at % _ITEM_BYTES == 0:
+                    found.append(data[at : at + _ITEM_BYTES])
+                at = data.find(id, at + 1, end)
         return found
 
     def _place(self, record: bytes) -> Place:
@@ -317,7 +319,7 @@ def _write(
     indexes: frozenset[bytes],
     tables: tuple[Iterable[bytes], Iterable[bytes], Iterable[bytes]],
 ) -> None:
-    first_ids = bytearray()
+    prefixes = bytearray()
     checks = bytearray()
     counts: list[int] = []
     prefix = f".{os.getpid()}."
@@ -329,7 +331,7 @@ def _write(
                 count = 0
                 for page, held in _paged(records, PAGE_BYTES // record_bytes):
                     if number == 0:
-                        first_ids += page[:ID_BYTES]
+                        prefixes += page[:_PREFIX_BYTES]
                     padded = page.ljust(PAGE_BYTES, b"\0")
                     checks += blake3(padded).digest(_CHECK_BYTES)
                     file.write(padded)
@@ -339,7 +341,7 @@ def _write(
                 (
                     _TAIL_HEAD.pack(_MAGIC, len(indexes), *counts),
                     *sorted(indexes),
-                    first_ids,
+                    prefixes,
                     checks,
                 )
             )
@@ -350,10 +352,6 @@ def _write(
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
-
-
-def _id_at(page: bytes, at: int) -> bytes:
-    return page[at * _ITEM_BYTES : at * _ITEM_BYTES + ID_BYTES]
 
 
 def _paged(records: Iterable[bytes], per_page: int) -> Iterator[tuple[bytes, int]]:

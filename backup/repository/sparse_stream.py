@@ -65,8 +65,10 @@ def _groups(items: ItemReader, tree: Tree) -> Iterator[list[_Wanted]]:
 
 def _placed(items: ItemReader, window: list[tuple[int, bytes]]) -> Iterator[list[_Wanted]]:
     segments: dict[tuple[bytes, int], _Wanted] = {}
+    # Neighbours in the index are looked for together.
+    found = {id: items.places(id) for id in sorted({id for _, id in window})}
     for number, id in window:
-        places = items.places(id)
+        places = found[id]
         # Where an item lies twice, rather in a segment that is read anyway.
         place = next((p for p in places if (p.pack, p.offset) in segments), places[0])
         wanted = segments.get((place.pack, place.offset))
