@@ -81,7 +81,8 @@ def read_points(
             after=None if after is None else RecoveryPointId(after),
             limit=limit + 1,
         )
-        estate = Estate.read(tx, blueprints, tenant=who.tenant)
+        named = {each.system for each in found}
+        estate = Estate.read(tx, blueprints, tenant=who.tenant, systems=named)
     items = [point_out(each, estate.systems.get(each.system)) for each in found[:limit]]
     return Page(items=items, next=cursor_to(found[limit - 1].id) if len(found) > limit else None)
 
@@ -91,11 +92,10 @@ def read_point(point: Name, who: Reader, edge: AtHand, blueprints: Known) -> Who
     """Its servers and disks by size, where it lies, and why it stays."""
     with edge.store.read() as tx:
         found = tx.recovery_point(RecoveryPointId(point), who.tenant)
-        try:
-            estate = Estate.read(tx, blueprints, systems=[found.system])
-        except YuiError:
-            return whole_point_out(found, None, ())  # Its system is gone.
-        backup = estate.systems[found.system]
+        estate = Estate.read(tx, blueprints, systems=[found.system])
+        backup = estate.systems.get(found.system)
+        if backup is None:
+            return whole_point_out(found, None, ())
         points = tx.recovery_points(system=found.system, live=True)
         retention = reviewed(backup, points, pins_of(estate, backup, points), edge.clock.now())
     return whole_point_out(found, backup, retention.kept.get(found.id, ()))

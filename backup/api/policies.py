@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from backup.api.common import refused, tell
 from backup.api.models import PolicyIn
@@ -16,6 +17,7 @@ from control_plane.model.backup.policy_document import (
     policy_mistakes,
 )
 from control_plane.model.ids import SystemId
+from control_plane.pool.plan import Difference, added, removed, replaced
 from control_plane.store import Snapshot, Transaction
 
 
@@ -69,3 +71,38 @@ def tell_policy(
         tenant=backup.system.tenant,
         fields={"policy": policy_document(wanted)},
     )
+
+
+def policy_difference(path: str, before: BackupPolicy, after: BackupPolicy) -> list[Difference]:
+    """Field by field, and copy by copy; `path` is the policy's."""
+    was, will_be = policy_document(before), policy_document(after)
+    old, new = _by_label(was.pop("copies")), _by_label(will_be.pop("copies"))
+    found = [
+        replaced(f"{path}/{name}", getattr(before, name), getattr(after, name))
+        for name in sorted(was.keys() | will_be.keys())
+        if was.get(name) != will_be.get(name)
+    ]
+    for label in [*old, *(each for each in new if each not in old)]:
+        at = f"{path}/copies/{label}"
+        if label not in new:
+            found.append(removed(at))
+        elif label not in old:
+            found.append(added(at, new[label]))
+        elif old[label] != new[label]:
+            found.extend(
+                replaced(f"{at}/{name}", old[label].get(name), new[label].get(name))
+                for name in sorted(old[label].keys() | new[label].keys())
+                if old[label].get(name) != new[label].get(name)
+            )
+    return found
+
+
+def _by_label(copies: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Such as `day 23:30`; of two that are called alike the second has a plus."""
+    found: dict[str, dict[str, Any]] = {}
+    for copy in copies:
+        label = " ".join(str(copy[each]) for each in ("every", "at") if each in copy)
+        while label in found:
+            label += "+"
+        found[label] = copy
+    return found

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from backup.api.common import REHEARSED, Known, Reader, Writer, begun_operation, refused, tell
 from backup.api.models import ForecastOut, NowIn, PolicyIn, PolicyOut, StatusOut
 from backup.api.plan import BackupPlan, plan
-from backup.api.policies import checked, policy_of, tell_policy
+from backup.api.policies import checked, policy_difference, policy_of, tell_policy
 from backup.api.views import policy_out, status_out
 from backup.records.agenda import copies_due
 from backup.records.lags import statuses
@@ -28,14 +28,11 @@ from control_plane.journal.operations import draw, operation_out
 from control_plane.model.backup.forecast import forecast, size_text
 from control_plane.model.backup.ids import BackupRunId, RepositoryId
 from control_plane.model.backup.policy import BackupPolicy
-from control_plane.model.backup.policy_document import (
-    policy_document,
-)
 from control_plane.model.backup.sharing import Stream, link_between
 from control_plane.model.backup.work import BackupRun, Requested
 from control_plane.model.ids import RegionId
 from control_plane.model.operation import Operation
-from control_plane.pool.plan import added, replaced
+from control_plane.pool.plan import added
 from control_plane.store import Transaction
 from control_plane.store.recovery_points import SetPolicy
 
@@ -66,7 +63,7 @@ def put_policy(
     """Give a system a policy of its own. One that can't be kept, such as one whose only copy would be lost
     together with its source, is refused."""
 
-    def put(tx: Transaction) -> tuple[BackupPolicy, PolicyOut]:
+    def put(tx: Transaction) -> tuple[BackupPolicy, BackupPolicy, PolicyOut]:
         before, _ = checked(tx, blueprints, system, who)
         refuse_leaving(tx, before.system.tenant)
         with named_in_body():
@@ -87,17 +84,16 @@ def put_policy(
         tell_policy(tx, who, before, wanted, now)
         backup, _ = checked(tx, blueprints, system, who)
         newest = tx.newest_points(now).get(backup.system.id)
-        return before.policy, policy_out(backup, (), newest, now)
+        return before.policy, wanted, policy_out(backup, (), newest, now)
 
     def rehearse(_: Remember) -> BackupPlan:
         with edge.rehearsable(dry_run=True) as tx:
-            before, after = put(tx)
-        document = after.policy.model_dump(mode="json", exclude_defaults=True)
-        return plan(replaced(f"/systems/{system}/backup-policy", policy_document(before), document))
+            before, after, _answer = put(tx)
+        return plan(*policy_difference(f"/systems/{system}/backup-policy", before, after))
 
     def work(remember: Remember) -> PolicyOut:
         with edge.store.write() as tx:
-            _, answer = put(tx)
+            _before, _after, answer = put(tx)
             remember(tx, answer)
         return answer
 
@@ -141,9 +137,8 @@ def reset_policy(
     def rehearse(_: Remember) -> BackupPlan:
         with edge.rehearsable(dry_run=True) as tx:
             before, after = take(tx)
-        document = after.policy.model_dump(mode="json", exclude_defaults=True)
         return plan(
-            replaced(f"/systems/{system}/backup-policy", policy_document(before), document),
+            *policy_difference(f"/systems/{system}/backup-policy", before, policy_of(after.policy)),
             warnings=[(each["en"], each["ja"]) for each in after.refusals],
         )
 

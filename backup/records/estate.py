@@ -91,7 +91,7 @@ class Estate:
         tenant: MunicipalityCode | None = None,
         systems: Collection[SystemId] | None = None,
     ) -> Estate:
-        """Of all systems, of one member's, or of those named."""
+        """Of all systems, of one member's, or of those named; what is gone is left out."""
         repositories = tx.repositories()
         rules = {rule.tenant: rule for rule in tx.location_rules()}
         hosts = tx.hosts()
@@ -100,7 +100,7 @@ class Estate:
         servers: defaultdict[SystemId, list[Server]] = defaultdict(list)
         if systems is not None and len(systems) == 1:
             (one,) = systems
-            found = [tx.system(one, tenant)]
+            found = _present(tx, one, tenant)
             servers[one] = list(tx.servers(system=one))
         else:
             found = [s for s in tx.systems(tenant) if systems is None or s.id in systems]
@@ -123,6 +123,13 @@ class Estate:
             rules,
             tx.disasters(in_force=True),
         )
+
+
+def _present(tx: Snapshot, id: SystemId, tenant: MunicipalityCode | None) -> list[System]:
+    try:
+        return [tx.system(id, tenant)]
+    except YuiError:
+        return []
 
 
 def usual_policy(

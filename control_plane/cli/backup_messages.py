@@ -16,7 +16,7 @@ PREFECTURE = _M("PREFECTURE", "都道府県")
 PREFECTURES = _M("PREFECTURES", "都道府県")
 HAZARDS = _M("HAZARD ZONES", "災害区域")
 STATE = _M("STATE", "状態")
-PLACE = _M("PLACE", "保管先")
+PLACE = _M("PLACE", "区分")
 ADDRESS = _M("ADDRESS", "アドレス")
 KEY = _M("KEY IS IN", "鍵の場所")
 LOCKED = _M("LOCKED FOR DAYS", "削除禁止日数")
@@ -43,9 +43,35 @@ OBJECTIVE_AWAY = _M("WITH THE BUILDING", "建物ごと失う場合")
 HOURS = _M("{hours} h", "{hours} 時間")
 COPIES = _M("COPIES", "コピー")
 COPY = _M(
-    "every {every}{at}: {generations} at {places}",
-    "{every}{at} ごと: {places} に {generations} 世代",
+    "{every}{at}: {generations} kept {places}",
+    "{every}{at}: {places}に {generations} 世代",
 )
+EVERY = {
+    "hour": _M("hourly", "1時間ごと"),
+    "day": _M("daily", "毎日"),
+    "week": _M("weekly ({when})", "毎週({when})"),
+    "month": _M("monthly (day {when})", "毎月{when}日"),
+    "year": _M("yearly ({when})", "毎年({when})"),
+}
+WEEKDAYS = {
+    "mon": _M("Monday", "月曜"),
+    "tue": _M("Tuesday", "火曜"),
+    "wed": _M("Wednesday", "水曜"),
+    "thu": _M("Thursday", "木曜"),
+    "fri": _M("Friday", "金曜"),
+    "sat": _M("Saturday", "土曜"),
+    "sun": _M("Sunday", "日曜"),
+}
+WHY_KEPT = {
+    "rule": _M("{copy}, {place}", "{copy}({place})"),
+    "newest": _M("the newest", "最新"),
+    "newest-proven": _M("the newest proven", "復元確認済みの最新"),
+    "pinned": _M("a disaster is declared", "災害宣言"),
+    "asked-for": _M("somebody asked for it", "依頼により取得"),
+    "to-be-copied": _M("still to be copied", "コピー待ち"),
+    "under-way": _M("under way", "取得中"),
+    "later-than-now": _M("later than the clock", "時計より先の日時"),
+}
 OF = _M("POLICY IS", "方針")
 OF_BLUEPRINT = _M("the blueprint's", "ブループリントのもの")
 OF_SYSTEM = _M("its own, set by {by} at {at}", "システム独自({by}、{at})")

@@ -9,12 +9,14 @@ import typer
 
 from backup.api.models import CopyIn, PolicyOut
 from control_plane.cli import backup_messages as b
-from control_plane.cli.backups import SystemArgument, at, show_plan
+from control_plane.cli.backups import SystemArgument, at, place_word, show_plan
 from control_plane.cli.backups import app as backups
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun
 from control_plane.cli.session import Session, read, session_of
+from control_plane.model.backup.policy import BackupInterval
 from control_plane.model.backup.policy_document import policy_document
+from control_plane.model.hours import Weekday
 from tenants.backup_policy_file import read_policy
 
 app = backups
@@ -99,16 +101,25 @@ def _show(session: Session, found: PolicyOut) -> None:
 
 
 def _copy(session: Session, copy: CopyIn, found: PolicyOut) -> str:
+    text = session.screen.text
+    match copy.every:
+        case BackupInterval.WEEK:
+            when = text(b.WEEKDAYS[(copy.weekday or Weekday.SUN).value])
+        case BackupInterval.YEAR:
+            when = f"{copy.month or 4}/{copy.day or 1}"
+        case _:
+            when = str(copy.day or 1)
     places = [
-        f"{place} ({found.repositories[place]})" if place in found.repositories else place
+        place_word(session, place)
+        + (f" ({found.repositories[place]})" if place in found.repositories else "")
         for place in copy.places
     ]
     begins = "" if copy.at is None else f" {copy.at}"
     ends = "" if copy.until is None else f"–{copy.until}"
-    return session.screen.text(
+    return text(
         b.COPY,
-        every=copy.every.value,
+        every=text(b.EVERY[copy.every.value], when=when),
         at=begins + ends,
         generations=copy.generations,
-        places=", ".join(places),
+        places=session.sentence(", ", "・").join(places),
     )

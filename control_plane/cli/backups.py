@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from backup.api.models import (
 )
 from backup.api.plan import BackupPlan
 from control_plane.cli import backup_messages as b
+from control_plane.cli.catalogue_messages import BACKUP_PLACES
 from control_plane.cli.changes import finish, show_difference
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun, TenantFilter, Wait, Yes, confirm
@@ -137,12 +139,15 @@ def show(context: typer.Context, point: PointArgument) -> None:
             (b.SIZE, _gigabytes(one.bytes)),
             (b.PROVEN, at(one.proven_at)),
             (b.KEPT_UNTIL, at(one.keep_until)),
-            (b.KEPT, ", ".join(sorted({str(reason["why"]) for reason in one.kept})) or "-"),
+            (b.KEPT, "\n".join(dict.fromkeys(_why(session, each) for each in one.kept)) or "-"),
         ]
     )
     session.screen.table(
         [Column(b.LIES_IN), Column(b.PLACE), Column(b.STATE), Column(b.TAKEN)],
-        [(c.repository, c.place or "-", State(c.state), at(c.since)) for c in one.copies],
+        [
+            (c.repository, place_word(session, c.place), State(c.state), at(c.since))
+            for c in one.copies
+        ],
     )
     session.screen.table(
         [Column(b.SERVER), Column(b.CONSISTENCY), Column(b.DISKS)],
@@ -371,6 +376,19 @@ def show_plan(session: Session, document: Any) -> None:
 
 def at(moment: datetime | None) -> str:
     return "-" if moment is None else local_time(moment.isoformat())
+
+
+def place_word(session: Session, place: str | None) -> str:
+    known = None if place is None else BACKUP_PLACES.get(place)
+    return place or "-" if known is None else session.screen.text(known)
+
+
+def _why(session: Session, reason: Mapping[str, str | None]) -> str:
+    known = b.WHY_KEPT.get(reason["why"] or "")
+    if known is None:
+        return reason["why"] or "-"
+    place = place_word(session, reason["place"])
+    return session.screen.text(known, copy=reason["copy"] or "-", place=place)
 
 
 def _figure(hours: float | None) -> str:

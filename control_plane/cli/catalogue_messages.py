@@ -62,6 +62,7 @@ INTERVALS = {
     "day": _M("day", "毎日"),
     "week": _M("Sunday", "毎週日曜"),
     "month": _M("first of a month", "毎月1日"),
+    "year": _M("1 April", "毎年4月1日"),
 }
 BACKUP_PLACES = {
     "on-site": _M("on site", "同じ建物"),

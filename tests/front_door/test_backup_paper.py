@@ -66,7 +66,9 @@ def test_every_command_of_the_paper_does_what_it_says(plane: Served) -> None:
         if text.startswith("yui backup-key list"):
             names["REQUEST"] = re.findall(r"(kt-[a-z2-7]{12}) +destroy", ended.stdout)[-1]
     told = plane.yui("--lang", "ja", "backup", "status")
-    assert "復元" in told.stdout
+    assert "別の建物に置くコピーのためのリポジトリがありません" in told.stdout
+    told = plane.yui("--lang", "ja", "backup", "policy", "show", f"m{MIKASA}-resident-records")
+    assert "毎日 23:30: 同じ建物 (hill)・別の建物・別のリージョン (afar)に 14 世代" in told.stdout
     alone = plane.folder / "alone.yaml"
     alone.write_text(
         "rpo_hours: 24\ncopies:\n  - {every: day, at: '23:30', generations: 5, places: [on-site]}\n"
@@ -80,11 +82,13 @@ def test_every_command_of_the_paper_does_what_it_says(plane: Served) -> None:
 
 def test_the_commands_say_the_same_in_both_languages() -> None:
     found = {n: m for n, m in vars(backup_messages).items() if isinstance(m, Message)}
+    for table in (backup_messages.EVERY, backup_messages.WEEKDAYS, backup_messages.WHY_KEPT):
+        found |= table
     assert len(found) > 80
     for name, message in found.items():
         assert set(re.findall(r"{(\w+)}", message.en)) == set(re.findall(r"{(\w+)}", message.ja)), (
             name
         )
-        assert name in {"ID", "SIZE", "BUDGET", "REPOSITORY_UNSOUND"} or re.search(
+        assert name in {"ID", "SIZE", "BUDGET", "REPOSITORY_UNSOUND", "rule"} or re.search(
             r"[\u3040-\u30ff\u4e00-\u9fff]", message.ja
         ), name

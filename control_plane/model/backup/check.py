@@ -74,7 +74,7 @@ def _places_missing(
             yield PolicyRefusal(
                 "place-forbidden",
                 f"The data-location rule of {rule.tenant} ({rule.basis}) keeps its data out of {forbidden.prefecture}, where repository '{forbidden.id}' for the {place} copy stands: take another place, or record what allows it.",
-                f"参加団体 {rule.tenant} のデータ所在地の定め({rule.basis})では、{place} のコピー先「{forbidden.id}」がある{forbidden.prefecture}にデータを置けません。別の保管先にするか、認める根拠を記録してください。",
+                f"参加団体 {rule.tenant} のデータ所在地の定め({rule.basis})では、{place.ja}に置くコピーの保管先「{forbidden.id}」がある{forbidden.prefecture}にデータを置けません。別の保管先にするか、認める根拠を記録してください。",
             )
         else:
             where = (
@@ -85,7 +85,7 @@ def _places_missing(
             yield PolicyRefusal(
                 "no-repository-for-place",
                 f"There is no repository for the {place} copy{where} of a system in region '{source.region}': add one, or leave that place out.",
-                f"リージョン「{source.region}」のシステムに対する {place} のコピー先(リポジトリ)がありません。追加するか、その保管先を外してください。",
+                f"リージョン「{source.region}」のシステムに対して、{place.ja}に置くコピーのリポジトリがありません。追加するか、その保管先を外してください。",
             )
 
 
@@ -130,6 +130,8 @@ def _objectives(
         return
     assigned = assign(policy, source, repositories, rule)
     apart = {place for place, each in assigned.items() if source.apart(each)}
+    if not apart:
+        return
     away = longest_gap(tuple(c for c in policy.copies if apart & set(c.places)))
     if away > policy.rpo_away_hours:
         yield PolicyRefusal(

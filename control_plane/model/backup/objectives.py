@@ -38,7 +38,8 @@ class Breach:
         hours = max(0, int((now - self.since).total_seconds() // 3600))
         en, ja = _SENTENCES[self.what]
         where = self.place or self.repository or ""
-        return en.format(where=where, hours=hours), ja.format(where=where, hours=hours)
+        where_ja = self.repository or "" if self.place is None else self.place.ja
+        return en.format(where=where, hours=hours), ja.format(where=where_ja, hours=hours)
 
 
 _SENTENCES: Mapping[Shortfall, tuple[str, str]] = {
@@ -48,7 +49,7 @@ _SENTENCES: Mapping[Shortfall, tuple[str, str]] = {
     ),
     Shortfall.NO_REPOSITORY: (
         "there is no repository for its {where} copies",
-        "{where} のコピーを置けるリポジトリがありません",
+        "{where}に置くコピーのためのリポジトリがありません",
     ),
     Shortfall.OBJECTIVE_MISSED: (
         "its newest recovery point has been older than its objective for {hours} h",

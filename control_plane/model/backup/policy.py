@@ -50,6 +50,17 @@ class BackupPlace(StrEnum):
     OTHER_REGION = "other-region"
     MEMBER = "member"
 
+    @property
+    def ja(self) -> str:
+        return _PLACES_JA[self.value]
+
+
+_PLACES_JA = {
+    "on-site": "同じ建物",
+    "off-site": "別の建物",
+    "other-region": "別のリージョン",
+    "member": "団体の手元",
+}
 
 NEAREST_FIRST = tuple(BackupPlace)
 

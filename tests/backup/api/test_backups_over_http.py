@@ -39,7 +39,13 @@ def test_a_system_is_backed_up_as_its_blueprint_says_until_a_member_says_otherwi
     before = towns.contents()
     rehearsed = town.put(path + "?dry_run=true", json=policy()).json()
     assert rehearsed["dry_run"] is True
-    assert rehearsed["diff"][0]["from"]["rpo_hours"] == 1
+    changes = {
+        each["path"].removeprefix(path.removeprefix("/v1") + "/"): each
+        for each in rehearsed["diff"]
+    }
+    assert (changes["rpo_hours"]["from"], changes["rpo_hours"]["to"]) == (1, 24)
+    assert changes["copies/hour"]["op"] == "remove"
+    assert changes["copies/day 23:30/generations"]["to"] == 5
     assert towns.contents() == before
     kept = town.put(path, json=policy()).json()
     assert (kept["of"], kept["set_by"], kept["refusals"]) == ("system", f"town {MIKASA}", [])
