@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import errno
 import getpass
 import hashlib
@@ -187,8 +188,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{path}: {bytes} バイト（うちデータ {data}）。すべて ID と一致しました。",
     ),
     "resumed": (
-        "{path}: {done} bytes of an earlier run are right and stay.",
-        "{path}: 前回の {done} バイトは正しいので、そのまま使います。",
+        "{path}: {done} of an earlier run are right and stay.",
+        "{path}: 前回の {done} は正しいので、そのまま使います。",
     ),
     "described": ("{path}: the server's description.", "{path}: サーバーの設定情報です。"),
     "interrupted": (
@@ -671,7 +672,8 @@ class Point:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.object = path.read_bytes()
+        with reading(path) as file:
+            self.object = file.read()
         point_id, _, named = path.name.partition(".")
         if blake3_of(self.object).hex() != named:
             raise Trouble(DAMAGED, "hash-differs", what=path)
@@ -722,12 +724,22 @@ class Segment(NamedTuple):
     items: list[tuple[bytes, int, int]]
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """A file of the copy. What a dying disk does not give back is damaged, and the rest goes on."""
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise Trouble(DAMAGED, "unreadable", what=path, why=error.strerror) from None
+
+
 class Pack:
     """One pack on disk: its footer and, segment by segment, what it holds."""
 
     def __init__(self, path: Path, keys: Keys) -> None:
         self.path = path
-        with path.open("rb") as file:
+        with reading(path) as file:
             self.size = os.fstat(file.fileno()).st_size
             header = file.read(HEADER)
             file.seek(max(self.size - TRAILER, 0))
@@ -781,12 +793,14 @@ class Pack:
             raise Trouble(DAMAGED, "malformed", what=self.path, why=error) from None
         return segments
 
-    def read(self, file: BinaryIO, segment: Segment) -> bytes:
+    def read(self, segment: Segment) -> bytes:
         """A segment's plaintext."""
-        file.seek(segment.offset)
+        with reading(self.path) as file:
+            file.seek(segment.offset)
+            sealed = file.read(segment.sealed)
         aad = self.salt + struct.pack(">IBB", segment.number, segment.kind, segment.compression)
         nonce = bytes(4) + struct.pack(">Q", segment.number)
-        plain = unseal(self.key, nonce, file.read(segment.sealed), aad)
+        plain = unseal(self.key, nonce, sealed, aad)
         part = f"segment {segment.number}"
         if plain is None:
             raise Trouble(DAMAGED, "seal-broken", what=self.path, part=part)
@@ -914,9 +928,8 @@ class Trees:
         for pack, segment, start, length in rows:
             try:
                 plain = self._segment(pack, segment)[start : start + length]
-            except (Trouble, OSError) as error:
-                if isinstance(error, Trouble):
-                    self.troubles.append(error)
+            except Trouble as trouble:
+                self.troubles.append(trouble)
                 continue
             if blake3_of(bytes([level]) + plain, self._keys.node) == node and length % 32 == 0:
                 return [plain[i : i + 32] for i in range(0, length, 32)]
@@ -929,10 +942,9 @@ class Trees:
         key = (pack, number)
         if key not in self._plain:
             read = Pack(self._paths[pack], self._keys)
-            with read.path.open("rb") as file:
-                for segment in read.segments:
-                    if segment.kind == NODES and (segment.number == number):
-                        self._plain[key] = read.read(file, segment)
+            for segment in read.segments:
+                if segment.kind == NODES and segment.number == number:
+                    self._plain[key] = read.read(segment)
             while len(self._plain) > 64:
                 self._plain.popitem(last=False)
         self._plain.move_to_end(key)
@@ -1337,30 +1349,31 @@ class Restore:
     ) -> list[bytes]:
         """In a worker: what is wanted of a pack, each piece checked and written; returns the ids."""
         written: list[bytes] = []
-        with pack.path.open("rb") as file:
-            for segment, places in work:
-                try:
-                    plain = pack.read(file, segment)
-                except Trouble as trouble:
-                    self.trees.troubles.append(trouble)
+        for segment, places in work:
+            try:
+                plain = pack.read(segment)
+            except Trouble as trouble:
+                self.trees.troubles.append(trouble)
+                continue
+            items = [item for item in segment.items if item[0] in places]
+            pieces = [plain[start : start + length] for _, start, length in items]
+            for (item, _, _), piece, value in zip(
+                items, pieces, blake3_many(pieces, self._keys.chunk)
+            ):
+                if value != item:
+                    self.trees.troubles.append(
+                        Trouble(DAMAGED, "id-differs", what=pack.path, part=item.hex())
+                    )
                     continue
-                items = [item for item in segment.items if item[0] in places]
-                pieces = [plain[start : start + length] for _, start, length in items]
-                for (item, _, _), piece, value in zip(
-                    items, pieces, blake3_many(pieces, self._keys.chunk)
-                ):
-                    if value != item:
-                        self.trees.troubles.append(
-                            Trouble(DAMAGED, "id-differs", what=pack.path, part=item.hex())
-                        )
+                for which, number in places[item]:
+                    wanted = self.disks[which]
+                    if len(piece) != wanted.length(number):
+                        # A tree that leads to a chunk of another length is no tree of this disk.
+                        wanted.lost.append(number)
                         continue
-                    for which, number in places[item]:
-                        wanted = self.disks[which]
-                        if len(piece) != wanted.length(number):
-                            continue
-                        wanted.target.write(number * wanted.disk.chunk_bytes, piece)
-                        progress.add(len(piece))
-                    written.append(item)
+                    wanted.target.write(number * wanted.disk.chunk_bytes, piece)
+                    progress.add(len(piece))
+                written.append(item)
         return written
 
     def _settle(self, busy: dict[Future[list[bytes]], None], progress: Progress) -> None:
@@ -1516,10 +1529,14 @@ class Check:
         progress = Progress(self._words, sum(path.stat().st_size for path in paths))
         for path in paths:
             self.objects += 1
-            data = path.read_bytes()
-            if blake3_of(data).hex() != path.name:
-                self._damage(path, Trouble(DAMAGED, "hash-differs", what=path))
-            progress.add(len(data))
+            try:
+                with reading(path) as file:
+                    data = file.read()
+                if blake3_of(data).hex() != path.name:
+                    raise Trouble(DAMAGED, "hash-differs", what=path)
+            except Trouble as trouble:
+                self._damage(path, trouble)
+            progress.add(path.stat().st_size)
         progress.end()
 
     def whole_points(self) -> list[Point]:
@@ -1569,8 +1586,9 @@ class Check:
     def _index(self, path: Path) -> None:
         """An index is only a shortcut, which this program never takes; yet it has to be sound."""
         assert self._keys is not None  # noqa: S101
-        data = path.read_bytes()
         try:
+            with reading(path) as file:
+                data = file.read()
             if data[:8] != b"YUIINDX\x01":
                 raise Trouble(DAMAGED, "malformed", what=path, why="YUIINDX")
             salt = data[24:56]
@@ -1589,12 +1607,11 @@ class Check:
         except Trouble as trouble:
             self._damage(path, trouble)
             return
-        with path.open("rb") as file:
-            for segment in pack.segments:
-                try:
-                    self._segment(pack, segment, pack.read(file, segment), database)
-                except Trouble as trouble:
-                    self._damage(path, trouble)
+        for segment in pack.segments:
+            try:
+                self._segment(pack, segment, pack.read(segment), database)
+            except Trouble as trouble:
+                self._damage(path, trouble)
 
     def _segment(
         self, pack: Pack, segment: Segment, plain: bytes, database: sqlite3.Connection
