@@ -191,10 +191,10 @@ class LibvirtHosts:
             return units_of((at, data) for at, data in _pieces(copy))
 
     def hold(self, driver: HostDriver, spec: ServerSpec) -> None:
-        self._domain(driver, spec, lambda domain: domain.suspend())
+        self.on_machine(driver, spec, lambda domain: domain.suspend())
 
     def go_on(self, driver: HostDriver, spec: ServerSpec) -> None:
-        self._domain(driver, spec, lambda domain: domain.resume())
+        self.on_machine(driver, spec, lambda domain: domain.resume())
 
     def cut_off(self, spec: ServerSpec) -> None:
         for process in self.hypervisors_of(spec):
@@ -213,9 +213,10 @@ class LibvirtHosts:
                     found.append(int(folder.name))
         return found
 
-    def _domain(
+    def on_machine(
         self, driver: HostDriver, spec: ServerSpec, do: Callable[[libvirt.virDomain], object]
     ) -> None:
+        """Past the driver."""
         endpoint = self.first_endpoint if driver is self.first else self.second_endpoint
         connection = libvirt.open(endpoint.uri)
         try:
