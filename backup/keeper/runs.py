@@ -10,7 +10,7 @@ from backup.keeper.collecting import Part
 from backup.keeper.errands import Ended, Errands
 from backup.keeper.load import Load
 from backup.keeper.recovery import Recovery
-from backup.keeper.run import Run
+from backup.keeper.run import OVERTAKEN, Run
 from backup.keeper.sources import readable
 from backup.keeper.taking import BaseDoubted
 from backup.keeper.telling import Backed
@@ -31,6 +31,8 @@ from control_plane.store import Lease, LeaseLost, Store, Transaction
 
 _LOOKED_AT = 200
 """Waiting runs at a time, the most urgent first."""
+_FULL = Seconds(10)
+"""How long a run waits whose hosts or site have enough to do."""
 
 
 @dataclass(slots=True)
@@ -95,7 +97,10 @@ class Runs:
             if found.waits is not None:
                 self._not_before[system] = Seconds(now + self.timings.every)
                 self._wait(wanted, found.waits, lease)
-            elif load.fits(found):
+            elif not load.fits(found):
+                # Others end sooner or later; until then there is nothing to look at.
+                self._not_before[system] = Seconds(now + _FULL)
+            else:
                 self._waiting.remove(wanted)
                 errand = Run(
                     self.store,
@@ -128,7 +133,8 @@ class Runs:
             self._without_base.discard(system)
             self._told.pop(system, None)
             return
-        if isinstance(ended.error, LeaseLost | StepRefused):
+        overtaken = isinstance(ended.error, NotWanted) and ended.error.why is OVERTAKEN
+        if overtaken or isinstance(ended.error, LeaseLost | StepRefused):
             return
         if isinstance(ended.error, Damaged | BaseDoubted):
             # Whatever is wrong with the point that it went on from, another can do without.

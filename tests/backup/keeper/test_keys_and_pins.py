@@ -19,7 +19,7 @@ from control_plane.model.backup.points import Expired
 from control_plane.model.backup.work import Agreed, Carried, Failed, KeyErrand, KeyTask
 from control_plane.model.membership import Person
 from control_plane.model.units import Seconds
-from tests.backup.keeper.stand import FAR, Stand
+from tests.backup.keeper.stand import FAR, SLOWLY, Stand
 from tests.scenarios.joining import MEMBER
 
 MINUTE = timedelta(minutes=1)
@@ -109,9 +109,9 @@ def test_what_was_taken_near_a_disaster_stays_until_the_declaration_is_revoked(
     refused = carried(stand, KeyErrand.DESTROY)
     assert isinstance(refused, Failed)
     assert "quake" in refused.trouble.en
-    stand.keep(4 * DAY)
+    stand.keep(4 * DAY, SLOWLY)
     assert near.id in {point.id for point in stand.points()}
     with stand.store.write() as tx:
         tx.save_disaster(declared.revoke(stand.world.clock.now(), "Sato", "It is over."))
-    stand.keep(2 * HOUR)
+    stand.keep(2 * HOUR, SLOWLY)
     assert near.id not in {point.id for point in stand.points()}

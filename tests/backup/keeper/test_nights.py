@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.model.hours import JAPAN
-from tests.backup.keeper.stand import Stand
+from tests.backup.keeper.stand import SLOWLY, Stand
 
 DAY = timedelta(days=1)
 
@@ -22,14 +22,14 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
 
 
 def test_each_night_has_one_point_of_all_servers_and_the_last_three_stay(stand: Stand) -> None:
-    stand.keep(2 * DAY)
+    stand.keep(2 * DAY, SLOWLY)
     taken = [point.taken_at.astimezone(JAPAN) for point in stand.points()]
     # The first at once, since there was none, and one of each evening.
-    assert [f"{at:%d %H:%M}" for at in taken] == ["01 09:00", "02 00:00", "03 00:00"]
+    assert [f"{at:%d %H:%M}" for at in taken] == ["01 09:00", "02 01:00", "03 01:00"]
     assert all(
         {each.server for each in point.servers} == set(stand.servers()) for point in stand.points()
     )
-    stand.keep(3 * DAY)
+    stand.keep(3 * DAY, SLOWLY)
     points = stand.points()
     assert [f"{point.taken_at.astimezone(JAPAN):%d}" for point in points] == ["04", "05", "06"]
     assert stand.insist_on_bytes(points) == 6

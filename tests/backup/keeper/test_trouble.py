@@ -13,7 +13,7 @@ from control_plane.model.backup.work import Finished
 from control_plane.model.ids import ServerId
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Placed
-from tests.backup.keeper.stand import Stand
+from tests.backup.keeper.stand import SLOWLY, Stand
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -30,13 +30,13 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
 def test_after_its_host_died_a_server_is_read_whole_and_only_changes_are_stored(
     stand: Stand,
 ) -> None:
-    stand.keep(DAY)
+    stand.keep(DAY, SLOWLY)
     with stand.store.read() as tx:
         placement = tx.server(DB).placement
     assert isinstance(placement, Placed)
     stand.world.cut_power(placement.host)
     stand.until(lambda: all(map(stand.world.answering, stand.servers())))
-    stand.keep(DAY)
+    stand.keep(DAY, SLOWLY)
     before, after = stand.points()[-2:]
     moved = {each.server: each.disks[0] for each in after.servers}[DB]
     assert (moved.how, moved.why) == ("full", "unknown-here")
@@ -50,20 +50,19 @@ def test_after_its_host_died_a_server_is_read_whole_and_only_changes_are_stored(
 def test_a_repository_that_is_away_for_a_night_is_told_of_once_and_caught_up_with(
     stand: Stand,
 ) -> None:
-    stand.keep(DAY)
+    stand.keep(DAY, SLOWLY)
     had = len(stand.points())
     met = len(stand.events("backup.objectives-met"))
     stand.bucket.cut_link()
-    stand.keep(DAY + 6 * HOUR)
+    stand.keep(DAY + 6 * HOUR, SLOWLY)
     assert len(stand.points()) == had
     assert len(stand.events("backup.failed")) == 1
     missed = stand.events("backup.objective-missed")
     assert len(missed) == 1
     assert "older than its objective" in missed[0].en
     stand.bucket.restore_link()
-    stand.keep(2 * HOUR)
+    stand.keep(3 * HOUR, Seconds(3600))
     assert len(stand.points()) == had + 1
-    stand.keep(2 * HOUR)
     assert len(stand.events("backup.objectives-met")) == met + 1
     assert len(stand.events("backup.objective-missed")) == 1
     assert stand.insist_on_bytes(stand.points()) == 2 * (had + 1)
