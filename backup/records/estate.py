@@ -14,6 +14,7 @@ from control_plane.model.backup.places import (
     BackupSource,
     LocationRule,
     Repository,
+    as_known,
     assign,
     home_of,
 )
@@ -66,7 +67,8 @@ class SystemBackup:
     rule: LocationRule | None
     assigned: Mapping[BackupPlace, Repository]
     places: Mapping[RepositoryId, BackupPlace]
-    """What every repository is to it, assigned or not; without other members' own."""
+    """What every repository is to it, assigned or not, as far as its policy knows; without other
+    members' own."""
     apart: frozenset[RepositoryId]
     """Those that stand apart from it."""
 
@@ -187,7 +189,9 @@ def _system_backup(
     usual, hours, name = usual_policy(system, blueprints)
     policy = usual if own is None else own.policy
     places = {
-        each.id: place for each in repositories if (place := source.place_of(each)) is not None
+        each.id: as_known(policy, place)
+        for each in repositories
+        if (place := source.place_of(each)) is not None
     }
     return SystemBackup(
         system=system,

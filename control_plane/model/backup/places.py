@@ -119,14 +119,16 @@ def assign(
 ) -> Mapping[BackupPlace, Repository]:
     """Which repository each place of the policy means: one that the rule allows, of those that stand apart
     from the source if there are any, in the first of the policy's regions that has one, else the first by
-    id. A place that none serves is left out."""
+    id. Where there is none on the site, one in another building of the region does as well, unless the
+    policy knows that place apart: after a failure a system may stand in another building than before.
+    A place that none serves is left out."""
     chosen: dict[BackupPlace, Repository] = {}
     order = {region: index for index, region in enumerate(policy.regions)}
     for place in policy.places:
         fit = [
             each
             for each in repositories
-            if source.place_of(each) is place
+            if _serves(policy, place, source.place_of(each))
             and not each.retired
             and (rule is None or rule.allows(each))
             and (place is not BackupPlace.OTHER_REGION or not order or each.region in order)
@@ -135,12 +137,27 @@ def assign(
             chosen[place] = min(
                 fit,
                 key=lambda each: (
+                    source.place_of(each) is not place,
                     order.get(each.region, 0) if each.region is not None else 0,
                     not source.apart(each),
                     each.id,
                 ),
             )
     return chosen
+
+
+def _serves(policy: BackupPolicy, wanted: BackupPlace, place: BackupPlace | None) -> bool:
+    nearby = wanted is BackupPlace.ON_SITE and place is BackupPlace.OFF_SITE
+    return place is wanted or (nearby and BackupPlace.OFF_SITE not in policy.places)
+
+
+def as_known(policy: BackupPolicy, place: BackupPlace) -> BackupPlace:
+    """What lies in the region of its system, as the policy knows it: a system that has moved to another
+    building has what lay on its site off its site, and the other way round. Where the policy knows but one
+    of the two, both are that: nothing goes because a system moved."""
+    both = (BackupPlace.ON_SITE, BackupPlace.OFF_SITE)
+    near = [each for each in both if each in policy.places]
+    return near[0] if place in both and place not in near and near else place
 
 
 def home_of(assigned: Mapping[BackupPlace, Repository]) -> Repository | None:

@@ -84,4 +84,6 @@ def test_a_first_copy_of_two_terabytes_is_foretold(
     assert found.arrives_at is not None
     assert found.arrives_at - NOW < timedelta(hours=hours + 0.2)
     if others and others[0].id == "library":
-        assert found.sentences("Kagoshima", "鹿児島")[0] == "Kagoshima's 2.0 TB first copy takes 41 h."
+        assert (
+            found.sentences("Kagoshima", "鹿児島")[0] == "Kagoshima's 2.0 TB first copy takes 41 h."
+        )

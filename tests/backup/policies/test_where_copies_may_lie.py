@@ -99,6 +99,7 @@ def test_what_stands_apart_is_chosen_and_believed() -> None:
     assert check_policy(policy(BOTH), SOURCE, [CELLAR, HILL, RIVERSIDE], None) == ()
     assert assign(policy(BOTH), SOURCE, [RIVERSIDE, HILL, CELLAR], None) == {ON: CELLAR, OFF: HILL}
     assert check_policy(policy(AFAR), SOURCE, [CELLAR, KAGOSHIMA], rule("京都府", "鹿児島県")) == ()
+    assert assign(policy(AFAR), SOURCE, [HILL, KAGOSHIMA], None) == {ON: HILL, FAR: KAGOSHIMA}
     retired = replace(HILL, retired=True)
     assert assign(policy(BOTH), SOURCE, [CELLAR, RIVERSIDE, retired], None)[OFF] == RIVERSIDE
 

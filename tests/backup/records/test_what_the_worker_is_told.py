@@ -272,6 +272,21 @@ def test_what_may_not_lie_there_goes_and_what_a_disaster_pins_stays(store: Store
     assert len(pinned) == 4
 
 
+def test_nothing_goes_because_a_system_had_to_move_to_another_building(store: Store) -> None:
+    for day in range(3):
+        work(store, BEGIN + timedelta(days=day, hours=23, minutes=45))
+    before = taken(store)
+    with store.write() as tx:
+        here = tx.repository(CELLAR)
+        there = Repository.domains_of(SiteId("kyoto-hill"), ())
+        tx.save_repository(replace(here, site=SiteId("kyoto-hill"), domains=there))
+        assert points_to_expire(tx, CATALOGUE, BEGIN + timedelta(days=3)) == ()
+        assert copies_due(tx, CATALOGUE, BEGIN + timedelta(days=3)) == (), "it lies there already"
+        (wanted,) = next_runs(tx, CATALOGUE, BEGIN + timedelta(days=4))
+        assert wanted.home.id == CELLAR
+    assert taken(store) == before
+
+
 def test_damage_is_told_counted_and_healed_from_elsewhere(store: Store) -> None:
     work(store, BEGIN + timedelta(hours=23, minutes=45))
     now = BEGIN + timedelta(hours=24)
