@@ -12,7 +12,7 @@ from backup.records.estate import Blueprints, Estate, SystemBackup
 from control_plane.model.backup.declaration import pinned
 from control_plane.model.backup.ids import RecoveryPointId, RepositoryId
 from control_plane.model.backup.places import Repository
-from control_plane.model.backup.points import Gone, Leaving, PointCopy, RecoveryPointRecord
+from control_plane.model.backup.points import Gone, Held, Leaving, PointCopy, RecoveryPointRecord
 from control_plane.model.backup.policy import BackupPlace
 from control_plane.model.backup.retention import HeldPoint, Retention, WhyKept, kept
 from control_plane.model.backup.schedule import due
@@ -117,7 +117,7 @@ def copies_due(
         for point in points:
             for place in retention.wanted.get(point.id, ()):
                 target = backup.assigned.get(place)
-                if target is None or place is BackupPlace.MEMBER:
+                if target is None or place is BackupPlace.MEMBER or _busy(point, target):
                     continue
                 sources = _sources(point, target, estate.repositories)
                 if sources:
@@ -269,6 +269,12 @@ def _goes(
         if unlawful or not retention.stays(point.id, place):
             goes.add(id)
     return goes
+
+
+def _busy(point: RecoveryPointRecord, target: Repository) -> bool:
+    """It lies there whole, or is on its way out, which has to end first."""
+    copy = point.copy_in(target.id)
+    return copy is not None and isinstance(copy.standing, Held | Leaving)
 
 
 def _there(copy: PointCopy) -> bool:
