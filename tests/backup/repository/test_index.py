@@ -123,7 +123,7 @@ def test_a_damaged_cache_does_no_harm(tmp_path: Path, damage: str) -> None:
     whole = run.read_bytes()
     if damage == "another's":
         write_run(run, KEY, [next(iter(IndexRun(run, place.vault.keyring.cache_key).indexes))], [])
-    for at in range(0, len(whole), max(1, len(whole) // 40)):
+    for at in range(0, len(whole), max(1, len(whole) // 15)):
         if damage == "flipped":
             run.write_bytes(whole[:at] + bytes((whole[at] ^ 0xFF,)) + whole[at + 1 :])
         elif damage == "cut":
@@ -197,13 +197,13 @@ def test_what_a_killed_process_left_half_written_leaves_the_cache(tmp_path: Path
 def test_many_points_leave_few_files_in_the_cache(tmp_path: Path) -> None:
     place = Place()
     with vault_with(place, tmp_path) as vault:
-        for number in range(40):
+        for number in range(20):
             back_up(vault, Disk(CHUNK, {0: noise(number)}))
         assert len(list(tmp_path.rglob("*.run"))) <= 6
-        assert len(vault.index.packs()) == 80
+        assert len(vault.index.packs()) == 40
     files = len(os.listdir("/proc/self/fd"))
     with vault_with(place, tmp_path) as vault:
-        assert len(vault.index.packs()) == 80
+        assert len(vault.index.packs()) == 40
     assert len(os.listdir("/proc/self/fd")) == files
 
 

@@ -64,8 +64,8 @@ def measured(tmp_path: Path, size: int, data: int) -> tuple[int, int, int, int]:
 @pytest.mark.parametrize(
     ("size", "data"),
     [
-        pytest.param(256 << 20, 256 << 20, id="dense"),
-        pytest.param(64 << 30, 64 << 20, id="64 GiB, sparse"),
+        pytest.param(128 << 20, 128 << 20, id="dense"),
+        pytest.param(64 << 30, 32 << 20, id="64 GiB, sparse"),
     ],
 )
 def test_memory_does_not_grow_with_the_disk(tmp_path: Path, size: int, data: int) -> None:
