@@ -16,7 +16,7 @@ from control_plane.drivers.objects import StoreUnavailable
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.model.operation import Severity
 from control_plane.model.tenant import MunicipalityCode
-from tests.backup.repository.copying import copy_tenant
+from tests.backup.repository.copying import replicate_tenant
 from tests.thoroughness import examples
 
 HERE = "s3://kyoto/backups?endpoint=https://kyoto.example&region=kyoto&credentials=env:K"
@@ -36,7 +36,7 @@ class TwoRegions:
         repository = Repository.create(self.here, self.key)
         self.vault = repository.vault(TENANT, create=True)
         self.points = [self._back_up(1, 2), self._back_up(2, 3), self._back_up(4)]
-        copy_tenant(
+        replicate_tenant(
             self.vault, Repository.create(self.there, RepositoryKey.generate()), str(TENANT)
         )
 

@@ -34,7 +34,7 @@ from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.model.errors import YuiError
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import Seconds
-from tests.backup.repository.copying import copy_tenant
+from tests.backup.repository.copying import replicate_tenant
 from tests.backup.repository.dying import Died, DyingStore
 from tests.thoroughness import examples
 
@@ -347,7 +347,9 @@ class Survival(RuleBasedStateMachine):
     def copy_goes_to_the_other_region(self, tenant: str, moment: tuple[int, bool] | None) -> None:
         store = DyingStore(self.there.objects, *(moment or ()))
         with contextlib.suppress(Died):
-            copy_tenant(self.here.vault(tenant), Repository.open(store, self.there.key), tenant)
+            replicate_tenant(
+                self.here.vault(tenant), Repository.open(store, self.there.key), tenant
+            )
         for facts in self.there.vault(tenant).points():
             if (tenant, facts.id) in self.here.complete:
                 content = self.here.complete[tenant, facts.id]
