@@ -101,6 +101,8 @@ class _Seen:
     at: datetime
     marks: dict[bytes, datetime]
     packs: dict[bytes, _Stored] = field(default_factory=dict)
+    others: dict[bytes, bool] = field(default_factory=dict)
+    """Whether packs that were not listed are there all the same."""
 
 
 def condemned_prefix(tenant: str) -> str:
@@ -190,12 +192,15 @@ class Collector:
         for facts in self._objects.list(prefix):
             try:
                 id = bytes.fromhex(facts.key[len(prefix) :])
+            except ValueError:
+                continue
+            try:
                 told = json.loads(self._objects.get(facts.key))
                 since = read_time(told.get("since"))
             except NoSuchObject:
                 continue
             except (ValueError, AttributeError):
-                # Not a mark that anybody made so: it condemns nothing from before it was put.
+                # No collector wrote it so: it condemns from the moment on at which it was put.
                 since = facts.modified
             if len(id) == 32:
                 found[id] = max(since, facts.modified)
@@ -223,7 +228,7 @@ class Collector:
         reach = Reach[_Need](
             ItemReader(self._objects, self._index),
             self._index.packs_of,
-            lambda pack: pack in seen.packs or self._there(pack),
+            lambda pack: self._exists(pack, seen),
             self._check,
         )
         points: list[tuple[_Need, RecoveryPoint]] = []
@@ -251,13 +256,19 @@ class Collector:
                 self._lock(point.key, need.until)
         return reach
 
-    def _there(self, pack: bytes) -> bool:
-        """Of a pack that was put since they were listed."""
-        try:
-            self._objects.stat(pack_object(self._tenant, pack))
-        except NoSuchObject:
-            return False
-        return True
+    def _exists(self, pack: bytes, seen: _Seen) -> bool:
+        """Of a pack that was put since they were listed, or that only an index still names."""
+        if pack in seen.packs:
+            return True
+        found = seen.others.get(pack)
+        if found is None:
+            try:
+                self._objects.stat(pack_object(self._tenant, pack))
+                found = True
+            except NoSuchObject:
+                found = False
+            seen.others[pack] = found
+        return found
 
     # What is done
 

@@ -223,6 +223,16 @@ def test_many_small_indexes_become_one_and_the_old_go_after_the_grace(town: Town
     assert town.collect(hours=25).indexes_deleted == 0
 
 
+def test_a_mark_that_makes_no_sense_condemns_nothing_early_and_stops_nobody(town: Town) -> None:
+    point = town.back_up(1)
+    town.objects.put(f"condemned/{TENANT}/what-is-this", b"?")
+    town.collect(point, hours=2)
+    for key in town.bucket.keys(f"condemned/{TENANT}/"):
+        town.objects.put(key, b'{"since":"1999-01-01T00:00:00Z"}')
+    assert town.collect(hours=23).deleted == 0
+    assert town.collect(hours=2).deleted == 2
+
+
 def test_a_collector_whose_lease_is_gone_changes_nothing(town: Town) -> None:
     point = town.back_up(1)
     town.hours(30)
