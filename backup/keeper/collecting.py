@@ -6,7 +6,7 @@ call deletes nothing more."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -57,6 +57,8 @@ class Collecting:
     timings: Timings
     _errands: Errands[Part, Collected] = field(init=False)
     _collected: dict[str, Seconds] = field(default_factory=dict)
+    _parts: Sequence[Part] = ()
+    _listed_at: Seconds = Seconds(float("-inf"))
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.BACKUP)
@@ -79,18 +81,27 @@ class Collecting:
         """One at a time, of those whose turn it is; `written` are left alone."""
         if self.busy:
             return 0
-        with self.store.read() as tx:
-            repositories = tx.repositories()
-            members = [tenant.code for tenant in tx.tenants()]
         busy = {part.name for part in written}
-        for repository in repositories:
-            for tenant in members:
-                part = Part(repository, tenant)
-                theirs = repository.tenant in (None, tenant)
-                if theirs and part.name not in busy and self._due(part.name):
-                    self._errands.begin(part.name, part, partial(self._collect, part, lease))
-                    return 1
+        for part in self._all_parts():
+            if part.name not in busy and self._due(part.name):
+                self._errands.begin(part.name, part, partial(self._collect, part, lease))
+                return 1
         return 0
+
+    def _all_parts(self) -> Sequence[Part]:
+        """Whether or not anything is there. Looked up anew now and then."""
+        now = self.world.clock.monotonic()
+        if now - self._listed_at >= self.timings.tidy_every:
+            self._listed_at = now
+            with self.store.read() as tx:
+                members = [tenant.code for tenant in tx.tenants()]
+                self._parts = [
+                    Part(repository, tenant)
+                    for repository in tx.repositories()
+                    for tenant in members
+                    if repository.tenant in (None, tenant)
+                ]
+        return self._parts
 
     def _due(self, name: str) -> bool:
         last = self._collected.get(name)

@@ -143,7 +143,8 @@ class Stand:
 
     def as_it_was(self, point: RecoveryPointRecord, server: ServerId) -> Mapping[str, DiskContent]:
         """What truly was on the server's disks when they were held for that point."""
-        return next(disks for s, at, disks in self._held if s == server and at >= point.taken_at)
+        held = [(at, disks) for s, at, disks in self._held if s == server and at >= point.taken_at]
+        return min(held, key=lambda each: each[0])[1]
 
     def insist_on_bytes(self, points: Sequence[RecoveryPointRecord]) -> int:
         """Each disk of each point is, byte for byte, as it was; how many were compared."""
@@ -235,9 +236,19 @@ class Stand:
             return request_run(tx, replace(run, keep_until=now + timedelta(days=30))).id
 
     def live_until_killed(self, when: Callable[[int], bool]) -> None:
+        gate = self.vantage.gate
+        self.live_until(when, gate.kill, lambda: gate.killed)
+
+    def live_until_paused(self, calls: int) -> None:
+        gate = self.vantage.gate
+        self.live_until(lambda made: made == calls, gate.pause, lambda: gate.paused)
+
+    def live_until(
+        self, when: Callable[[int], bool], do: Callable[[], None], done: Callable[[], bool]
+    ) -> None:
         """The keeper's process lives, second by second, until `when` says so of how many calls to the
         World it has made since it first held a server's disks: right before the next."""
-        gate, keeper = self.vantage.gate, self.keeper
+        gate, keeper, clock = self.vantage.gate, self.keeper, self.vantage.clock
         made = -1
 
         def called(name: str) -> None:
@@ -245,20 +256,20 @@ class Stand:
             if made >= 0 or name == "open_backup":
                 made += 1
                 if when(made):
-                    gate.kill()
+                    do()
 
         def live() -> None:
             while True:
                 keeper.tick()
-                self.vantage.clock.sleep(Seconds(1))
+                clock.sleep(Seconds(1))
 
         gate.before_call = called
         self.world.virtual_clock.spawn(live)
         for _ in range(120):
             self.world.virtual_clock.sleep(Seconds(1))
-            if gate.killed:
+            if done():
                 return
-        raise AssertionError("it was never killed")
+        raise AssertionError("it never came to that")
 
     def begin_anew(self) -> None:
         self.vantage, self.keeper = self.another_keeper(f"after {self.vantage.gate.calls}")

@@ -101,3 +101,41 @@ def test_a_control_plane_killed_anywhere_in_a_run_leaves_only_whole_points(stand
     assert stand.insist_on_bytes(stand.points()) == 2 * len(stand.points())
     # Nothing lies there that no record knows.
     assert stand.manifests() == 2 * len(stand.points())
+
+
+def test_who_was_overtaken_while_it_stood_still_writes_nothing_more(stand: Stand) -> None:
+    stand.keep(HOUR, SLOWLY)
+    for calls in (5, 30, 40):
+        asked = stand.ask()
+        old = stand.vantage.gate
+        stand.live_until_paused(calls)
+        stand.begin_anew()
+        stand.keep(HOUR / 20, Seconds(30))
+        points = stand.points()
+        old.before_call = lambda _: None
+        old.resume()
+        # The old one goes on where it stood, until it finds that it may not.
+        stand.keep(HOUR / 20, Seconds(30))
+        old.kill()
+        assert stand.points() == points
+        with stand.store.read() as tx:
+            assert isinstance(tx.backup_run(asked).standing, Finished)
+            taken = [p for p in tx.recovery_points() if p.run == asked]
+        assert [type(point.standing) for point in taken] == [Abandoned, Complete]
+        assert stand.insist_on_bytes(points[-1:]) == 2
+
+
+def test_a_clock_that_is_set_a_year_ahead_and_back_costs_no_point(stand: Stand) -> None:
+    stand.keep(2 * DAY, SLOWLY)
+    points = stand.points()
+    stand.world.virtual_clock.jump(365 * DAY)
+    stand.keep(4 * HOUR, SLOWLY)
+    ahead = stand.points()[-1]
+    assert ahead.taken_at > points[-1].taken_at + 300 * DAY
+    stand.world.virtual_clock.jump(-365 * DAY)
+    stand.keep(DAY, SLOWLY)
+    # What is dated later than now counts for nothing, and stays; the nights go on.
+    newer = [p for p in stand.points() if points[-1].taken_at < p.taken_at < ahead.taken_at]
+    assert len(newer) == 1
+    assert {point.id for point in stand.points()} >= {points[-1].id, ahead.id}
+    assert stand.insist_on_bytes([*points[-1:], *newer]) == 4
