@@ -18,9 +18,8 @@ from backup.repository.tree import FANOUT, NodeSource, levels_for
 from control_plane.drivers.objects import NoSuchObject, ObjectStore
 
 LOOK_HOLDS = timedelta(hours=1)
-"""How long after its last look a writer may put its manifest. The collector's grace is longer."""
-_PRESENCE_HOLDS = timedelta(hours=6)
-"""A pack that was there and not marked stays for the grace at least, which is never shorter."""
+"""How long a look at the marks holds: what was there and not marked stays for the collector's grace, which
+is longer. So long after its last look a writer may put its manifest."""
 
 
 def condemned_prefix(tenant: str) -> str:
@@ -74,7 +73,7 @@ class Reliance:
         """The last look: packs that the writer's trees may lead into and that will not stay. Empty is
         the rule; else what lies in them is to be written anew, and looked again."""
         bad = condemned_packs(self._objects, self._tenant)
-        if self._objects.now() - self._began > _PRESENCE_HOLDS:
+        if self._objects.now() - self._began > LOOK_HOLDS:
             there = {id for id, _ in listed_packs(self._objects, self._tenant)}
             bad |= {id for id, _ in self._index.packs() if id not in there}
         if self._base_key is not None and not self._base_stands():
