@@ -34,7 +34,7 @@ def test_earlier_tiers_come_first_members_alike_and_nobody_gets_nothing() -> Non
     assert share(1000, [Stream("library", "takeo", 3, 40)]) == {"library": 40}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.integers(0, 5000),
     st.lists(

@@ -77,7 +77,7 @@ moments = st.datetimes(datetime(2024, 1, 1), datetime(2032, 1, 1)).map(  # noqa:
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(copies, moments)
 def test_slots_follow_each_other_without_gaps_and_without_overlap(
     one: BackupCopy, moment: datetime

@@ -109,7 +109,7 @@ policies = st.lists(
 ).map(lambda copies: policy(*copies))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(policies, points_of, st.data())
 def test_the_newest_the_newest_proven_and_the_pinned_never_go(
     rules: BackupPolicy, points: list[HeldPoint], data: st.DataObject
