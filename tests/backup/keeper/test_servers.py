@@ -12,8 +12,9 @@ import pytest
 
 from control_plane.model.backup.points import RecoveryPointRecord, ServerPoint
 from control_plane.model.backup.work import Requested, Running
-from control_plane.model.ids import HostId, ServerId
-from control_plane.model.units import Seconds
+from control_plane.model.ids import HostId, ServerId, VolumeId
+from control_plane.model.units import GiB, Seconds
+from control_plane.model.volume import Attached, Volume
 from control_plane.model.workload import Placed, Power, Seen
 from tests.backup.keeper.stand import RARELY, RESIDENTS, Stand
 
@@ -38,6 +39,11 @@ def stop(stand: Stand, server: ServerId) -> None:
     stand.set_power(server, Power.STOPPED)
     stand.until(lambda: not stand.world.hosts_running(server))
     stand.until(lambda: _seen(stand, server) is Seen.STOPPED)
+
+
+def _plugged(stand: Stand, volume: VolumeId) -> bool:
+    with stand.store.read() as tx:
+        return tx.volume(volume).plugged
 
 
 def _placed(stand: Stand, server: ServerId) -> bool:
@@ -139,3 +145,43 @@ def test_a_server_that_is_wanted_again_is_not_kept_waiting_by_its_backup(tmp_pat
     # That is nobody's fault, and no event.
     assert stand.events("backup.failed") == []
     stand.close()
+
+
+def test_volumes_are_part_of_their_server_from_the_first_backup_after_they_came(
+    stand: Stand,
+) -> None:
+    stand.keep(MINUTE, Seconds(20))
+    with stand.store.write() as tx:
+        server = tx.server(DB)
+        volume = tx.add_volume(
+            Volume(
+                VolumeId("vol-files"),
+                server.tenant,
+                tx.region_of(DB),
+                "files",
+                GiB(2),
+                server.storage,
+                stand.world.clock.now(),
+                Attached(DB, 0),
+            )
+        )
+    stand.until(lambda: _plugged(stand, volume.id))
+    stand.world.write_bytes(DB, 1700 << 20, NOISE, volume=volume.id)
+    stand.ask()
+    stand.keep(2 * MINUTE, Seconds(20))
+    stand.world.write_bytes(DB, 1701 << 20, NOISE[:100], volume=volume.id)
+    stand.ask()
+    stand.keep(2 * MINUTE, Seconds(20))
+    first, second, third = stand.points()
+    assert [disk.name for disk in of(first, DB).disks] == ["root"]
+    root, came = of(second, DB).disks
+    assert (root.name, root.how) == ("root", "changed")
+    assert (came.name, came.how, came.why) == ("vol-files", "full", "new-disk")
+    _, stayed = of(third, DB).disks
+    assert (stayed.how, stayed.changed_bytes) == ("changed", 65536)
+    # That a disk is new is no news.
+    assert stand.events("backup.read-whole") == []
+    assert stand.insist_on_bytes([first, second, third]) == 8
+    with stand.vault() as vault:
+        details = vault.details(vault.point(of(third, DB).point))
+    assert details["volumes"] == [{"id": "vol-files", "name": "files", "size_gib": 2, "order": 0}]
