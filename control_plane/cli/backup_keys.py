@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,11 @@ from control_plane.cli.members import Code
 from control_plane.cli.options import DryRun, Yes, confirm
 from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
+from control_plane.model.errors import YuiError
 
 app = typer.Typer(no_args_is_help=True, help="Members' backup keys.")
+
+_KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
 
 Why = Annotated[str, typer.Option(help="Why, in one sentence; it is kept.")]
 Where = Annotated[
@@ -74,8 +78,7 @@ def escrow(
 ) -> None:
     """Have a member's keys exported, sealed for a public key; the member alone can."""
     session = session_of(context)
-    sealed_for = recipient.read_text(encoding="utf-8").strip()
-    body = {"errand": "escrow", "reason": reason, "recipient": sealed_for}
+    body = {"errand": "escrow", "reason": reason, "recipient": _public_key(recipient)}
     _ask(session, code, body, repository, dry_run=dry_run)
 
 
@@ -132,6 +135,22 @@ def cancel(context: typer.Context, request: Task) -> None:
         session.screen.data(document)
     else:
         session.screen.say(b.KEYS_CANCELLED, task=request)
+
+
+def _public_key(path: Path) -> str:
+    """Raises `key-file-unreadable`."""
+    try:
+        with path.open(encoding="ascii") as file:
+            found = file.read(200).strip()
+    except (OSError, UnicodeDecodeError):
+        found = ""
+    if _KEY.fullmatch(found) is None:
+        raise YuiError(
+            "key-file-unreadable",
+            en=f"{path} holds no public key: give a file with 32 bytes (X25519) in base64, and nothing else.",
+            ja=f"{path} に公開鍵がありません。32 バイト(X25519)を base64 で書いたファイルを指定してください。",
+        )
+    return found
 
 
 def _ask(

@@ -76,6 +76,12 @@ def test_every_command_of_the_paper_does_what_it_says(plane: Served) -> None:
     refused = plane.yui("backup", "policy", "set", f"m{MIKASA}-resident-records", str(alone))
     assert refused.returncode == 1
     assert "would be lost together with the system" in refused.stderr
+    for wrong in (
+        ("backup-key", "escrow", MIKASA, "--recipient", str(alone), "--reason", "x"),
+        ("backup", "policy", "set", f"m{MIKASA}-resident-records", str(plane.folder / "none")),
+    ):
+        ended = plane.yui(*wrong)
+        assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
     unasked = plane.yui("backup", "restore", "rp-mikasa", "--to", "in-place")
     assert "add --yes" in unasked.stderr
 
