@@ -68,13 +68,15 @@ class Scrubbing:
                 failures.append(each.error)
                 continue
             rest = (each.result or 0) / self.timings.scrub_bytes_per_second
-            self._rests_until = Seconds(self.world.clock.monotonic() + max(rest, 1.0))
+            after = Seconds(self.world.clock.monotonic() + rest)
+            self._rests_until = max(self._rests_until, after)
         return failures
 
     def begin(self, lease: Lease) -> int:
         now = self.world.clock.monotonic()
         if self.busy or now < self._rests_until:
             return 0
+        self._rests_until = Seconds(now + self.timings.every)
         with self.store.read() as tx:
             open_findings = tx.scrub_findings(open_only=True)
             part = self._next(tx)
