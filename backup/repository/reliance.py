@@ -22,6 +22,11 @@ LOOK_HOLDS = timedelta(hours=1)
 is longer. So long after its last look a writer may put its manifest."""
 
 
+def look_holds(looked_at: datetime, now: datetime) -> bool:
+    """Not either when the store's clock was set back: nobody knows then how long it was."""
+    return timedelta(0) <= now - looked_at <= LOOK_HOLDS
+
+
 def condemned_prefix(tenant: str) -> str:
     return f"condemned/{tenant}/"
 
@@ -73,7 +78,7 @@ class Reliance:
         """The last look: packs that the writer's trees may lead into and that will not stay. Empty is
         the rule; else what lies in them is to be written anew, and looked again."""
         bad = condemned_packs(self._objects, self._tenant)
-        if self._objects.now() - self._began > LOOK_HOLDS:
+        if not look_holds(self._began, self._objects.now()):
             there = {id for id, _ in listed_packs(self._objects, self._tenant)}
             bad |= {id for id, _ in self._index.packs() if id not in there}
         if self._base_key is not None and not self._base_stands():

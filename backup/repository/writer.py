@@ -7,7 +7,7 @@ Writers of one tenant don't know of each other and hold no lock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -30,7 +30,7 @@ from backup.repository.point import (
     seal_details,
 )
 from backup.repository.reader import DiskReader
-from backup.repository.reliance import LOOK_HOLDS, Reliance, in_tree
+from backup.repository.reliance import Reliance, in_tree, look_holds
 from backup.repository.segment import Kind
 from backup.repository.tree import chunks_in
 from control_plane.drivers.objects import ObjectStore
@@ -124,6 +124,11 @@ class PointWriter:
             closed=self._close_disk,
         )
 
+    def distrust(self, packs: Iterable[bytes]) -> None:
+        """Rely on nothing that lies in these, such as packs that are known to be damaged: what is told of it
+        is stored anew. What is taken over from the base is not looked at."""
+        self._reliance.distrust(frozenset(packs))
+
     def put_chunk(self, id: bytes, data: bytes | memoryview) -> None:
         """Store it unless it is stored; for DiskWriter."""
         self._store(Kind.CHUNKS, id, data)
@@ -156,12 +161,12 @@ class PointWriter:
         looked_at = self._look()
         sealed = seal_details(details, self.id, self._keyring)
         key, data, point = self._manifest(consistency, sealed, set)
-        if self._objects.now() - looked_at > LOOK_HOLDS:
+        if not look_holds(looked_at, self._objects.now()):
             raise overtaken(self.id)
         if next(iter(self._objects.list(keyrings_prefix(self._keyring.tenant))), None) is None:
             raise vault_destroyed(self._keyring.tenant)
         self._objects.put(key, data, only_new=True, locked_until=self._locked_until)
-        if self._objects.now() - looked_at > LOOK_HOLDS:
+        if not look_holds(looked_at, self._objects.now()):
             # It may have come too late to hold the collector back.
             self._objects.delete(key)
             raise overtaken(self.id)
