@@ -384,6 +384,10 @@ class Survival(RuleBasedStateMachine):
             healed = heal(self.here.objects, key, [self.there.objects])
             assert healed.outcome == HealOutcome.HEALED
 
+    @rule(tenant=tenants)
+    def keys_are_rotated(self, tenant: str) -> None:
+        self.here.vault(tenant).rotate()
+
     # Time
 
     @rule(hours=st.sampled_from([1, 7, 25]))
