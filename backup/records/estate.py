@@ -149,11 +149,6 @@ def usual_policy(
     return policy, blueprint.service_hours, blueprint.name_ja
 
 
-def source_of(tx: Snapshot, system: System) -> BackupSource:
-    hosts = tx.hosts(system.region)
-    return _source(system, tx.servers(system=system.id), {h.id: h for h in hosts}, hosts)
-
-
 def _source(
     system: System,
     servers: Sequence[Server],

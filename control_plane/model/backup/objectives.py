@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -131,8 +131,3 @@ def _unproven(
 def lag(newest: datetime | None, now: datetime) -> timedelta | None:
     """How much work would be lost if all but that were gone now; None where all of it would."""
     return None if newest is None else max(timedelta(), now - newest)
-
-
-def worst(found: Iterable[Breach]) -> Breach | None:
-    order = tuple(Shortfall)
-    return min(found, key=lambda breach: order.index(breach.what), default=None)
