@@ -9,7 +9,7 @@ it has been marked for the whole grace, so what was not marked at the last look 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from backup.repository.ids import ID_BYTES, ZERO_ID
 from backup.repository.index import Index, listed_packs
@@ -23,8 +23,9 @@ is longer. So long after its last look a writer may put its manifest."""
 
 
 def look_holds(looked_at: datetime, now: datetime) -> bool:
-    """Not either when the store's clock was set back: nobody knows then how long it was."""
-    return timedelta(0) <= now - looked_at <= LOOK_HOLDS
+    """Not either when the store's clock was set back, by more than its machines' clocks differ: nobody
+    knows then how long it was."""
+    return -timedelta(minutes=5) <= now - looked_at <= LOOK_HOLDS
 
 
 def condemned_prefix(tenant: str) -> str:
