@@ -73,7 +73,8 @@ class LibvirtDisks:
 
     def snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> bool:
         host = self._connection.host
-        return self._connection.call(lambda c: snapshots.take(c, host, spec, snapshot), LONG)
+        uri = self._connection.uri
+        return self._connection.call(lambda c: snapshots.take(c, uri, host, spec, snapshot), LONG)
 
     def remove_snapshot(self, snapshot: SnapshotSpec) -> None:
         host = self._connection.host

@@ -21,6 +21,7 @@ from typing import Any
 
 from control_plane.drivers.backup_source import Extent
 from control_plane.drivers.extents import aligned, pieces, within
+from control_plane.drivers.libvirt import nbd_buffers
 from control_plane.drivers.libvirt.nbd_transport import Place, Protection
 from control_plane.drivers.libvirt.qcow2_bitmaps import Marks
 from control_plane.drivers.protocol import DriverError, HostUnreachable, ReadingBroken
@@ -28,9 +29,9 @@ from control_plane.model.full_read import WhyFull
 from control_plane.model.units import Seconds
 
 _DEBIAN = "/usr/lib/python3/dist-packages"
-_AHEAD = 12
+_AHEAD = 8
 """QEMU works on up to 16 requests of one client at a time."""
-_ASK_ABOUT = 2**30
+_ASK_ABOUT = 2**32 - 2**16
 """Bytes whose extents are asked for at a time; the protocol's lengths have 32 bits."""
 _SILENCE = Seconds(60.0)
 _PROBE = Seconds(5.0)
@@ -40,14 +41,14 @@ _ZERO = 2
 _DIRTY = 1
 
 
-def load_libnbd() -> ModuleType:
-    """Raises DriverError where it is not installed."""
+def load_libnbd(folder: str = _DEBIAN) -> ModuleType:
+    """Raises DriverError where it is installed neither for this Python nor in `folder`."""
     try:
         return importlib.import_module("nbd")
     except ImportError:
         pass
     # Behind all else, and only while it is loaded: nothing else is to come from there.
-    sys.path.append(_DEBIAN)
+    sys.path.append(folder)
     try:
         return importlib.import_module("nbd")
     except ImportError as error:
@@ -55,7 +56,7 @@ def load_libnbd() -> ModuleType:
             "Servers' disks are read with libnbd, which is not installed here for this Python: install Debian's package python3-libnbd"
         ) from error
     finally:
-        sys.path.remove(_DEBIAN)
+        sys.path.remove(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,20 @@ class Served:
     why: WhyFull | None
     lost: Callable[[], Exception]
     changed: Marks | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """The bytes asked for lie `within` bytes behind the buffer's beginning. `cookie` is libnbd's number."""
+
+    offset: int
+    length: int
+    buffer: Any
+    within: int
+    cookie: int
+
+    def data(self) -> bytes:
+        return bytes(memoryview(self.buffer.to_buffer())[self.within : self.within + self.length])
 
 
 class NbdDisk:
@@ -127,36 +142,41 @@ class NbdDisk:
         return b"".join(piece for _, piece in self.stream([Extent(offset, length, True)]))
 
     def stream(self, extents: Iterable[Extent]) -> Iterator[tuple[int, bytes]]:
-        wanted = pieces(extents)
-        under_way: deque[tuple[int, Any, int]] = deque()
+        wanted = nbd_buffers.cut(pieces(extents))
+        under_way: deque[_Request] = deque()
         try:
             while True:
                 while len(under_way) < _AHEAD and (piece := next(wanted, None)) is not None:
-                    offset, length = piece
-                    buffer = self._nbd.Buffer(length)
-                    under_way.append((offset, buffer, self._begin(buffer, offset)))
+                    under_way.append(self._begin(*piece))
                 if not under_way:
                     return
-                offset, buffer, cookie = under_way[0]
-                self._finish(cookie)
-                under_way.popleft()
-                yield offset, bytes(buffer.to_buffer())
+                self._finish(under_way[0].cookie)
+                request = under_way.popleft()
+                data = request.data()
+                nbd_buffers.give_back(request.buffer)
+                yield request.offset, data
         finally:
-            # What was asked for is still being written into its buffer.
-            for _, _, cookie in under_way:
-                with contextlib.suppress(ReadingBroken, HostUnreachable):
-                    self._finish(cookie)
+            # Into the buffer of a request that has not ended the host may still write.
+            with contextlib.suppress(DriverError):
+                for request in under_way:
+                    self._finish(request.cookie)
+                    nbd_buffers.give_back(request.buffer)
 
     def close(self) -> None:
         """Without a farewell: the other side may be gone."""
         self._handle = None
 
-    def _begin(self, buffer: Any, offset: int) -> int:
+    def _begin(self, offset: int, length: int) -> _Request:
+        size = length if length in nbd_buffers.SIZES else nbd_buffers.SIZES[-1]
+        # What is shorter than a buffer is read with some of what lies around it.
+        place = max(0, min(offset, self._size - size))
         handle = self._open()
+        buffer = nbd_buffers.take(size, self._nbd.Buffer)
         try:
-            return int(handle.aio_pread(buffer, offset))
+            cookie = int(handle.aio_pread(buffer, place))
         except self._nbd.Error as error:
             raise self._served.lost() from error
+        return _Request(offset, length, buffer, offset - place, cookie)
 
     def _finish(self, cookie: int) -> None:
         handle = self._open()

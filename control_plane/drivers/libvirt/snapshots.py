@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import libvirt
@@ -27,6 +25,7 @@ from control_plane.drivers.libvirt.disk_xml import (
     volume_folder,
 )
 from control_plane.drivers.libvirt.errors import is_code
+from control_plane.drivers.libvirt.quiesce import held_still
 from control_plane.drivers.libvirt.reading_job import make_way
 from control_plane.drivers.libvirt.transfer import file_xml
 from control_plane.drivers.protocol import (
@@ -45,9 +44,9 @@ _POLL = 0.2
 
 
 def take(
-    connection: libvirt.virConnect, host: str, spec: ServerSpec, snapshot: SnapshotSpec
+    connection: libvirt.virConnect, uri: str, host: str, spec: ServerSpec, snapshot: SnapshotSpec
 ) -> bool:
-    """See HostDriver.snapshot."""
+    """See HostDriver.snapshot. `uri`: the connection's."""
     storage.require_storage(connection, host, snapshot.pool_path)
     domain = domains.get(connection, host, spec.id)
     path = snapshot_folder(snapshot)
@@ -65,7 +64,7 @@ def take(
     folder.createXML(file_xml(storage.BEING_MADE, "raw", 0), 0)
     try:
         quiesced = (
-            _push(domain, spec, snapshot, path, folder)
+            _push(domain, uri, spec, snapshot, folder)
             if runs
             else _copy(connection, host, spec, snapshot, folder)
         )
@@ -144,16 +143,17 @@ def _goes_on(domain: libvirt.virDomain, path: str) -> bool:
 
 def _push(
     domain: libvirt.virDomain,
+    uri: str,
     spec: ServerSpec,
     snapshot: SnapshotSpec,
-    path: str,
     folder: libvirt.virStoragePool,
 ) -> bool:
+    path = snapshot_folder(snapshot)
     copied = {"vda": copy_name(None)}
     for volume in spec.data_volumes:
         if volume.id in snapshot.volumes:
             copied[target_of(volume.order)] = copy_name(volume.id)
-    with _held_still(domain) as quiesced:
+    with held_still(domain, uri) as stillness:
         domain.backupBegin(_backup_xml(domain, path, copied), None, 0)
     _wait(domain)
     stats = domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
@@ -164,7 +164,7 @@ def _push(
     for name in copied.values():
         if storage.find(folder, name) is None:
             raise StorageUnavailable(f"The copy {name} of server {spec.id} is not in {path}")
-    return quiesced
+    return stillness.held
 
 
 def _backup_xml(domain: libvirt.virDomain, path: str, copied: dict[str, str]) -> str:
@@ -179,24 +179,6 @@ def _backup_xml(domain: libvirt.virDomain, path: str, copied: dict[str, str]) ->
             SubElement(disk, "target", file=posixpath.join(path, copied[name]))
             SubElement(disk, "driver", type="qcow2")
     return tostring(backup, encoding="unicode")
-
-
-@contextmanager
-def _held_still(domain: libvirt.virDomain) -> Iterator[bool]:
-    """The guest's file systems, written out and frozen, where its agent answers. What somebody froze who
-    did not come to thaw it is thawed first."""
-    with contextlib.suppress(libvirt.libvirtError):
-        domain.fsThaw()
-    try:
-        domain.fsFreeze()
-    except libvirt.libvirtError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        with contextlib.suppress(libvirt.libvirtError):
-            domain.fsThaw()
 
 
 def _wait(domain: libvirt.virDomain) -> None:

@@ -19,6 +19,7 @@ from control_plane.drivers.protocol import (
 from control_plane.drivers.simulated.disk_content import DiskContent
 from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.machine import Machine
+from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.simulated.storage import DataVolume, Volume
 from control_plane.drivers.simulated.tracking import Checkpoint, Moment, Reading
 from control_plane.model.full_read import WhyFull
@@ -38,17 +39,19 @@ class Asked:
 
 @contextmanager
 def open_backup(
-    machine: Machine, gate: Gate, call: Call, asked: Asked, *, deaf: bool
+    world: Premises, machine: Machine, gate: Gate, call: Call, asked: Asked
 ) -> Iterator[BackupSource]:
     server = asked.spec.id
     with call("open_backup", server):
+        if world.migrations.moves(server):
+            raise DisksBusy(f"{server} is being moved.")
         reading, disks = _begin(machine, call, asked)
         machine.around.tell(machine.host.id, f"begin to read the disks of {server}")
     if reading.guest is None:
         believed = all(disk.changed_only for disk in disks)
         source = BackupSource(Consistency.STOPPED, asked.since if believed else None, disks)
     else:
-        held = asked.quiesce and not deaf and machine.guest_answers(server)
+        held = asked.quiesce and server not in world.deaf_guests and machine.guest_answers(server)
         consistency = Consistency.QUIESCED if held else Consistency.CRASH
         source = BackupSource(consistency, asked.checkpoint, disks)
     try:
@@ -107,8 +110,6 @@ def _begin(machine: Machine, call: Call, asked: Asked) -> tuple[Reading, tuple[_
 
 def _unused(machine: Machine, spec: ServerSpec, root: Volume) -> list[DataVolume]:
     """The volumes of a server that runs nowhere."""
-    if spec.id in machine.arriving:
-        raise DisksBusy(f"{spec.id} is arriving on {machine}.")
     if root.holder is not None:
         raise DiskLocked(f"The disk of {spec.id} is locked by {root.holder}.")
     volumes = []

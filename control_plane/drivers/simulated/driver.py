@@ -252,8 +252,7 @@ class SimulatedDriver(SimulatedFilling):
         self, spec: ServerSpec, *, checkpoint: str, since: str | None, quiesce: bool
     ) -> AbstractContextManager[BackupSource]:
         asked = backups.Asked(spec, checkpoint, since, quiesce)
-        deaf = spec.id in self.world.deaf_guests
-        return backups.open_backup(self.machine, self.gate, self._call, asked, deaf=deaf)
+        return backups.open_backup(self.world, self.machine, self.gate, self._call, asked)
 
     def end_backup(self, server: ServerId) -> None:
         with self._call("end_backup", server):

@@ -52,6 +52,9 @@ class Migrations:
         if migration.error is not None:
             raise migration.error
 
+    def moves(self, server: ServerId) -> bool:
+        return server in self._under_way
+
     def interrupt(self, host: HostId) -> None:
         """The host died, froze or lost its link: migrations from and to it break off now."""
         for migration in list(self._under_way.values()):

@@ -250,6 +250,26 @@ def test_a_guest_that_is_held_because_its_reader_died_goes_on_when_it_is_started
     hosts.tell(spec, "it goes on")
 
 
+def test_a_port_that_somebody_has_is_left_to_them(hosts: LibvirtHosts) -> None:
+    spec = hosts.spec()
+    launch(hosts.first, spec)
+    host = hosts.pool.hosts[0]
+    port = Transport.of(hosts.first_endpoint.uri).place(spec.id, 0).port
+    taking = f"import socket; s = socket.create_server(('{host.address}', {port})); print('taken', flush=True); s.accept()"
+    taker = subprocess.Popen(
+        hosts.pool.command_on(host.id, sys.executable, "-c", taking), stdout=subprocess.PIPE
+    )
+    try:
+        assert taker.stdout is not None
+        assert taker.stdout.readline() == b"taken\n"
+        with hosts.first.open_backup(spec, checkpoint="one", since=None, quiesce=False) as source:
+            whole(only(source))
+        assert taker.poll() is None
+    finally:
+        taker.kill()
+        taker.communicate()
+
+
 def test_a_disk_is_read_through_a_socket_where_the_host_is_this_machine(
     hosts: LibvirtHosts,
 ) -> None:

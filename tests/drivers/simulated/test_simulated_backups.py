@@ -6,6 +6,7 @@ import pytest
 
 from control_plane.drivers.backup_source import ROOT_DISK, BackupSource, Consistency
 from control_plane.drivers.protocol import (
+    DisksBusy,
     HostUnreachable,
     ReadingBroken,
     ServerSpec,
@@ -170,3 +171,17 @@ def test_a_server_that_has_moved_away_and_back_is_read_whole() -> None:
         server, checkpoint="second", since="first", quiesce=False
     ) as source:
         assert only(source).why is WhyFull.UNKNOWN_HERE
+
+
+def test_a_server_on_its_way_to_another_host_is_not_read() -> None:
+    made, server = running()
+    moving = made.submit(lambda: made.driver(A).migrate(server.id, B.endpoint))
+    made.clock.sleep(Seconds(1))
+    with (
+        pytest.raises(DisksBusy),
+        made.driver(A).open_backup(server, checkpoint="one", since=None, quiesce=False),
+    ):
+        pass
+    moving.result()
+    with made.driver(B).open_backup(server, checkpoint="two", since=None, quiesce=False) as source:
+        whole(only(source))
