@@ -31,8 +31,10 @@ FAILURES = (
     HTTPException,
     OSError,
     ResponseParserError,
+    ValueError,
 )
-"""Everything that asking a store can raise."""
+"""Everything that asking a store can raise. ValueError: botocore reads numbers and times from headers
+however they break off."""
 
 
 class Verdict(Enum):
@@ -119,7 +121,7 @@ def judge(error: Exception) -> Answer:
         return Answer(Verdict.REFUSED, "its certificate is not trusted here")
     if isinstance(error, ssl.SSLCertVerificationError):
         return Answer(Verdict.REFUSED, "its certificate is not trusted here")
-    if isinstance(error, NotAnAnswer | ResponseParserError):
+    if isinstance(error, NotAnAnswer | ResponseParserError | ValueError):
         return Answer(Verdict.AGAIN, "no answer of an S3 store")
     if isinstance(error, EndpointConnectionError):
         return Answer(Verdict.AGAIN, "no connection")

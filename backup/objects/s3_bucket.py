@@ -18,7 +18,6 @@ from control_plane.drivers.objects import (
     ObjectStoreError,
     StoreFull,
     StoreRefused,
-    StoreUnavailable,
 )
 
 T = TypeVar("T")
@@ -84,6 +83,7 @@ class S3Bucket:
 
         def look(client: Any) -> _Found:
             found = client.head_object(Bucket=self._bucket, Key=key, **more)
+            _time_in(found, "last-modified")
             return _with({"ContentLength", "ETag", "LastModified"}, found)
 
         try:
@@ -150,14 +150,10 @@ class S3Bucket:
 
     def date(self) -> datetime:
         """Of its answer to a small question."""
-        answer = self._asking.ask(
-            "tell the time", lambda client: client.head_bucket(Bucket=self._bucket)
+        return self._asking.ask(
+            "tell the time",
+            lambda client: _time_in(client.head_bucket(Bucket=self._bucket), "date"),
         )
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
-        try:
-            return parsedate_to_datetime(date).astimezone(UTC)
-        except ValueError:
-            raise StoreUnavailable(f"{self._asking.name} does not tell the time.") from None
 
     def refusal(self, no: Declined, what: str, *, locking: bool = False) -> ObjectStoreError:
         """What `no` is for whoever does not know S3."""
@@ -232,6 +228,17 @@ def _with(parts: Set[str], answer: _Found) -> _Found:
     if not parts <= answer.keys():
         raise NotAnAnswer
     return answer
+
+
+def _time_in(answer: _Found, header: str) -> datetime:
+    text = answer["ResponseMetadata"]["HTTPHeaders"].get(header, "")
+    # RFC 9110, 5.6.7: of fixed length, so that one which broke off is no other time.
+    if len(text) != len("Sun, 06 Nov 1994 08:49:37 GMT") or not text.endswith(" GMT"):
+        raise NotAnAnswer
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except ValueError:
+        raise NotAnAnswer from None
 
 
 def _newest_first(versions: Sequence[_Found]) -> Sequence[_Found]:

@@ -150,7 +150,7 @@ class ObjectStoreContract:
         assert [o.key for o in listed] == sorted(keys)
         assert [o.size for o in listed] == [len(key) for key in sorted(keys)]
         for prefix in ("a", "a/", "a/b", "a/b.", "a/b.c/", "ab", "b", "c", "a/b.c/d", "a/b.c/d/"):
-            for after in ("", "a", "a/b", "a/b.c/", "a/b.c/d", "a/bb", "a0", "zz"):
+            for after in ("", "a/b", "a/b.c/", "a/bb", "zz"):
                 expected = sorted(k for k in keys if k.startswith(prefix) and k > after)
                 found = [o.key for o in place.objects.list(prefix, after=after)]
                 assert found == expected, (prefix, after)

@@ -21,6 +21,7 @@ from backup.objects.s3_asking import Patience
 from control_plane.drivers.objects import (
     NoSuchObject,
     ObjectExists,
+    ObjectFacts,
     ObjectStoreError,
     StoreFull,
     StoreRefused,
@@ -304,6 +305,28 @@ def test_the_time_is_the_stores_own(store: S3Store, clock: ManualClock) -> None:
     clock.waited.append(3600.0)
     # Its clock stood still for an hour, which clocks do not do by themselves.
     assert store.now() == datetime(2026, 4, 1, 1, tzinfo=UTC)
+
+
+def test_an_answer_that_breaks_off_anywhere_is_never_taken_for_another(
+    store: S3Store, gateway: Gateway
+) -> None:
+    whole = HELD.as_bytes("GET")
+    for cut in range(len(whole)):
+        gateway.script = [replace(HELD, cut_after=cut), HELD, replace(HELD, cut_after=cut), HELD]
+        assert store.get("k") == b"0123456789"
+        assert store.stat("k") == ObjectFacts("k", 10, datetime(2026, 4, 1, tzinfo=UTC))
+        gateway.script.clear()
+
+
+@pytest.mark.parametrize(
+    "date", ["", "Wed, 01 Apr 2026 0", "Wed, 01 Apr 2026 00:00:0", "xxx, 99 Apr 2026 00:00:00 GMT"]
+)
+def test_a_time_that_is_none_is_asked_for_again(
+    store: S3Store, gateway: Gateway, date: str
+) -> None:
+    gateway.script = [Says(headers={"Date": date})]
+    assert store.now() == datetime(2026, 4, 1, tzinfo=UTC)
+    assert len(gateway.requests) == 2
 
 
 def test_only_a_store_whose_certificate_is_trusted_is_spoken_to(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ class _Link:
 @contextmanager
 def troublesome_proxy(port: int, seed: int, *, long_lives: bool = False) -> Iterator[Proxy]:
     """Before the server on that port of loopback. With `long_lives` large objects get through at times."""
+    long = 40_000_000 if long_lives else 600_000
+    bag: list[str] = []
     chance = random.Random(seed)  # noqa: S311
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -55,10 +57,12 @@ def troublesome_proxy(port: int, seed: int, *, long_lives: bool = False) -> Iter
                     return
                 far = socket.create_connection(("127.0.0.1", port))
                 connections.extend((near, far))
+                if not bag:
+                    bag.extend(chance.sample(_TROUBLES, len(_TROUBLES)))
                 link = _Link(
-                    *(near, far, chance.choice(_TROUBLES)),
+                    *(near, far, bag.pop()),
                     cut_after=chance.choice([10, 300, 5_000, 200_000]),
-                    life=chance.choice([2_000, 20_000, 200_000_000 if long_lives else 2_000_000]),
+                    life=chance.choice([2_000, 20_000, long, long]),
                 )
                 proxy.happened[link.trouble] += 1
                 for way in ("going", "coming"):
