@@ -19,14 +19,16 @@ from backup.keeper.taking import Taken, Taking
 from backup.keeper.timings import Timings
 from backup.keeper.trouble import NotWanted
 from backup.keeper.vaults import OpenVault, Vaults
+from backup.keeper.writing import written
 from backup.records.agenda import WantedRun
 from backup.records.runs import begin_run, finish_run, progress_run
+from backup.repository.pack import packs_prefix
 from control_plane.drivers.world import World
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.points import Taking as BeingTaken
 from control_plane.model.backup.work import BackupRun, Trouble
 from control_plane.model.units import Seconds
-from control_plane.store import Lease, LostRace, Store, Transaction
+from control_plane.store import Lease, Store, Transaction
 
 OVERTAKEN = Trouble(
     "Another control plane has taken it over.",
@@ -36,7 +38,6 @@ _IN_THE_WAY = Trouble(
     "One of its servers is started, moved or changed, which comes first.",
     "サーバーの起動・移動・変更が優先されるため、中断しました。",
 )
-_TRIES = 5
 
 
 @dataclass(slots=True)
@@ -85,8 +86,18 @@ class Run:
             # Only what leaves the region goes over a link.
             most_mbit_per_s=backup.policy.most_mbit_per_s if leaves_region else None,
             locked_until=opened.objects.now() + lock if lock else None,
+            distrusted=self._distrusted(),
             pulse=self._pulse,
         )
+
+    def _distrusted(self) -> frozenset[bytes]:
+        """Packs that are damaged and not healed."""
+        tenant = self.wanted.backup.system.tenant
+        with self.store.read() as tx:
+            findings = tx.scrub_findings(tenant, repository=self.wanted.home.id, open_only=True)
+        prefix = packs_prefix(tenant.text)
+        packs = {each.key.rpartition("/")[2] for each in findings if each.key.startswith(prefix)}
+        return frozenset(bytes.fromhex(each) for each in packs if len(each) == 64)
 
     def _begin(self) -> RecoveryPointRecord:
         begun: list[RecoveryPointRecord] = []
@@ -126,15 +137,7 @@ class Run:
         return run
 
     def _write(self, write: Callable[[Transaction], None]) -> None:
-        """As often as it takes: what is under way is too dear to be dropped for a race."""
-        for tries in range(1, _TRIES + 1):
-            try:
-                with self.store.write(self.lease) as tx:
-                    write(tx)
-                return
-            except LostRace:
-                if tries == _TRIES:
-                    raise
+        written(self.store, self.lease, write)
 
     def _pulse(self, done: int, total: int) -> None:
         """Now and then, and right before the manifests: is it still wanted?"""

@@ -17,7 +17,9 @@ from backup.keeper.telling import Backed
 from backup.keeper.timings import Timings
 from backup.keeper.trouble import NotWanted, Setback, setback_of
 from backup.keeper.vaults import Vaults
+from backup.keeper.writing import written
 from backup.records.agenda import WantedRun, next_runs
+from backup.records.damage import found_damage
 from backup.records.estate import Blueprints
 from backup.records.runs import fail_run, runs_under_way
 from backup.records.steps import StepRefused
@@ -136,12 +138,36 @@ class Runs:
         overtaken = isinstance(ended.error, NotWanted) and ended.error.why is OVERTAKEN
         if overtaken or isinstance(ended.error, LeaseLost | StepRefused):
             return
+        if isinstance(ended.error, Damaged):
+            self._note_damage(ended.thing, ended.error, lease)
         if isinstance(ended.error, Damaged | BaseDoubted):
             # Whatever is wrong with the point that it went on from, another can do without.
             self._without_base.add(system)
         pause = self._errands.leave_alone(ended.name)
         with self.store.write(lease) as tx:
             self._set_back(tx, ended.thing, ended.error, pause)
+
+    def _note_damage(self, errand: Run, damage: Damaged, lease: Lease) -> None:
+        """As if it had been found by reading the repository again: it is healed, where that can be."""
+        backup, home = errand.wanted.backup, errand.wanted.home
+
+        def note(tx: Transaction) -> None:
+            points = [
+                point.id
+                for point in tx.recovery_points(system=backup.system.id, live=True)
+                if any(each.point in damage.points for each in point.servers)
+            ]
+            found_damage(
+                tx,
+                home.id,
+                backup.system.tenant,
+                self.world.clock.now(),
+                key=damage.object,
+                what=damage.what,
+                points=points,
+            )
+
+        written(self.store, lease, note)
 
     def _set_back(self, tx: Transaction, errand: Run, error: Exception, pause: Seconds) -> None:
         why = setback_of(error)

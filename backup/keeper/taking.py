@@ -17,7 +17,7 @@ from backup.keeper.pace import Pace
 from backup.keeper.sets import forget_set, server_point
 from backup.keeper.sources import Readable, ReadableServer
 from backup.keeper.vaults import OpenVault
-from backup.repository import Damaged, PointWriter, RecoveryPoint
+from backup.repository import PointWriter, RecoveryPoint
 from control_plane.drivers.backup_source import BackupSource, SourceDisk
 from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.world import Lane, World
@@ -52,7 +52,8 @@ class _Base:
 @dataclass(slots=True)
 class Taking:
     """`bases` are manifests of earlier points, by server. `quiesce`: guests are asked to hold still.
-    `locked_until`: what is written can't be removed before. `pulse` is called again and again with how
+    `locked_until`: what is written can't be removed before. `distrusted` packs are known to be damaged.
+    `pulse` is called again and again with how
     many bytes are behind and how many there are, and raises what ends it."""
 
     world: World
@@ -63,6 +64,7 @@ class Taking:
     quiesce: bool
     most_mbit_per_s: int | None
     locked_until: datetime | None
+    distrusted: frozenset[bytes]
     pulse: Callable[[int, int], None]
     _done: int = 0
     _total: int = 0
@@ -90,6 +92,7 @@ class Taking:
                         locked_until=self.locked_until,
                     )
                     writers.append((each, source, writer))
+                    writer.distrust(self.distrusted)
                     for disk in source.disks:
                         self._copy(disk, writer, base)
                     # What servers have in common is stored once, and memory does not grow with them.
@@ -103,15 +106,13 @@ class Taking:
             raise
 
     def _base(self, server: ServerId) -> _Base:
-        """None where it can't be believed: all is read then, and stored as if it were new."""
+        """Raises Damaged."""
         id = self.bases.get(server)
         if id is None:
             return _Base()
         try:
             point = self.open.vault.point(id)
             details = PointDetails.of(self.open.vault.details(point))
-        except Damaged:
-            return _Base()
         except YuiError as error:
             if error.type != "recovery-point-not-found":
                 raise

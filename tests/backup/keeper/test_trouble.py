@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -14,10 +15,12 @@ from control_plane.model.ids import ServerId
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Placed
 from tests.backup.keeper.stand import SLOWLY, Stand
+from tests.scenarios.joining import MEMBER
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 DB = ServerId("residents-db")
+NOISE = Random(1).randbytes(1 << 20)  # noqa: S311 — what does not compress
 
 
 @pytest.fixture
@@ -139,3 +142,23 @@ def test_a_clock_that_is_set_a_year_ahead_and_back_costs_no_point(stand: Stand) 
     assert len(newer) == 1
     assert {point.id for point in stand.points()} >= {points[-1].id, ahead.id}
     assert stand.insist_on_bytes([*points[-1:], *newer]) == 4
+
+
+def test_a_backup_does_not_rest_on_what_has_rotted(stand: Stand) -> None:
+    for server in stand.servers():
+        stand.world.write_bytes(server, 900 << 20, NOISE)
+    stand.keep(HOUR, SLOWLY)
+    (rotten,) = stand.points()
+    for key in stand.bucket.keys(f"tenants/{MEMBER.code}/packs/"):
+        stand.bucket.flip(key, 100)
+    stand.world.write_bytes(DB, 900 << 20, b"changed")
+    stand.ask()
+    stand.keep(timedelta(minutes=10), Seconds(60))
+    with stand.store.read() as tx:
+        assert not tx.recovery_point(rotten.id).whole
+    assert len(stand.events("backup.damage-found")) >= 1
+    # All was read and stored again, though it lies there under the same names.
+    (fresh,) = stand.points()
+    assert {each.disks[0].how for each in fresh.servers} == {"full"}
+    assert fresh.stored_bytes >= len(NOISE)
+    assert stand.insist_on_bytes([fresh]) == 2
