@@ -87,6 +87,8 @@ def next_runs(tx: Snapshot, blueprints: Blueprints, now: datetime) -> tuple[Want
         home = backup.home
         if home is None or backup.system.deleting or not backup.servers:
             continue
+        if all(server.isolated for server in backup.servers):
+            continue  # Only to look at a point of another one, or to prove it.
         known = [newest[id]] if id in newest else []
         scheduled = due(backup.policy, known, now, backup.service_hours)
         copies = () if scheduled is None else scheduled.copies

@@ -16,6 +16,7 @@ from typing import Any
 from backup.keeper.trouble import NotWanted
 from backup.records.restores import finish_restore, made_by_restore
 from backup.restore import telling
+from backup.restore.asking import PROVER
 from backup.restore.disks import Disks, Target, target
 from backup.restore.progress import Progress
 from backup.restore.reading import PointSource
@@ -51,7 +52,7 @@ _GIB = 2**30
 
 @dataclass(slots=True)
 class Anew:
-    """`region`: where the system is made."""
+    """`region`: where the system is made. `isolated`: its servers are on no network."""
 
     disks: Disks
     source: PointSource
@@ -59,6 +60,7 @@ class Anew:
     point: RecoveryPointRecord
     chosen: Sequence[Chosen]
     region: RegionId
+    isolated: bool = False
 
     def carry_out(self) -> None:
         for one in self.chosen:
@@ -141,6 +143,7 @@ class Anew:
             sites=frozenset(map(SiteId, _texts(told, "sites"))) if same_region else frozenset(),
             protected=told.get("protected") is True,
             user_data=_text(told, "user_data", ""),
+            isolated=self.isolated,
         )
 
     def _volume(
@@ -207,7 +210,9 @@ class Anew:
                 tx.save_server(replace(server, power=Power.RUNNING))
         now = self.disks.world.clock.now()
         job = finish_restore(tx, self._job.id, now)
-        tx.add_event(telling.restored(job, self.point, self.source.used, now, made_system_id(job)))
+        if job.asked_by != PROVER:
+            made = made_system_id(job)
+            tx.add_event(telling.restored(job, self.point, self.source.used, now, made))
 
 
 def unmake(tx: Transaction, job: RestoreJob) -> None:

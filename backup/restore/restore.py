@@ -22,7 +22,6 @@ from control_plane.drivers.world import World
 from control_plane.model.backup.places import Repository
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.work import RestoreJob, RestoreTo
-from control_plane.model.errors import YuiError
 from control_plane.model.ids import RegionId
 from control_plane.store import Lease, Snapshot, Store, Transaction
 
@@ -65,7 +64,9 @@ class Restore:
                 case RestoreTo.FILE:
                     ToFiles(disks, source, progress, point, selected, self.exports).carry_out()
                 case RestoreTo.ISOLATED:
-                    raise _not_isolated()
+                    Anew(
+                        disks, source, progress, point, selected, region, isolated=True
+                    ).carry_out()
 
     def _begin(self) -> RestoreJob:
         begun: list[RestoreJob] = []
@@ -99,12 +100,3 @@ def _region(tx: Snapshot, job: RestoreJob, point: RecoveryPointRecord) -> Region
         return job.target.region
     system = next((s for s in tx.systems(job.tenant) if s.id == job.system), None)
     return point.region if system is None else system.region
-
-
-def _not_isolated() -> YuiError:
-    return YuiError(
-        "restore-not-isolated",
-        en="This pool can't yet make a network that reaches nothing: restore to a new system that is not started, or to files.",
-        ja="このプールでは、どこにもつながらないネットワークをまだ作成できません。起動しない新しいシステムとして、またはファイルとして復元してください。",
-        status=409,
-    )

@@ -20,6 +20,7 @@ from backup.records.steps import StepRefused
 from backup.repository import Damaged
 from backup.restore import telling
 from backup.restore.anew import unmake
+from backup.restore.asking import PROVER
 from backup.restore.restore import Restore
 from control_plane.drivers.world import Lane, World
 from control_plane.model.backup.work import Restored, RestoreJob, Restoring, Trouble
@@ -119,7 +120,8 @@ class Restores:
         if _for_good(error) or standing.attempts >= self.timings.attempts:
             unmake(tx, job)
             failed = fail_restore(tx, job.id, now, why.member, None)
-            tx.add_event(telling.failed(failed, why, now))
+            if job.asked_by != PROVER:
+                tx.add_event(telling.failed(failed, why, now))
             return
         again = now + timedelta(seconds=self.timings.pause_after(standing.attempts))
         fail_restore(tx, job.id, now, why.member, again)

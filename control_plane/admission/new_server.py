@@ -42,6 +42,7 @@ class NewServer:
     sites: frozenset[SiteId] = frozenset()
     protected: bool = False
     user_data: str = ""
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Resolved:
             traits=self.new.traits,
             sites=self.new.sites,
             protected=self.new.protected,
+            isolated=self.new.isolated,
         )
 
 

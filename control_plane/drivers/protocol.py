@@ -123,7 +123,7 @@ class ServerSpec:
     """Everything a host needs to run a server. `mac` and `address` (IPv4 with prefix length) are
     given, so that the guest is the same on every host. `segment` is the number of its member's network
     in its zone, 0 where it has none; `gateway` the router of its subnet. `user_data` reaches the guest on
-    its NoCloud seed disk and must hold no secret."""
+    its NoCloud seed disk and must hold no secret. The network card of an `isolated` one has no link: nothing passes."""
 
     id: ServerId
     name: str
@@ -138,6 +138,7 @@ class ServerSpec:
     user_data: str = ""
     segment: int = 0
     data_volumes: tuple[DataVolumeSpec, ...] = ()
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,8 @@ class Server:
     A copy that was started with a generation below `boot_since` is to be restarted, at once where
     `boot_hard`. `disk_build` counts how often its root disk was made anew. `sized_since` is the
     generation from which it has its size. `copy_generation` and `booted` are those of its copy, as
-    last seen (see `Sighting`). One that is `protected` is not deleted.
+    last seen (see `Sighting`). One that is `protected` is not deleted; one that is `isolated` is on no
+    network, whatever its address.
     """
 
     id: ServerId
@@ -188,6 +189,7 @@ class Server:
     sized_since: Generation = Generation(0)
     copy_generation: Generation = Generation(0)
     booted: Generation = Generation(0)
+    isolated: bool = False
 
     @property
     def restarting(self) -> bool:

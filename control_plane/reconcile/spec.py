@@ -73,6 +73,7 @@ class Surroundings:
             user_data=user_data,
             segment=0 if network is None else network.segment,
             data_volumes=tuple(map(self.volume_spec, self.disks.wanted(server.id))),
+            isolated=server.isolated,
         )
 
 

@@ -195,6 +195,7 @@ servers = Table(
     Column("sites", JSON(none_as_null=True)),
     Column("generation", BigInteger, nullable=False),
     Column("protected", Boolean, nullable=False, server_default=false()),
+    Column("isolated", Boolean, nullable=False, server_default=false()),
     Column("boot_since", BigInteger, nullable=False, server_default="0"),
     Column("boot_hard", Boolean, nullable=False, server_default=false()),
     Column("disk_build", Integer, nullable=False, server_default="0"),

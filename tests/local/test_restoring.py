@@ -23,6 +23,7 @@ from backup.keeper.vaults import Vaults
 from backup.objects.places import Places
 from backup.records.runs import request_run
 from backup.restore import Restores
+from backup.restore.health import ConsoleSays
 from control_plane.drivers.real import RealWorld, Settings
 from control_plane.drivers.real.clock import SystemClock
 from control_plane.model.backup.ids import BackupRunId, RepositoryId, RestoreId
@@ -176,6 +177,12 @@ class Town:
         with self.store.write() as tx:
             tx.set_seen(id, Seen.RUNNING)
 
+    def console(self, server: Server) -> str:
+        assert isinstance(server.placement, Placed)
+        with self.store.read() as tx:
+            host = tx.host(server.placement.host)
+        return self.world.driver(host).console(server.id, 64 * 1024)
+
     def lose(self, id: ServerId) -> None:
         """The server and its disk, and whatever is known of it."""
         server = self.server(id)
@@ -318,3 +325,13 @@ def test_a_server_that_was_lost_answers_again_with_every_record(town: Town, tmp_
     town.start(made.id)
     until(lambda: records(made) == ["moved in: Tanaka", "paid: Suzuki"])
     assert writes(made, "back again")
+
+    job = town.restored(point, RestoreTarget(RestoreTo.ISOLATED, start=False))
+    assert isinstance(job.standing, Restored), job
+    with town.store.read() as tx:
+        (apart,) = tx.servers(system=job.made)
+    town.start(apart.id)
+    until(lambda: ConsoleSays().is_well(town.server(apart.id), town.console(apart)))
+    # It answers, and nobody can hear it.
+    assert records(apart) == []
+    assert records(made) == ["moved in: Tanaka", "paid: Suzuki", "back again"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backup.keeper.timings import Timings
 from backup.keeper.vaults import Vaults
-from backup.restore import Restores
+from backup.restore import Proving, Restores
 from control_plane.drivers.simulated import Vantage
 from control_plane.drivers.simulated.backups import content_of
 from control_plane.drivers.simulated.disk_content import BLOCK, DiskContent
@@ -24,7 +24,7 @@ from control_plane.model.volume import Attached, Volume
 from control_plane.model.workload import Power, Seen, Server
 from control_plane.pool_file import parse
 from control_plane.store import Lease
-from tests.backup.keeper.stand import MEMBER, RESIDENTS
+from tests.backup.keeper.stand import MEMBER, RESIDENTS, NoBlueprints
 from tests.backup.keeper.test_copies_and_damage import OSAKA, TwoPlaces
 
 DB = ServerId("residents-db")
@@ -58,6 +58,7 @@ class Restoring(TwoPlaces):
         self._add_region()
         self._add_volume()
         self.process, self.restores = self.another_process("one")
+        self.proving = self.prover()
         self._lease: Lease | None = None
 
     def _add_region(self) -> None:
@@ -142,6 +143,20 @@ class Restoring(TwoPlaces):
         return process, Restores(
             self.store, process, Vaults(process), name, BRISKLY, exports=exports
         )
+
+    def prover(self) -> Proving:
+        timings = replace(BRISKLY, tidy_every=Seconds(5))
+        return Proving(self.store, self.process, NoBlueprints(), timings, patience=Seconds(120))
+
+    def prove(self, how_long: int) -> None:
+        """So many seconds go by, in which what is due is proven."""
+        for _ in range(how_long):
+            lease = self._leading()
+            assert self.proving.settle(lease) == []
+            self.proving.look(lease)
+            self.tick()
+            self.controller.tick()
+            self.world.clock.sleep(Seconds(1))
 
     def set_all_power(self, power: Power, seen: Seen) -> None:
         for id in (DB, APP):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -285,3 +286,17 @@ def test_where_there_is_no_room_nothing_is_begun(stand: Restoring) -> None:
     ended = stand.until_ended(id).standing
     assert isinstance(ended, Failed)
     assert len(stand.servers()) == 2
+
+
+def test_an_isolated_copy_is_on_no_network_and_is_not_backed_up_itself(stand: Restoring) -> None:
+    point = stand.until_copied(HOUR)
+    id = stand.want(point, RestoreTarget(RestoreTo.ISOLATED))
+    assert isinstance(stand.until_ended(id).standing, Restored)
+    made = stand.made(id)
+    stand.until(lambda: all(stand.world.answering(server.id) for server in made.values()))
+    for server in made.values():
+        assert isinstance(server.placement, Placed)
+        definitions = stand.world.machines[server.placement.host].definitions
+        assert definitions[server.id].isolated
+    stand.keep(timedelta(hours=2))
+    assert {each.system for each in stand.points()} == {RESIDENTS}

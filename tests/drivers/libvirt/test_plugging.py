@@ -48,3 +48,15 @@ def test_where_the_site_keeps_members_apart_the_bridge_alone_is_named() -> None:
 def test_a_server_without_a_network_is_plugged_in_nowhere_where_members_are_kept_apart() -> None:
     with pytest.raises(DriverError, match="no network of its member"):
         card(SPEC, "s{segment}")
+
+
+def test_an_isolated_server_has_a_card_without_a_link() -> None:
+    for template in ("s{segment}", "guests"):
+        spec = replace(SPEC, segment=10_001, isolated=True)
+        platform = Platform(accelerated=False, machine="pc", bridge=template)
+        domain = ElementTree.fromstring(domain_xml(spec, platform))  # noqa: S314 — just written
+        (link,) = domain.findall("devices/interface/link")
+        assert link.attrib == {"state": "down"}
+        assert card(spec, template)
+    other = domain_xml(replace(SPEC, segment=10_001), platform)
+    assert "<link" not in other

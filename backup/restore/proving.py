@@ -1,0 +1,234 @@
+"""Proves that points can be restored, before anybody needs it: the newest of each system is made again on no
+network, started and looked at; how long that took is written down, and all of it goes again.
+
+A proof is a restore like any other, asked for by `PROVER`. What is on record of it is all that there is to
+know: whoever takes over goes on with it, and takes away what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from backup.keeper.errands import Errands
+from backup.keeper.timings import Timings
+from backup.records.agenda import WantedTest, tests_due
+from backup.records.estate import Blueprints
+from backup.records.restores import record_test
+from backup.restore.anew import unmake
+from backup.restore.asking import PROVER
+from backup.restore.health import ConsoleSays, HealthCheck
+from backup.restore.reading import holders
+from control_plane.admission import NewServer, admit
+from control_plane.drivers.protocol import DriverError
+from control_plane.drivers.world import Lane, World
+from control_plane.journal.operations import draw
+from control_plane.model.backup.ids import RestoreId, RestoreTestId
+from control_plane.model.backup.work import (
+    Failed,
+    Restored,
+    RestoreJob,
+    RestoreTarget,
+    RestoreTest,
+    RestoreTo,
+    Trouble,
+    Waiting,
+)
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import HostId, ServerId, SystemId
+from control_plane.model.pool import Host
+from control_plane.model.units import Seconds
+from control_plane.model.workload import Placed, Power, Seen, Server
+from control_plane.store import Lease, Store, Transaction
+
+_TAIL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """At the servers of one proof: those that are not well yet."""
+
+    unwell: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Proving:
+    """`at_once` of them. One whose servers are not well within `patience` of their start has failed."""
+
+    store: Store
+    world: World
+    blueprints: Blueprints
+    timings: Timings
+    check: HealthCheck = field(default_factory=ConsoleSays)
+    at_once: int = 1
+    patience: Seconds = Seconds(900)
+    lane: Lane = Lane.EXPORT
+    _errands: Errands[RestoreJob, Looked] = field(init=False)
+    _sought_at: Seconds = Seconds(float("-inf"))
+
+    def __post_init__(self) -> None:
+        self._errands = Errands(self.world, self.timings, self.lane)
+
+    @property
+    def busy(self) -> bool:
+        return bool(len(self._errands))
+
+    def settle(self, lease: Lease) -> list[Exception]:
+        failures = []
+        for each in self._errands.settle():
+            if each.error is not None:
+                failures.append(each.error)
+            elif each.result is not None:
+                self._looked(each.thing, each.result, lease)
+        return failures
+
+    def look(self, lease: Lease) -> None:
+        """At proofs under way, and then for others that are due, where there is room that no promise needs."""
+        open_ones = self._open()
+        for job in open_ones:
+            match job.standing:
+                case Restored() if self._errands.may_begin(job.id):
+                    self._errands.begin(job.id, job, lambda job=job: self._look_at(job))  # type: ignore[misc]
+                case Failed(trouble=trouble):
+                    self._end(job, trouble, lease)
+                case _:
+                    pass
+        begun, now = len(open_ones), self.world.clock.monotonic()
+        if begun >= self.at_once or now - self._sought_at < self.timings.tidy_every:
+            return
+        self._sought_at = now
+        systems = {job.system for job in open_ones}
+        with self.store.read() as tx:
+            due = tests_due(tx, self.blueprints, self.world.clock.now())
+        for wanted in due:
+            if begun >= self.at_once:
+                break
+            if wanted.backup.system.id not in systems and self._has_room(wanted):
+                self._ask(wanted, lease)
+                begun += 1
+
+    def _open(self) -> list[RestoreJob]:
+        """Those without a verdict."""
+        with self.store.read() as tx:
+            judged = {test.id for test in tx.restore_tests()}
+            return [
+                job
+                for job in tx.restores()
+                if job.asked_by == PROVER
+                and _test_id(job) not in judged
+                and (job.open or isinstance(job.standing, Restored | Failed))
+            ]
+
+    def _has_room(self, wanted: WantedTest) -> bool:
+        """With a refuge for each, as if it were to stay: then none of what is promised to others is needed."""
+        number = draw(8)
+
+        def prepare(_: Transaction) -> Sequence[NewServer]:
+            return [_like(server, f"{server.id[:40]}-{number}") for server in wanted.backup.servers]
+
+        def finish(tx: Transaction, servers: Sequence[Server]) -> None:
+            """Nothing is kept."""
+
+        try:
+            admit(self.store, wanted.backup.system.region, prepare, finish, dry_run=True)
+        except YuiError:
+            return False
+        return True
+
+    def _ask(self, wanted: WantedTest, lease: Lease) -> None:
+        now = self.world.clock.now()
+        system = wanted.backup.system
+        with self.store.write(lease) as tx:
+            tx.add_restore(
+                RestoreJob(
+                    RestoreId(f"rs-{draw(12)}"),
+                    system.tenant,
+                    wanted.point.id,
+                    system.id,
+                    RestoreTarget(RestoreTo.ISOLATED, name=f"{wanted.backup.name}-test"),
+                    PROVER,
+                    now,
+                    Waiting(now),
+                )
+            )
+
+    def _look_at(self, job: RestoreJob) -> Looked:
+        """Raises DriverError."""
+        with self.store.read() as tx:
+            servers = () if job.made is None else tx.servers(system=job.made)
+            hosts = {host.id: host for host in tx.hosts()}
+        unwell = []
+        for server in servers:
+            if server.power is Power.RUNNING and not self._is_well(server, hosts):
+                unwell.append(server.name)
+        return Looked(tuple(unwell))
+
+    def _is_well(self, server: Server, hosts: Mapping[HostId, Host]) -> bool:
+        if server.seen is not Seen.RUNNING or not isinstance(server.placement, Placed):
+            return False
+        console = ""
+        # What a host doesn't answer now it may answer the next time.
+        with suppress(DriverError):
+            driver = self.world.driver(hosts[server.placement.host])
+            console = driver.console(server.id, _TAIL_BYTES)
+        return self.check.is_well(server, console)
+
+    def _looked(self, job: RestoreJob, found: Looked, lease: Lease) -> None:
+        if not found.unwell:
+            self._end(job, None, lease)
+            return
+        waited = self.world.clock.now() - job.standing.since
+        if waited > timedelta(seconds=self.patience):
+            names = ", ".join(found.unwell)
+            minutes = round(self.patience / 60)
+            self._end(
+                job,
+                Trouble(
+                    f"After {minutes} min {names} had not said on its console that it was up.",
+                    f"{names} は {minutes} 分たっても、起動完了をコンソールに示しませんでした。",
+                ),
+                lease,
+            )
+
+    def _end(self, job: RestoreJob, trouble: Trouble | None, lease: Lease) -> None:
+        """The verdict, and away with what was made for it, in one transaction."""
+        with self.store.write(lease) as tx:
+            current = tx.restore(job.id)
+            point = tx.recovery_point(job.point)
+            there = [each.id for each in holders(tx, point, point.region)]
+            unmake(tx, current)
+            record_test(
+                tx,
+                RestoreTest(
+                    _test_id(job),
+                    job.tenant,
+                    job.system,
+                    job.point,
+                    # It may have expired meanwhile.
+                    (there or [each.repository for each in point.copies])[0],
+                    job.asked_at,
+                    self.world.clock.now(),
+                    trouble,
+                ),
+            )
+
+
+def _test_id(job: RestoreJob) -> RestoreTestId:
+    """One verdict of each."""
+    return RestoreTestId(f"rt-{job.id.removeprefix('rs-')}")
+
+
+def _like(server: Server, id: str) -> NewServer:
+    return NewServer(
+        ServerId(id),
+        SystemId(server.system),
+        server.name,
+        server.role,
+        server.flavor,
+        server.image,
+        traits=server.traits,
+        sites=server.sites,
+        isolated=True,
+    )
