@@ -15,7 +15,7 @@ from backup.keeper import telling
 from backup.keeper.errands import Errands
 from backup.keeper.keyrings import NOTHING_THERE
 from backup.keeper.sets import forget_set, found_of_sets, whole_set
-from backup.keeper.sources import readable
+from backup.keeper.sources import may_be_read_on
 from backup.keeper.timings import Timings
 from backup.keeper.vaults import Vaults
 from backup.records.runs import fail_run, finish_run
@@ -77,10 +77,10 @@ class Recovery:
     def _let_go(self, run: BackupRun) -> None:
         """Nobody reads them any more, and a server that is held is not started."""
         with self.store.read() as tx:
-            found = readable(tx, run.system)
-        for each in found.servers:
+            found = list(may_be_read_on(tx, run.system))
+        for server, host in found:
             try:
-                self.world.driver(each.host).end_backup(each.server.id)
+                self.world.driver(host).end_backup(server)
             except DriverError:
                 # The next reading ends it as well.
                 continue

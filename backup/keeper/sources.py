@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from control_plane.drivers.protocol import ServerSpec
 from control_plane.model.backup.work import Trouble
 from control_plane.model.host_health import Up
-from control_plane.model.ids import HostId, SiteId, StoragePoolId, SystemId
+from control_plane.model.ids import HostId, ServerId, SiteId, StoragePoolId, SystemId
 from control_plane.model.pool import Host
 from control_plane.model.volume import Volume
-from control_plane.model.workload import Placed, Power, Seen, Server, Shelved
+from control_plane.model.workload import Moving, Placed, Power, Seen, Server, Shelved
 from control_plane.reconcile.disks import Disks
 from control_plane.reconcile.spec import Surroundings
 from control_plane.store import Snapshot
@@ -71,6 +71,22 @@ def readable(tx: Snapshot, system: SystemId) -> Readable:
             )
         )
     return Readable(tuple(found))
+
+
+def may_be_read_on(tx: Snapshot, system: SystemId) -> Iterator[tuple[ServerId, Host]]:
+    """Every host that answers and on which a server of the system may be read just now, whatever else is to
+    become of it."""
+    hosts = [host for host in tx.hosts() if isinstance(host.health, Up)]
+    for server in tx.servers(system=system):
+        match server.placement:
+            case Placed(host=at):
+                on = [host for host in hosts if host.id == at]
+            case Moving(source=source, target=target):
+                on = [host for host in hosts if host.id in (source, target)]
+            case _:
+                on = [host for host in hosts if server.storage in host.storage]
+        for host in on:
+            yield server.id, host
 
 
 def still_the_same(before: Server, now: Server | None) -> bool:

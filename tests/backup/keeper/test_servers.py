@@ -185,3 +185,22 @@ def test_volumes_are_part_of_their_server_from_the_first_backup_after_they_came(
     with stand.vault() as vault:
         details = vault.details(vault.point(of(third, DB).point))
     assert details["volumes"] == [{"id": "vol-files", "name": "files", "size_gib": 2, "order": 0}]
+
+
+def test_a_server_whose_reader_stands_still_is_let_go_by_whoever_takes_over(stand: Stand) -> None:
+    stop(stand, DB)
+    stand.ask()
+    stand.live_until_paused(10)
+    stand.set_power(DB, Power.RUNNING)
+    for _ in range(30):
+        stand.controller.tick()
+        stand.world.clock.sleep(Seconds(1))
+    # Its disk is held for a backup that nobody goes on with.
+    assert not stand.world.hosts_running(DB)
+    old = stand.vantage.gate
+    stand.begin_anew()
+    for _ in range(90):
+        stand.controller.tick()
+        stand.keep(timedelta(seconds=1), Seconds(1))
+    assert stand.world.answering(DB)
+    old.kill()
