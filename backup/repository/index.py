@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from backup.repository.cache_folders import private_folder, remove_unfinished
 from backup.repository.errors import Damaged
 from backup.repository.index_object import (
     ITEMS_PER_INDEX,
@@ -26,7 +27,6 @@ from backup.repository.index_run import (
     IndexRun,
     Place,
     merge_runs,
-    remove_unfinished,
     write_run,
 )
 from backup.repository.keys import Keyring
@@ -48,7 +48,7 @@ class Index:
         """Replaced when another rotates the keys; ids and the cache stay as they are."""
         self._own: tempfile.TemporaryDirectory[str] | None = None
         if cache is None:
-            self._own = tempfile.TemporaryDirectory(prefix="yui-index-")
+            self._own = private_folder()
             cache = Path(self._own.name)
         self._folder = cache
         self._recovered_folder: tempfile.TemporaryDirectory[str] | None = None
@@ -101,7 +101,7 @@ class Index:
                         found.append(read_footer(self._objects, self.keyring, id, length))
             if found:
                 if self._recovered_folder is None:
-                    self._recovered_folder = tempfile.TemporaryDirectory(prefix="yui-index-")
+                    self._recovered_folder = private_folder()
                 path = Path(self._recovered_folder.name) / _new_name()
                 write_run(path, self.keyring.cache_key, (), found)
                 self._recovered.append(IndexRun(path, self.keyring.cache_key))
@@ -224,7 +224,7 @@ class Index:
             # A cache that can't be written is no reason to fail.
             if self._own is not None:
                 raise
-            self._own = tempfile.TemporaryDirectory(prefix="yui-index-")
+            self._own = private_folder()
             self._folder = Path(self._own.name)
             path = self._folder / _new_name()
             write(path)

@@ -9,7 +9,6 @@ believed.
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import os
 import struct
@@ -25,6 +24,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from backup.repository.cache_folders import unfinished_prefix
 from backup.repository.ids import ID_BYTES
 from backup.repository.pack import FooterSegment, PackFacts, parse_footer
 from backup.repository.segment import Compression, Kind
@@ -297,15 +297,6 @@ def merge_runs(path: Path, key: bytes, runs: Sequence[IndexRun]) -> None:
     )
 
 
-def remove_unfinished(folder: Path) -> None:
-    """What processes that are no more have left half written."""
-    for path in folder.glob(".*.*"):
-        process = path.name.split(".")[1]
-        if process.isdigit() and not Path("/proc", process).exists():
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-
 def _item_records(segment: FooterSegment, number: int) -> Iterator[bytes]:
     packed = number.to_bytes(4, "big")
     for at in range(0, len(segment.items), 40):
@@ -322,7 +313,7 @@ def _write(
     prefixes = bytearray()
     checks = bytearray()
     counts: list[int] = []
-    prefix = f".{os.getpid()}."
+    prefix = unfinished_prefix()
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, delete=False) as file:
         try:
             for number, (records, record_bytes) in enumerate(

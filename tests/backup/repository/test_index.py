@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup.repository import Keyring, Repository, Vault
+from backup.repository.cache_folders import private_folder
 from backup.repository.index import Index
 from backup.repository.index_object import index_object, read_index, seal_index
 from backup.repository.index_run import IndexRun, merge_runs, write_run
@@ -192,6 +194,21 @@ def test_what_a_killed_process_left_half_written_leaves_the_cache(tmp_path: Path
         vault.index.refresh()
     assert not half.exists()
     assert ours.exists()
+
+
+def test_folders_of_killed_processes_go_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, others = tmp_path / "yui-index-4194999-x", tmp_path / "yui-index-notes-x"
+    for folder in (left, others):
+        folder.mkdir()
+        (folder / "file").write_bytes(b"left")
+    with private_folder() as ours:
+        assert Path(ours).is_dir()
+        assert not left.exists()
+        assert others.exists()
+    assert not Path(ours).exists()
 
 
 def test_many_points_leave_few_files_in_the_cache(tmp_path: Path) -> None:
