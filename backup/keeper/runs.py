@@ -9,6 +9,7 @@ from backup.keeper import telling
 from backup.keeper.collecting import Part
 from backup.keeper.errands import Ended, Errands
 from backup.keeper.load import Load
+from backup.keeper.outages import Outages
 from backup.keeper.recovery import Recovery
 from backup.keeper.run import OVERTAKEN, Run
 from backup.keeper.sources import readable
@@ -24,6 +25,7 @@ from backup.records.estate import Blueprints
 from backup.records.runs import fail_run, runs_under_way
 from backup.records.steps import StepRefused
 from backup.repository import Damaged
+from control_plane.drivers.objects import ObjectStoreError
 from control_plane.drivers.world import Lane, World
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.work import Requested, Running, Trouble
@@ -51,9 +53,11 @@ class Runs:
     _not_before: dict[SystemId, Seconds] = field(default_factory=dict)
     _without_base: set[SystemId] = field(default_factory=set)
     _told: dict[SystemId, str] = field(default_factory=dict)
+    _outages: Outages = field(init=False)
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.BACKUP)
+        self._outages = Outages(self.timings)
         self._recovery = Recovery(self.store, self.world, self.vaults, self.timings)
 
     @property
@@ -94,6 +98,8 @@ class Runs:
                 break
             if self._not_before.get(system, now) > now or not self._errands.may_begin(system):
                 continue
+            if not self._outages.may_try(wanted.home.id, now):
+                continue
             with self.store.read() as tx:
                 found = readable(tx, system)
             if found.waits is not None:
@@ -115,6 +121,7 @@ class Runs:
                     found,
                     with_base=system not in self._without_base,
                 )
+                self._outages.trying(wanted.home.id, now)
                 self._errands.begin(system, errand, errand.carry_out)
                 load.add(found)
                 begun += 1
@@ -134,6 +141,10 @@ class Runs:
         if ended.error is None:
             self._without_base.discard(system)
             self._told.pop(system, None)
+            home = ended.thing.wanted.home
+            if self._outages.answered(home.id):
+                with self.store.write(lease) as tx:
+                    tx.add_event(telling.answers_again(home, self.world.clock.now()))
             return
         overtaken = isinstance(ended.error, NotWanted) and ended.error.why is OVERTAKEN
         if overtaken or isinstance(ended.error, LeaseLost | StepRefused):
@@ -190,7 +201,11 @@ class Runs:
                 pass
             case _:
                 return
-        if not isinstance(error, NotWanted):
+        if isinstance(error, ObjectStoreError):
+            home = errand.wanted.home
+            if self._outages.failed(home.id, self.world.clock.monotonic()):
+                tx.add_event(telling.does_not_answer(home, why, now))
+        elif not isinstance(error, NotWanted):
             self._tell(tx, errand, why, again)
 
     def _tell(self, tx: Transaction, errand: Run, why: Setback, again: datetime) -> None:

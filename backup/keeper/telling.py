@@ -12,6 +12,7 @@ from control_plane.drivers.backup_source import Consistency
 from control_plane.model.access import AuditEntry
 from control_plane.model.backup.forecast import size_text
 from control_plane.model.backup.objectives import Breach
+from control_plane.model.backup.places import Repository
 from control_plane.model.backup.points import RecoveryPointRecord, ServerPoint
 from control_plane.model.backup.work import KeyErrand, KeyTask, Trouble
 from control_plane.model.full_read import WhyFull
@@ -134,6 +135,29 @@ def given_up(of: Backed, why: Setback, at: datetime) -> Event:
     severity = Severity.WARNING
     return _event(
         of, "backup.failed", at, said(why.full), severity=severity, member=said(why.member)
+    )
+
+
+def does_not_answer(repository: Repository, why: Setback, at: datetime) -> Event:
+    """For those who look after the place; a member hears of it once an objective is missed."""
+    return Event(
+        "repository.trouble",
+        f"repository:{repository.id}",
+        at,
+        Severity.WARNING,
+        f"Nothing can be backed up to repository '{repository.id}' ({repository.name}) just now: {why.full.en} It is tried again and again.",
+        f"リポジトリ「{repository.id}」({repository.name})に現在バックアップできません。自動的に再試行します。理由: {why.full.ja}",
+    )
+
+
+def answers_again(repository: Repository, at: datetime) -> Event:
+    return Event(
+        "repository.well",
+        f"repository:{repository.id}",
+        at,
+        Severity.INFO,
+        f"Repository '{repository.id}' ({repository.name}) takes backups again.",
+        f"リポジトリ「{repository.id}」({repository.name})へのバックアップが再開しました。",
     )
 
 

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from backup.keeper.copying import copy_disk
 from backup.keeper.load import Load
+from backup.keeper.outages import Outages
 from backup.keeper.pace import Pace
 from backup.keeper.sources import Readable
 from backup.keeper.timings import Timings
 from control_plane.drivers.backup_source import Extent
 from control_plane.drivers.extents import aligned, pieces
 from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.model.backup.ids import RepositoryId
 from control_plane.model.full_read import WhyFull
 from control_plane.model.units import Seconds
 
@@ -126,3 +128,22 @@ def test_what_failed_is_left_alone_longer_each_time_and_never_for_good() -> None
     assert pauses[0] == timings.retry_first
     assert pauses[-1] == timings.retry_most
     assert timings.pause_after(10_000) == Seconds(timings.retry_most)
+
+
+def test_one_run_at_a_time_finds_out_whether_a_repository_answers_again() -> None:
+    timings = Timings()
+    outages = Outages(timings)
+    here, there = RepositoryId("here"), RepositoryId("there")
+    now = Seconds(0)
+    assert outages.failed(here, now)
+    # Those that were under way beside it say nothing new.
+    assert not outages.failed(here, now)
+    assert not outages.may_try(here, now)
+    assert outages.may_try(there, now)
+    now = timings.retry_first
+    assert outages.may_try(here, now)
+    outages.trying(here, now)
+    assert not outages.may_try(here, now)
+    assert outages.answered(here)
+    assert outages.may_try(here, now)
+    assert not outages.answered(here)

@@ -59,13 +59,15 @@ def test_a_repository_that_is_away_for_a_night_is_told_of_once_and_caught_up_wit
     stand.bucket.cut_link()
     stand.keep(DAY + 6 * HOUR, SLOWLY)
     assert len(stand.points()) == had
-    assert len(stand.events("backup.failed")) == 1
+    assert len(stand.events("repository.trouble")) == 1
+    assert stand.events("backup.failed") == []
     missed = stand.events("backup.objective-missed")
     assert len(missed) == 1
     assert "older than its objective" in missed[0].en
     stand.bucket.restore_link()
     stand.keep(3 * HOUR, Seconds(3600))
     assert len(stand.points()) == had + 1
+    assert len(stand.events("repository.well")) == 1
     assert len(stand.events("backup.objectives-met")) == met + 1
     assert len(stand.events("backup.objective-missed")) == 1
     assert stand.insist_on_bytes(stand.points()) == 2 * (had + 1)
