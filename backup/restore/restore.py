@@ -22,6 +22,7 @@ from control_plane.drivers.world import World
 from control_plane.model.backup.places import Repository
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.work import RestoreJob, RestoreTo
+from control_plane.model.errors import YuiError
 from control_plane.model.ids import RegionId
 from control_plane.store import Lease, Snapshot, Store, Transaction
 
@@ -97,6 +98,23 @@ class Restore:
 def _region(tx: Snapshot, job: RestoreJob, point: RecoveryPointRecord) -> RegionId:
     """Where what is restored comes to stand: the system's own region, if nothing else was said."""
     if job.target.region is not None:
+        if job.target.region != point.region:
+            _insist_on_rule(tx, job, job.target.region)
         return job.target.region
     system = next((s for s in tx.systems(job.tenant) if s.id == job.system), None)
     return point.region if system is None else system.region
+
+
+def _insist_on_rule(tx: Snapshot, job: RestoreJob, id: RegionId) -> None:
+    """Raises `place-forbidden` where the member's data must not come to stand there. Which members a region
+    serves says nothing of where it stands, so that the rule must name the region itself."""
+    rule = tx.location_rule(job.tenant)
+    if rule is None or id in rule.regions:
+        return
+    raise YuiError(
+        "place-forbidden",
+        en=f"The data-location rule of {rule.tenant} ({rule.basis}) keeps its data out of region '{id}': restore elsewhere, or record the region in the rule.",
+        ja=f"参加団体 {rule.tenant} のデータ所在地の定め({rule.basis})では、リージョン「{id}」にデータを置けません。別の場所に復元するか、定めにこのリージョンを記録してください。",
+        status=409,
+        fields={"region": id},
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.model.allotment import Allotment, Capacity
+from control_plane.model.backup.places import LocationRule
 from control_plane.model.backup.work import (
     Failed,
     Restored,
@@ -275,6 +276,26 @@ def test_a_host_that_falls_silent_or_a_store_that_is_down_only_costs_time(
         stand.world.bucket(place).restore_link()
     assert isinstance(stand.until_ended(id).standing, Restored)
     assert same(stand.on_disk(DB), stand.as_frozen(point, DB))
+
+
+def test_nothing_is_restored_where_the_members_data_must_not_lie(stand: Restoring) -> None:
+    point = stand.until_copied(HOUR)
+    now = stand.world.clock.now()
+    places = frozenset({"京都府", "大阪府"})
+    rule = LocationRule(
+        MEMBER.code, places, frozenset({OSAKA}), "条例第5条", now.date(), "Sato", now
+    )
+    with stand.store.write() as tx:
+        tx.put_location_rule(rule)
+    id = stand.want(point, TO_OSAKA)
+    assert isinstance(stand.until_ended(id).standing, Restored)
+    with stand.store.write() as tx:
+        tx.put_location_rule(replace(rule, regions=frozenset()))
+    id = stand.want(point, TO_OSAKA)
+    ended = stand.until_ended(id).standing
+    assert isinstance(ended, Failed)
+    assert "条例第5条" in ended.trouble.ja
+    assert stand.job(id).made is None
 
 
 def test_where_there_is_no_room_nothing_is_begun(stand: Restoring) -> None:
