@@ -1,6 +1,6 @@
 """Puts something new, and only that, in buckets that do not heed the condition of a put.
 
-Ceph's gateway up to release 16 looks, in a bucket that keeps versions, for the new version under the
+The gateway of Ceph 16 looks, in a bucket that keeps versions, for the new version under the
 condition, which is never there; older stores know no condition at all. What all have is that a listing
 shows what was put before it began. So whoever wants to put lays down a claim of its own beside the key
 first, and looks who else has: only who sees no other claim goes on to look for the object, and puts it
