@@ -255,9 +255,11 @@ def test_a_port_that_somebody_has_is_left_to_them(hosts: LibvirtHosts) -> None:
     launch(hosts.first, spec)
     host = hosts.pool.hosts[0]
     port = Transport.of(hosts.first_endpoint.uri).place(spec.id, 0).port
-    taking = f"import socket; s = socket.create_server(('{host.address}', {port})); print('taken', flush=True); s.accept()"
+    taking = f"import socket, sys; s = socket.create_server(('{host.address}', {port})); print('taken', flush=True); sys.stdin.read()"
     taker = subprocess.Popen(
-        hosts.pool.command_on(host.id, sys.executable, "-c", taking), stdout=subprocess.PIPE
+        hosts.pool.command_on(host.id, sys.executable, "-c", taking),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     try:
         assert taker.stdout is not None
@@ -266,7 +268,6 @@ def test_a_port_that_somebody_has_is_left_to_them(hosts: LibvirtHosts) -> None:
             whole(only(source))
         assert taker.poll() is None
     finally:
-        taker.kill()
         taker.communicate()
 
 
