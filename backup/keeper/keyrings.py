@@ -3,10 +3,12 @@ other as it is. The first place that a member writes to makes it, each further o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from backup.keeper.vaults import OpenVault, Vaults
 from backup.repository import Keyring
+from control_plane.drivers.objects import ObjectStoreError
+from control_plane.model.backup.ids import RepositoryId
 from control_plane.model.backup.places import Repository
 from control_plane.model.errors import YuiError
 from control_plane.model.tenant import MunicipalityCode
@@ -32,24 +34,33 @@ def open_to_write(
         if error.type not in NOTHING_THERE:
             raise
     with store.read() as tx:
-        known = {each.id: each for each in tx.repositories(tenant)}
+        others = [each for each in tx.repositories(tenant) if each.id != repository.id]
         points = tx.recovery_points(tenant, live=True)
-    held = {id for point in points for id in point.held_in()} - {repository.id}
-    elsewhere = [each for id, each in sorted(known.items()) if id in held]
-    if not elsewhere:
-        return vaults.open(repository, tenant, create=True, empty=empty)
-    newest = newest_keyring(vaults, elsewhere, tenant)
+    newest = _newest(vaults, others, tenant, {id for point in points for id in point.held_in()})
     if newest is None:
         return vaults.open(repository, tenant, create=True, empty=empty)
     return vaults.open_copy(repository, newest, empty)
 
 
-def newest_keyring(
-    vaults: Vaults, repositories: Iterable[Repository], tenant: MunicipalityCode
+def _newest(
+    vaults: Vaults,
+    repositories: Iterable[Repository],
+    tenant: MunicipalityCode,
+    held_in: Container[RepositoryId],
 ) -> Keyring | None:
-    """Of those that have one; None where none has. Raises ObjectStoreError, YuiError."""
-    found = list(keyrings(vaults, repositories, tenant))
-    return max((keyring for _, keyring in found), key=lambda k: k.generation, default=None)
+    """None where none has any. One that can't be asked is passed over, as long as another has it or nothing
+    of the member's is known to lie there."""
+    found: list[Keyring] = []
+    unknown: list[Exception] = []
+    for repository in repositories:
+        try:
+            found.extend(keyring for _, keyring in keyrings(vaults, [repository], tenant))
+        except (ObjectStoreError, YuiError) as error:
+            if repository.id in held_in:
+                unknown.append(error)
+    if unknown and not found:
+        raise unknown[0]
+    return max(found, key=lambda keyring: keyring.generation, default=None)
 
 
 def keyrings(

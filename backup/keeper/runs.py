@@ -30,6 +30,7 @@ from control_plane.drivers.world import Lane, World
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.work import Requested, Running, Trouble
 from control_plane.model.ids import SystemId
+from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import Seconds
 from control_plane.store import Lease, LeaseLost, Store, Transaction
 
@@ -52,6 +53,8 @@ class Runs:
     _waiting: list[WantedRun] = field(default_factory=list)
     _not_before: dict[SystemId, Seconds] = field(default_factory=dict)
     _without_base: set[SystemId] = field(default_factory=set)
+    _known: set[MunicipalityCode] = field(default_factory=set)
+    """Members that have been backed up before."""
     _told: dict[SystemId, str] = field(default_factory=dict)
     _outages: Outages = field(init=False)
 
@@ -100,6 +103,8 @@ class Runs:
                 continue
             if not self._outages.may_try(wanted.home.id, now):
                 continue
+            if self._makes_a_keyring(wanted.backup.system.tenant):
+                continue
             with self.store.read() as tx:
                 found = readable(tx, system)
             if found.waits is not None:
@@ -126,6 +131,16 @@ class Runs:
                 load.add(found)
                 begun += 1
         return begun
+
+    def _makes_a_keyring(self, tenant: MunicipalityCode) -> bool:
+        """Whether a run is under way that may be a member's first, which makes the one keyring that it is to
+        have everywhere: two would make two."""
+        if tenant in self._known or not any(part.tenant == tenant for part in self.written()):
+            return False
+        with self.store.read() as tx:
+            if any(point.whole for point in tx.recovery_points(tenant, live=True)):
+                self._known.add(tenant)
+        return tenant not in self._known
 
     def _wait(self, wanted: WantedRun, why: Trouble, lease: Lease) -> None:
         """For a server, such as one that is moving; a run on record says so."""

@@ -16,6 +16,7 @@ from control_plane.model.errors import YuiError
 from control_plane.model.tenant import MunicipalityCode
 
 _ABSENT = "backup-repository-absent"
+_EXISTS = "backup-repository-exists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,13 @@ class Vaults:
         except YuiError as error:
             if error.type != _ABSENT or not (create and empty()):
                 raise
+        try:
             return OpenRepository.create(objects, key), objects
+        except YuiError as error:
+            if error.type != _EXISTS:
+                raise
+            # Another run was the first.
+            return OpenRepository.open(objects, key), objects
 
     def _cache(self, repository: Repository) -> Path | None:
         return None if self.cache is None else self.cache / repository.id

@@ -12,14 +12,17 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from backup.keeper.vaults import Vaults
 from backup.repository.escrow import open_escrow
 from control_plane.model.backup.declaration import DisasterDeclaration
-from control_plane.model.backup.ids import DeclarationId, KeyTaskId
+from control_plane.model.backup.ids import DeclarationId, KeyTaskId, RepositoryId
+from control_plane.model.backup.places import Repository
 from control_plane.model.backup.points import Expired
+from control_plane.model.backup.policy import BackupPlace
 from control_plane.model.backup.work import Agreed, Carried, Failed, KeyErrand, KeyTask
 from control_plane.model.membership import Person
 from control_plane.model.units import Seconds
-from tests.backup.keeper.stand import FAR, SLOWLY, Stand
+from tests.backup.keeper.stand import FAR, NIGHTLY, SLOWLY, Stand
 from tests.scenarios.joining import MEMBER
 
 MINUTE = timedelta(minutes=1)
@@ -115,3 +118,31 @@ def test_what_was_taken_near_a_disaster_stays_until_the_declaration_is_revoked(
         tx.save_disaster(declared.revoke(stand.world.clock.now(), "Sato", "It is over."))
     stand.keep(2 * HOUR, SLOWLY)
     assert near.id not in {point.id for point in stand.points()}
+
+
+def test_a_second_repository_receives_the_keys_that_the_member_has(stand: Stand) -> None:
+    (nightly,) = NIGHTLY.copies
+    region, site = stand.pool.regions[0].id, stand.pool.sites[0].id
+    near = Repository(
+        RepositoryId("kyoto"),
+        "京都",
+        "s3://yui-kyoto/backups",
+        f"file:{stand.key}",
+        "京都府",
+        region,
+        site,
+    )
+    with stand.store.write() as tx:
+        tx.add_repository(near)
+    both = (BackupPlace.ON_SITE, BackupPlace.OTHER_REGION)
+    stand.set_policy(replace(NIGHTLY, copies=(replace(nightly, places=both),)))
+    stand.bucket.cut_link()
+    # Keys of its own would part it from the other for good.
+    stand.ask()
+    stand.keep(2 * MINUTE, Seconds(20))
+    assert stand.world.bucket(near.place).keys("tenants/") == []
+    stand.bucket.restore_link()
+    stand.keep(10 * MINUTE, Seconds(60))
+    assert stand.points()[-1].copy_in(near.id) is not None
+    with stand.vault() as far, Vaults(stand.world).open(near, MEMBER.code).vault as vault:
+        assert vault.keyring.secret_json() == far.keyring.secret_json()
