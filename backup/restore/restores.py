@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backup.keeper.errands import Ended, Errands
 from backup.keeper.timings import Timings
-from backup.keeper.trouble import NotWanted, setback_of
+from backup.keeper.trouble import NotWanted
 from backup.keeper.vaults import Vaults
 from backup.records.agenda import restores_waiting
 from backup.records.restores import fail_restore, restores_under_way
@@ -22,6 +22,7 @@ from backup.restore import telling
 from backup.restore.anew import unmake
 from backup.restore.asking import PROVER
 from backup.restore.restore import Restore
+from backup.restore.trouble import setback_of_restore
 from control_plane.drivers.world import Lane, World
 from control_plane.model.backup.work import Restored, RestoreJob, Restoring, Trouble
 from control_plane.model.errors import YuiError
@@ -116,7 +117,7 @@ class Restores:
     def _set_back(
         self, tx: Transaction, job: RestoreJob, standing: Restoring, error: Exception
     ) -> None:
-        why, now = setback_of(error), self.world.clock.now()
+        why, now = setback_of_restore(error), self.world.clock.now()
         if _for_good(error) or standing.attempts >= self.timings.attempts:
             unmake(tx, job)
             failed = fail_restore(tx, job.id, now, why.member, None)

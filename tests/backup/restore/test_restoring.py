@@ -272,6 +272,7 @@ def test_a_host_that_falls_silent_or_a_store_that_is_down_only_costs_time(
     standing = stand.job(id).standing
     assert isinstance(standing, Waiting)
     assert standing.trouble is not None
+    assert "could be read" in standing.trouble.en
     for place in (NEAR_PLACE, PLACE):
         stand.world.bucket(place).restore_link()
     assert isinstance(stand.until_ended(id).standing, Restored)
