@@ -144,8 +144,8 @@ def points_to_expire(
     now: datetime,
     systems: Collection[SystemId] | None = None,
 ) -> tuple[Expiry, ...]:
-    """What no rule, declaration or wish keeps. Where a member's data must not lie any more it goes as well,
-    once it lies whole where it may."""
+    """What no rule, declaration or wish keeps, and no restore reads. Where a member's data must not lie any
+    more it goes as well, once it lies whole where it may."""
     found: list[Expiry] = []
     estate = Estate.read(tx, blueprints, systems=systems)
     for backup, points, retention in _reviewed(tx, estate, now, systems):
@@ -156,7 +156,8 @@ def points_to_expire(
                 found.append(Expiry(point, tuple(sorted(goes)), last=not stays))
     if systems is None:
         found.extend(_of_systems_gone(tx, estate, now))
-    return tuple(found)
+    needed = {job.point for job in tx.restores(open_only=True)}
+    return tuple(expiry for expiry in found if expiry.point.id not in needed)
 
 
 def restores_waiting(tx: Snapshot, now: datetime) -> tuple[RestoreJob, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from backup.records.agenda import points_to_expire
 from control_plane.model.allotment import Allotment, Capacity
 from control_plane.model.backup.places import LocationRule
 from control_plane.model.backup.work import (
@@ -22,7 +23,7 @@ from control_plane.model.backup.work import (
 from control_plane.model.operation import OperationState
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Placed, Power, Seen
-from tests.backup.keeper.stand import FAR, MEMBER, PLACE, RESIDENTS
+from tests.backup.keeper.stand import FAR, MEMBER, PLACE, RESIDENTS, NoBlueprints
 from tests.backup.keeper.test_copies_and_damage import NEAR, NEAR_PLACE, OSAKA
 from tests.backup.restore.restoring import (
     APP,
@@ -322,3 +323,22 @@ def test_an_isolated_copy_is_on_no_network_and_is_not_backed_up_itself(stand: Re
         assert definitions[server.id].isolated
     stand.keep(timedelta(hours=2))
     assert {each.system for each in stand.points()} == {RESIDENTS}
+
+
+def test_a_point_stays_as_long_as_a_restore_needs_it(stand: Restoring) -> None:
+    point = stand.until_copied(HOUR)
+    with stand.store.write() as tx:
+        tx.begin_removing_system(RESIDENTS)
+        for server in (DB, APP):
+            tx.remove_server(server)
+        tx.remove_emptied_system(RESIDENTS)
+    long_after = stand.world.clock.now() + timedelta(days=100)
+    id = stand.want(point, RestoreTarget(RestoreTo.NEW))
+
+    def going() -> list[str]:
+        with stand.store.read() as tx:
+            return [each.point.id for each in points_to_expire(tx, NoBlueprints(), long_after)]
+
+    assert going() == []
+    assert isinstance(stand.until_ended(id).standing, Restored)
+    assert going() == [point.id]
