@@ -17,9 +17,10 @@ from backup.repository.errors import altered, missing, overtaken
 from backup.repository.ids import object_id
 from backup.repository.index_object import ITEMS_PER_INDEX, index_object, seal_index
 from backup.repository.items import ItemReader
+from backup.repository.keyrings import lock_keys
 from backup.repository.pack import PackFacts, pack_object, read_footer
 from backup.repository.reach import Reach, Trunk
-from backup.repository.reliance import LOOK_HOLDS, condemned_packs
+from backup.repository.reliance import condemned_packs, look_holds
 from backup.repository.tree import chunks_in
 from control_plane.drivers.objects import NoSuchObject, ObjectExists
 
@@ -84,8 +85,10 @@ class Replication:
             raise overtaken(point.id)
         manifest = self._whole(point.key)
         self._ask(len(manifest))
-        if self._target.objects.now() - looked_at > LOOK_HOLDS:
+        if not look_holds(looked_at, self._target.objects.now()):
             raise overtaken(point.id)
+        if self._locked_until is not None:
+            lock_keys(self._target.objects, self._target.keyring, self._locked_until)
         self._put(point.key, manifest)
         return Copied(sent.sent_bytes + len(manifest), sent.packs)
 

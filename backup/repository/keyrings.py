@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from backup.repository.keys import (
 )
 from control_plane.drivers.objects import NoSuchObject, ObjectExists, ObjectStore
 
+REPOSITORY_OBJECT = "repository.json"
 _TRIES = 8
 
 
@@ -73,6 +75,14 @@ def put_keyring(
             continue
         return changed
     raise ObjectExists(f"The keyring of tenant {tenant} in {objects.name} is changed all the time.")
+
+
+def lock_keys(objects: ObjectStore, keyring: Keyring, until: datetime) -> None:
+    """Retention of what is sealed is worth nothing without what opens it: whoever may delete the keyring
+    takes all of it away. One that another has taken the place of was seen to by whoever put that."""
+    for key in (REPOSITORY_OBJECT, keyring_object(keyring.tenant, keyring.generation)):
+        with contextlib.suppress(NoSuchObject):
+            objects.lock(key, until)
 
 
 def _now(objects: ObjectStore) -> datetime:

@@ -17,13 +17,11 @@ from backup.repository.errors import (
     repository_exists,
     unknown_version,
 )
-from backup.repository.keyrings import create_keyring, newest_keyring
+from backup.repository.keyrings import REPOSITORY_OBJECT, create_keyring, newest_keyring
 from backup.repository.keys import Keyring, RepositoryKey, keyring_object, wrap
 from backup.repository.vault import Vault
 from control_plane.drivers.objects import NoSuchObject, ObjectExists, ObjectStore
 from control_plane.model.tenant import MunicipalityCode
-
-_OBJECT = "repository.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Repository:
             {"format": "yui-repository", "version": 1, "id": id, "created": time_text(created)}
         )
         try:
-            objects.put(_OBJECT, data, only_new=True)
+            objects.put(REPOSITORY_OBJECT, data, only_new=True)
         except ObjectExists:
             raise repository_exists(objects.name) from None
         return Repository(objects, key, id, created)
@@ -53,7 +51,7 @@ class Repository:
         """Raises YuiError("backup-repository-absent", "backup-version-unknown"), Damaged,
         ObjectStoreError."""
         try:
-            data = objects.get(_OBJECT)
+            data = objects.get(REPOSITORY_OBJECT)
         except NoSuchObject:
             raise not_a_repository(objects.name) from None
         try:
@@ -68,7 +66,7 @@ class Repository:
             bytes.fromhex(id)
             return Repository(objects, key, id, read_time(value.get("created")))
         except ValueError:
-            raise malformed(_OBJECT, "the repository's description") from None
+            raise malformed(REPOSITORY_OBJECT, "the repository's description") from None
 
     def tenants(self) -> list[str]:
         """Codes of the tenants that have anything here."""

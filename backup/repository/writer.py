@@ -17,6 +17,7 @@ from backup.repository.errors import Damaged, overtaken, vault_destroyed
 from backup.repository.index import Index
 from backup.repository.index_object import ITEMS_PER_INDEX, index_object, seal_index
 from backup.repository.items import ItemReader
+from backup.repository.keyrings import lock_keys
 from backup.repository.keys import keyrings_prefix
 from backup.repository.pack import PackFacts
 from backup.repository.pack_writer import PackWriter
@@ -165,6 +166,8 @@ class PointWriter:
             raise overtaken(self.id)
         if next(iter(self._objects.list(keyrings_prefix(self._keyring.tenant))), None) is None:
             raise vault_destroyed(self._keyring.tenant)
+        if self._locked_until is not None:
+            lock_keys(self._objects, self._keyring, self._locked_until)
         self._objects.put(key, data, only_new=True, locked_until=self._locked_until)
         if not look_holds(looked_at, self._objects.now()):
             # It may have come too late to hold the collector back.

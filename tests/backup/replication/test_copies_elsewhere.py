@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,7 @@ from backup.replication import Replication
 from backup.repository import Damaged, RecoveryPoint, Repository, RepositoryKey, Vault
 from backup.repository.collector import mark_object
 from backup.repository.scrub import scrub
-from control_plane.drivers.objects import StoreUnavailable
+from control_plane.drivers.objects import ObjectLocked, StoreUnavailable
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.model.errors import YuiError
 from control_plane.model.tenant import MunicipalityCode
@@ -201,3 +202,21 @@ def test_without_the_line_nothing_is_half_there(regions: Regions) -> None:
     with regions.copy_of() as vault:
         found = scrub(vault.objects, vault.tenant, budget=1 << 60, keyring=vault.keyring)
     assert (found.findings, found.ended) == ((), True)
+
+
+def test_keys_are_held_as_long_as_what_they_open(regions: Regions) -> None:
+    until = regions.here.objects.now() + timedelta(days=30)
+    with regions.vault() as vault, vault.begin("db", "records", locked_until=until) as writer:
+        disk = writer.disk("root", SIZE)
+        disk.put(0, bytes(regions.disk))
+        disk.close()
+        point = writer.commit(consistency="quiesced", details={})
+    with regions.vault() as source, regions.copy_of() as target:
+        Replication(source, target, locked_until=until).copy(point.id)
+    for repository in (regions.here, regions.there):
+        with pytest.raises(ObjectLocked):
+            repository.vault(MIKASA).destroy()
+        for facts in list(repository.objects.list("")):
+            with pytest.raises(ObjectLocked):
+                repository.objects.delete(facts.key)
+    assert regions.restored(point) == regions.disk
