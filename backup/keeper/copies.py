@@ -15,6 +15,7 @@ from functools import partial
 
 from backup.keeper.collecting import Part
 from backup.keeper.errands import Errands
+from backup.keeper.keyrings import insist_on_no_destruction
 from backup.keeper.pace import Pace
 from backup.keeper.timings import Timings
 from backup.keeper.vaults import Vaults
@@ -100,6 +101,7 @@ class Copies:
 
     def _copy_from(self, source: Repository, wanted: WantedCopy, lease: Lease) -> int:
         point, target = wanted.point, wanted.target
+        insist_on_no_destruction(self.store, target, point.tenant)
         here = self.vaults.open(source, point.tenant)
         with here.vault as vault:
             there = self.vaults.open_copy(target, vault.keyring, lambda: self._nothing_in(target))

@@ -10,6 +10,7 @@ from backup.repository import Keyring
 from control_plane.drivers.objects import ObjectStoreError
 from control_plane.model.backup.ids import RepositoryId
 from control_plane.model.backup.places import Repository
+from control_plane.model.backup.work import Carried, KeyErrand
 from control_plane.model.errors import YuiError
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import Store
@@ -39,7 +40,27 @@ def open_to_write(
     newest = _newest(vaults, others, tenant, {id for point in points for id in point.held_in()})
     if newest is None:
         return vaults.open(repository, tenant, create=True, empty=empty)
+    insist_on_no_destruction(store, repository, tenant)
     return vaults.open_copy(repository, newest, empty)
+
+
+def insist_on_no_destruction(
+    store: Store, repository: Repository, tenant: MunicipalityCode
+) -> None:
+    """Keys that were destroyed in that place alone don't come back to it from another: what lies there is
+    never to be read again. Raises `backup-keys-destroyed`."""
+    with store.read() as tx:
+        tasks = tx.key_tasks(tenant)
+    for task in tasks:
+        destroyed = task.errand is KeyErrand.DESTROY and isinstance(task.standing, Carried)
+        if destroyed and task.repository == repository.id:
+            raise YuiError(
+                "backup-keys-destroyed",
+                en=f"The backup keys of member {tenant} were destroyed in repository '{repository.id}', so nothing new is kept there: name another place in the policy, or give the member another repository.",
+                ja=f"参加団体 {tenant} のバックアップ鍵はリポジトリ「{repository.id}」で破棄されたため、新しいバックアップは保管されません。ポリシーで別の保管先を指定するか、別のリポジトリを用意してください。",
+                status=410,
+                fields={"repository": repository.id, "tenant": tenant.text},
+            )
 
 
 def _newest(

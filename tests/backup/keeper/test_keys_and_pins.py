@@ -40,14 +40,17 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
 
 
 def carried(
-    stand: Stand, errand: KeyErrand, recipient: str | None = None
+    stand: Stand,
+    errand: KeyErrand,
+    recipient: str | None = None,
+    repository: RepositoryId | None = None,
 ) -> Carried | Failed | Agreed:
     with stand.store.write() as tx:
         now = stand.world.clock.now()
         id = KeyTaskId(f"task-{errand}-{now:%H%M%S}")
         standing = Agreed(now, SATO, SUZUKI)
         task = KeyTask(id, MEMBER.code, errand, "It is time.", standing, now)
-        tx.add_key_task(replace(task, recipient=recipient))
+        tx.add_key_task(replace(task, recipient=recipient, repository=repository))
     stand.keep(2 * MINUTE, Seconds(20))
     with stand.store.read() as tx:
         found = tx.key_task(id).standing
@@ -146,3 +149,8 @@ def test_a_second_repository_receives_the_keys_that_the_member_has(stand: Stand)
     assert stand.points()[-1].copy_in(near.id) is not None
     with stand.vault() as far, Vaults(stand.world).open(near, MEMBER.code).vault as vault:
         assert vault.keyring.secret_json() == far.keyring.secret_json()
+    # What is destroyed in one place stays destroyed there, whatever the other holds.
+    assert isinstance(carried(stand, KeyErrand.DESTROY, repository=FAR), Carried)
+    stand.keep(10 * MINUTE, Seconds(60))
+    assert stand.bucket.keys(f"tenants/{MEMBER.code}/keyring/") == []
+    assert {point.held_in() for point in stand.points()} == {(near.id,)}
