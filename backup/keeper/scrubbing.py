@@ -22,7 +22,7 @@ from backup.records.damage import found_damage, healed_damage, lost_for_now
 from backup.repository import Damaged, Vault
 from backup.repository.affected import points_needing
 from backup.repository.errors import missing
-from backup.repository.heal import Healing, HealOutcome, hash_in, heal
+from backup.repository.heal import Healing, HealOutcome, hash_in, heal, heal_index
 from backup.repository.scrub import Scrubbed, scrub
 from control_plane.drivers.objects import NoSuchObject, ObjectStore, ObjectStoreError
 from control_plane.drivers.world import Lane, World
@@ -231,8 +231,8 @@ class Scrubbing:
             lambda tx: healed_damage(tx, finding.id, source, self.world.clock.now()),
         )
 
-    @staticmethod
     def _healing(
+        self,
         finding: ScrubFinding,
         objects: ObjectStore,
         repository: Repository,
@@ -249,6 +249,10 @@ class Scrubbing:
             return Healing(finding.key, objects.name, HealOutcome.WHOLE)
         lock = timedelta(days=repository.lock_days)
         until = objects.now() + lock if lock else None
+        if "/index/" in finding.key:
+            # Each repository has its own; it is made again from the packs.
+            with self.vaults.open(repository, finding.tenant).vault as vault:
+                return heal_index(vault, finding.key, locked_until=until)
         return heal(objects, finding.key, list(others.values()), locked_until=until)
 
     def _others(

@@ -65,14 +65,16 @@ class Replication:
         if self._is_there(point):
             return 0
         lengths = dict(self._source.index.packs())
-        return sum(lengths.get(pack, 0) for pack in self._lacking(self._needed(point)))
+        needed = self._needed(point, self._base(point))
+        return sum(lengths.get(pack, 0) for pack in self._lacking(needed))
 
     def copy(self, id: str) -> Copied:
         point = self._source.point(id)
         if self._is_there(point):
             return Copied(0, 0)
         self._target.index.refresh()
-        needed = self._needed(point)
+        base = self._base(point)
+        needed = self._needed(point, base)
         condemned = condemned_packs(self._target.objects, self._target.tenant)
         if condemned & needed:
             # The collector there will have removed them soon; then they are sent again.
@@ -82,6 +84,9 @@ class Replication:
         if condemned_packs(self._target.objects, self._target.tenant) & needed or self._lacking(
             needed
         ):
+            raise overtaken(point.id)
+        if base is not None and not self._is_there(base):
+            # What the point has in common with it was not looked at.
             raise overtaken(point.id)
         manifest = self._whole(point.key)
         self._ask(len(manifest))
@@ -95,12 +100,23 @@ class Replication:
     def _is_there(self, point: RecoveryPoint) -> bool:
         return any(each.key == point.key for each in self._target.points(point.server))
 
-    def _needed(self, point: RecoveryPoint) -> frozenset[bytes]:
-        """Packs that hold what the newest point of the server which is there already does not need."""
+    def _needed(self, point: RecoveryPoint, base: RecoveryPoint | None) -> frozenset[bytes]:
+        """Packs that hold what `base`, which is there already, does not need."""
         index = self._source.index
+        index.refresh()
         nodes = ItemReader(self._source.objects, index)
-        reach: Reach[None] = Reach(nodes, lambda id: index.packs_of(id)[:1], lambda _: True)
-        base = self._base(point)
+        here: dict[bytes, bool] = {}
+
+        def packs_of(id: bytes) -> list[bytes]:
+            # An index may still name packs that were collected; what lay in them may lie in others again.
+            for pack in index.packs_of(id):
+                if pack not in here:
+                    here[pack] = _holds(self._source, pack)
+                if here[pack]:
+                    return [pack]
+            return []
+
+        reach: Reach[None] = Reach(nodes, packs_of, lambda _: True)
         for trunk in () if base is None else _trunks(base):
             reach.take_as_seen(trunk)
         for trunk in _trunks(point):
@@ -117,14 +133,7 @@ class Replication:
         return self._source.point(nearest[0]) if nearest else None
 
     def _lacking(self, packs: Iterable[bytes]) -> list[bytes]:
-        return [pack for pack in sorted(packs) if not self._holds(pack)]
-
-    def _holds(self, pack: bytes) -> bool:
-        try:
-            self._target.objects.stat(pack_object(self._target.tenant, pack))
-        except NoSuchObject:
-            return False
-        return True
+        return [pack for pack in sorted(packs) if not _holds(self._target, pack)]
 
     def _send(self, needed: frozenset[bytes]) -> Copied:
         lacking = frozenset(self._lacking(needed))
@@ -175,6 +184,14 @@ class Replication:
         if not key.endswith(object_id(data).hex()):
             raise altered(key)
         return data
+
+
+def _holds(vault: Vault, pack: bytes) -> bool:
+    try:
+        vault.objects.stat(pack_object(vault.tenant, pack))
+    except NoSuchObject:
+        return False
+    return True
 
 
 def _trunks(point: RecoveryPoint) -> list[Trunk]:
