@@ -73,7 +73,7 @@ NIGHTLY = BackupPolicy(
 RARELY = replace(BRISK, record_interval=Seconds(60))
 """Guests that write so little that days are soon told."""
 STEP = Seconds(3600)
-SLOWLY = Seconds(7200)
+SLOWLY = Seconds(4 * 3600)
 
 
 class NoBlueprints(Blueprints):
