@@ -67,6 +67,7 @@ def _blueprint(value: Mapping[str, Any]) -> Blueprint:
         works_with=tuple(map(BlueprintId, value.get("works_with", ()))),
         service_hours=_service_hours(value["service_hours"]),
         backup=policy_from(value["backup"]),
+        needed_when_cut_off=value.get("needed_when_cut_off", False),
     )
 
 

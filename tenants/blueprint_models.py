@@ -78,6 +78,9 @@ class BlueprintOut(ResponseBody):
     works_with: list[str]
     service_hours: list[ServiceWindowOut]
     backup: BackupPolicyOut
+    needed_when_cut_off: bool = Field(
+        default=False, description="Of the minimal set that counters need while cut off."
+    )
     servers: list[BlueprintServerOut]
     container_groups: list[ContainerGroupOut]
     start_sequence: list[list[str]]

@@ -59,6 +59,7 @@ def blueprint_out(blueprint: Blueprint, versions: Sequence[int]) -> BlueprintOut
                 for copy in blueprint.backup.copies
             ],
         ),
+        needed_when_cut_off=blueprint.needed_when_cut_off,
         servers=[
             BlueprintServerOut(
                 role=server.role,

@@ -189,6 +189,7 @@ def _properties(session: Session, found: BlueprintOut) -> list[tuple[Message, st
         (c.SERVICE_HOURS, "\n".join(hours)),
         (c.RPO, c.HOURS.text(session.language, hours=found.backup.rpo_hours)),
         (c.BACKUP, "\n".join(copies)),
+        (c.WHEN_CUT_OFF, (c.YES if found.needed_when_cut_off else c.NO).text(session.language)),
         (c.START_ORDER, _sequence(found.start_sequence)),
         (c.STOP_ORDER, _sequence(found.stop_sequence)),
     ]

@@ -48,6 +48,10 @@ SIZE_TOTAL = _M(
     "人口 {population} 人の団体が使うのは {vcpus} vCPU、メモリ {memory} MiB、ディスク {disk} GiB です({systems} システム、サーバー {servers} 台)。障害に備える空きは、これとは別に全団体で共有します。",
 )
 
+WHEN_CUT_OFF = _M("NEEDED WHEN CUT OFF", "孤立時に必要")
+YES = _M("yes", "はい")
+NO = _M("no", "いいえ")
+
 DAYS = {
     "mon": _M("Mon", "月"),
     "tue": _M("Tue", "火"),

@@ -47,7 +47,8 @@ class ContainerGroup:
 class Blueprint:
     """`tier` is the order of recovery, 0 first. `standard_task` names the task (標準化対象事務) of the
     national standardization that the system serves, in Japanese as the law has it. What is in
-    `needs` must be there for the system to be of use; with `works_with` it does more."""
+    `needs` must be there for the system to be of use; with `works_with` it does more. What is
+    `needed_when_cut_off` counters must have when nothing outside can be reached."""
 
     id: BlueprintId
     version: int
@@ -64,6 +65,7 @@ class Blueprint:
     works_with: tuple[BlueprintId, ...] = ()
     service_hours: tuple[ServiceWindow, ...] = ALWAYS_OPEN
     backup: BackupPolicy = field(default=BackupPolicy(24, ()))
+    needed_when_cut_off: bool = False
 
     @property
     def workloads(self) -> tuple[BlueprintServer | ContainerGroup, ...]:
