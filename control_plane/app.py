@@ -10,11 +10,14 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from backup.api.copy_routes import router as member_copy_router
 from backup.api.key_routes import router as backup_key_router
 from backup.api.point_routes import router as recovery_point_router
 from backup.api.repository_routes import router as repository_router
 from backup.api.rule_routes import router as backup_rule_router
 from backup.api.system_routes import router as system_backup_router
+from backup.keeper.vaults import Vaults
+from backup.member_copy import Listings, Slots, contents_of
 from backup.metrics import BackupCollector
 from control_plane.access.break_glass_routes import router as break_glass_router
 from control_plane.access.identity_providers import IdentityProviders
@@ -138,6 +141,11 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.state.edge = Edge(store, world, watch, InFlight(), token_cost=options.token_cost)
     app.state.last_used = LastUsed()
     app.state.providers = options.providers
+    vaults = Vaults(world)
+    app.state.member_copies = Listings(
+        lambda choice: contents_of(choice, vaults), world.clock.monotonic
+    )
+    app.state.copy_slots = Slots()
     app.state.host_networks = HostNetworks()
     exports = None if options.exports is None else ExportDirectory(options.exports)
     app.state.blueprints = options.catalogue
@@ -175,6 +183,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         system_backup_router,
         recovery_point_router,
         backup_key_router,
+        member_copy_router,
         journal_router,
         streams_router,
         audit_router,

@@ -73,7 +73,8 @@ class BreachOut(ResponseBody):
 
 class StatusOut(ResponseBody):
     """How far one system's backups are. Lags are hours since the newest point was taken; null where there
-    is none. `breaches` say what is not as the policy has it; empty when all is well."""
+    is none. `breaches` say what is not as the policy has it; empty when all is well. `member_copy_at`: when the
+    newest point was taken that the member has at home, as its own people told then."""
 
     system: str
     name: str
@@ -92,6 +93,8 @@ class StatusOut(ResponseBody):
     next_at: datetime | None
     by_repository: dict[str, datetime]
     breaches: list[BreachOut]
+    member_copy_at: datetime | None = None
+    member_copy_told_at: datetime | None = None
 
 
 class DiskOut(ResponseBody):

@@ -97,6 +97,8 @@ def status_out(status: SystemStatus, now: datetime) -> StatusOut:
         next_at=next_due(backup.policy, history, now, backup.service_hours),
         by_repository={str(id): at for id, at in standing.by_repository.items()},
         breaches=[_breach(each, now) for each in status.breaches],
+        member_copy_at=None if status.at_member is None else status.at_member.taken_at,
+        member_copy_told_at=None if status.at_member is None else status.at_member.told_at,
     )
 
 

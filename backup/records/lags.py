@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from backup.records.estate import Blueprints, Estate, SystemBackup
+from control_plane.model.backup.member_copy import MemberCopy
 from control_plane.model.backup.objectives import Breach, breaches
 from control_plane.model.backup.points import BackupStanding, RecoveryPointRecord, standing_of
 from control_plane.model.ids import SystemId
@@ -21,6 +22,8 @@ class SystemStatus:
     standing: BackupStanding
     breaches: tuple[Breach, ...]
     points: int
+    at_member: MemberCopy | None = None
+    """The newest that the member says it has at home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,9 @@ def statuses(
     for point in tx.recovery_points(tenant, system=system, live=True):
         if point.taken_at <= now:
             points[point.system].append(point)
+    at_members = tx.member_copies(tenant)
     return tuple(
-        _status(backup, points[id], now)
+        replace(_status(backup, points[id], now), at_member=at_members.get(id))
         for id, backup in sorted(estate.systems.items())
         if backup.servers and not backup.system.deleting
     )

@@ -37,7 +37,7 @@ _COMMANDS: Mapping[str, str] = {
     "container-group": "container_groups:app",
     "volume": "volumes:app",
     "snapshot": "snapshots:app",
-    "backup": "backup_policies:app",
+    "backup": "backup_pull:app",
     "repository": "repositories:app",
     "link": "region_links:app",
     "location-rule": "location_rules:app",

@@ -24,6 +24,7 @@ from control_plane.cli.changes import finish, show_difference
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun, TenantFilter, Wait, Yes, confirm
 from control_plane.cli.output import Column, State, local_time
+from control_plane.cli.pull_messages import AT_MEMBER
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.model.backup.work import RestoreTo
 
@@ -51,12 +52,8 @@ def status(
     session.screen.table(
         [
             Column(b.SYSTEM),
-            Column(b.NEWEST, "right"),
-            Column(b.WANTED, "right"),
-            Column(b.AWAY, "right"),
-            Column(b.PROVEN),
-            Column(b.NEXT),
-            Column(b.WRONG),
+            *(Column(each, "right") for each in (b.NEWEST, b.WANTED, b.AWAY)),
+            *(Column(each) for each in (AT_MEMBER, b.PROVEN, b.NEXT, b.WRONG)),
         ],
         [
             (
@@ -64,6 +61,7 @@ def status(
                 _figure(one.lag_hours),
                 str(one.rpo_hours),
                 _figure(one.lag_away_hours),
+                at(one.member_copy_at),
                 at(one.proven_at),
                 at(one.next_at),
                 "\n".join(session.sentence(w.en, w.ja) for w in one.breaches) or "-",

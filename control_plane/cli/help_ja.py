@@ -15,6 +15,7 @@ from control_plane.cli.help_images_ja import HELP_IMAGES_JA
 from control_plane.cli.help_leaving_ja import HELP_LEAVING_JA
 from control_plane.cli.help_lifecycle_ja import HELP_LIFECYCLE_JA
 from control_plane.cli.help_networks_ja import HELP_NETWORKS_JA
+from control_plane.cli.help_pull_ja import HELP_PULL_JA
 from control_plane.cli.help_volumes_ja import HELP_VOLUMES_JA
 
 HELP_OPTION_JA = "この説明を表示します。"
@@ -29,6 +30,7 @@ HELP_JA: Mapping[str, str] = {
     **HELP_CONTAINERS_JA,
     **HELP_NETWORKS_JA,
     **HELP_BACKUPS_JA,
+    **HELP_PULL_JA,
     "The cloud that municipalities own together. The options below hold for every command and may stand anywhere on the line. Where they are missing, YUI_URL, YUI_TOKEN_FILE, YUI_CA_FILE, YUI_PROFILE and YUI_LANG count, and then the file ~/.config/yui/config.toml (mode 600), which knows url, token_file and ca_file, at its top or in tables named profile.NAME.": "自治体が共同で持つクラウドです。\n\n下のオプションはすべてのコマンドで使え、どの位置に書いてもかまいません。省略すると、環境変数 YUI_URL、YUI_TOKEN_FILE、YUI_CA_FILE、YUI_PROFILE、YUI_LANG、次にファイル ~/.config/yui/config.toml(モード 600)の url、token_file、ca_file(先頭または profile.名前 の表)に従います。",
     "Exit codes: 0 done · 1 refused, failed, or the answer is no · 2 the command line is wrong · 3 not found · 4 no access · 5 the API can't be reached · 6 in conflict with the present state: try again · 130 interrupted (what was begun on the server goes on).": "終了コード: 0 完了 · 1 拒否・失敗・「いいえ」 · 2 コマンドの指定誤り · 3 見つからない · 4 権限なし · 5 API に接続できない · 6 現在の状態と矛盾(やり直し可) · 130 中断(サーバー側の処理は続きます)",
     # Options of every command

@@ -43,6 +43,7 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     "link": ("link between regions", "リージョン間の回線"),
     "location-rule": ("data-location rule", "データ所在地の定め"),
     "recovery-point": ("recovery point", "復元ポイント"),
+    "backup-copy-object": ("object of a copy", "コピーのオブジェクト"),
     "backup-run": ("backup run", "バックアップの実行"),
     "restore": ("restore", "復元"),
     "key-task": ("key request", "鍵の依頼"),

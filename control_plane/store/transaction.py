@@ -21,6 +21,7 @@ from control_plane.store.journal import JournalReads, JournalWrites
 from control_plane.store.leases import LeaseReads
 from control_plane.store.ledger import LedgerReads
 from control_plane.store.listing import ListingReads
+from control_plane.store.member_copies import MemberCopyReads, MemberCopyWrites
 from control_plane.store.memberships import MembershipReads, MembershipWrites
 from control_plane.store.networks import NetworkReads
 from control_plane.store.operations import OperationReads, OperationWrites
@@ -59,6 +60,7 @@ class Snapshot(
     RecoveryPointReads,
     BackupWorkReads,
     DisasterReads,
+    MemberCopyReads,
 ):
     """Everything as it was at one moment. Unknown names raise `<thing>-not-found`, status 404."""
 
@@ -85,6 +87,7 @@ class Transaction(
     RecoveryPointWrites,
     BackupWorkWrites,
     DisasterWrites,
+    MemberCopyWrites,
     Snapshot,
 ):
     """Reads and writes that take effect together, or not at all."""

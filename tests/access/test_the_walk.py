@@ -154,6 +154,9 @@ NEEDS: dict[Route, P] = {
     ("POST", "/v1/restores/{restore}/cancel"): P.BACKUPS_RESTORE,
     ("GET", "/v1/restore-tests"): P.BACKUPS_READ,
     ("GET", "/v1/scrub-findings"): P.BACKUPS_READ,
+    ("GET", "/v1/members/{code}/backup-copy"): P.BACKUPS_READ,
+    ("GET", "/v1/members/{code}/backup-copy/object"): P.BACKUPS_READ,
+    ("POST", "/v1/members/{code}/backup-copy/taken"): P.BACKUPS_READ,
     ("GET", "/v1/members/{code}/backup-keys"): P.BACKUPS_READ,
     ("POST", "/v1/members/{code}/backup-keys"): P.BACKUP_KEYS_WRITE,
     ("POST", "/v1/backup-keys/{task}/agree"): P.BACKUP_KEYS_AGREE,
@@ -242,6 +245,12 @@ BEYOND: dict[tuple[Route, Role], str] = {
     (("GET", "/v1/members/{code}/export/file"), Role.OPERATOR): "members-own-export",
     (("PATCH", "/v1/users/{user_id}"), Role.OPERATOR): "members-own-users",
     (("DELETE", "/v1/users/{user_id}"), Role.OPERATOR): "members-own-users",
+    **{
+        ((method, f"/v1/members/{{code}}/backup-copy{path}"), role): "members-own-copy"
+        for role in Role
+        if not role.of_member
+        for method, path in (("GET", ""), ("GET", "/object"), ("POST", "/taken"))
+    },
 }
 """What a role may not do to a member's things although it has the permission."""
 
@@ -302,6 +311,7 @@ def town(api: Api) -> Town:
             ImageUpload(ImageId("img-coming"), MIKASA, "mikasa", "1", "三笠市", 10, "0" * 64, NOW)
         )
         add_backups(tx, tx.systems(MIKASA)[0])
+        api.world.objects("s3://hill/yui").put("repository.json", b"{}")
         group = tx.add_security_group(
             SecurityGroup(SecurityGroupId("sg-mikasa"), MunicipalityCode(MIKASA), "三笠市 web")
         )

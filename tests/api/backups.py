@@ -73,6 +73,7 @@ BACKUP_BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/v1/systems/{system}/backup-policy"): NIGHTLY,
     ("POST", "/v1/systems/{system}/backups"): {"keep_days": 7},
     ("POST", "/v1/recovery-points/{point}/restore"): {"to": "new"},
+    ("POST", "/v1/members/{code}/backup-copy/taken"): {"points": []},
     ("POST", "/v1/members/{code}/backup-keys"): {"errand": "rotate", "reason": "It is spring."},
 }
 

@@ -73,6 +73,7 @@ CHANGES = {
     ("POST", "/v1/systems/{system}/backups"): ("backup.now", "system:"),
     ("POST", "/v1/recovery-points/{point}/restore"): ("backup.restore", "point:"),
     ("POST", "/v1/restores/{restore}/cancel"): ("backup.restore-cancel", "restore:"),
+    ("POST", "/v1/members/{code}/backup-copy/taken"): ("backup-copy.taken", "member:"),
     ("POST", "/v1/members/{code}/backup-keys"): ("backup-key.ask", "member:"),
     ("POST", "/v1/backup-keys/{task}/agree"): ("backup-key.agree", "task:"),
     ("POST", "/v1/backup-keys/{task}/cancel"): ("backup-key.cancel", "task:"),

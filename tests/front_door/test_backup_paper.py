@@ -46,6 +46,8 @@ def test_every_command_of_the_paper_does_what_it_says(plane: Served) -> None:
     assert len(shown) >= 37
     names = {"RESTORE": "", "DISASTER": "", "REQUEST": ""}
     for text in shown:
+        if text.startswith("yui backup pull "):
+            continue  # Typed where there is something to fetch: tests/backup/member_copy.
         typed = text.replace("examples/", f"{CHECKOUT}/examples/")
         typed = typed.replace("safe.pub", str(plane.folder / "safe.pub"))
         for kind, found in names.items():
