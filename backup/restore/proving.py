@@ -66,6 +66,8 @@ class Proving:
     patience: Seconds = Seconds(900)
     lane: Lane = Lane.EXPORT
     _errands: Errands[RestoreJob, Looked] = field(init=False)
+    _unjudged: set[RestoreId] = field(default_factory=set)
+    _read_under: int | None = None
     _sought_at: Seconds = Seconds(float("-inf"))
 
     def __post_init__(self) -> None:
@@ -86,7 +88,7 @@ class Proving:
 
     def look(self, lease: Lease) -> None:
         """At proofs under way, and then for others that are due, where there is room that no promise needs."""
-        open_ones = self._open()
+        open_ones = self._open(lease)
         for job in open_ones:
             match job.standing:
                 case Restored() if self._errands.may_begin(job.id):
@@ -109,17 +111,19 @@ class Proving:
                 self._ask(wanted, lease)
                 begun += 1
 
-    def _open(self) -> list[RestoreJob]:
-        """Those without a verdict."""
+    def _open(self, lease: Lease) -> list[RestoreJob]:
+        """Those without a verdict. All that were ever asked for are read once under a lease, and again after
+        this one has asked: nobody else does while it is held."""
         with self.store.read() as tx:
-            judged = {test.id for test in tx.restore_tests()}
-            return [
-                job
-                for job in tx.restores()
-                if job.asked_by == PROVER
-                and _test_id(job) not in judged
-                and (job.open or isinstance(job.standing, Restored | Failed))
-            ]
+            if lease.token != self._read_under:
+                judged = {test.id for test in tx.restore_tests()}
+                asked = [job for job in tx.restores() if job.asked_by == PROVER]
+                self._unjudged = {job.id for job in asked if _test_id(job) not in judged}
+                self._read_under = lease.token
+            found = [tx.restore(id) for id in sorted(self._unjudged)]
+        still = [job for job in found if job.open or isinstance(job.standing, Restored | Failed)]
+        self._unjudged = {job.id for job in still}
+        return still
 
     def _has_room(self, wanted: WantedTest) -> bool:
         """With a refuge for each, as if it were to stay: then none of what is promised to others is needed."""
@@ -140,6 +144,7 @@ class Proving:
     def _ask(self, wanted: WantedTest, lease: Lease) -> None:
         now = self.world.clock.now()
         system = wanted.backup.system
+        self._read_under = None
         with self.store.write(lease) as tx:
             tx.add_restore(
                 RestoreJob(
@@ -213,6 +218,7 @@ class Proving:
                     trouble,
                 ),
             )
+        self._unjudged.discard(job.id)
 
 
 def _test_id(job: RestoreJob) -> RestoreTestId:
