@@ -65,15 +65,18 @@ class CopyFolder:
             )
         return self.root / key
 
-    def has(self, one: CopyObjectOut) -> bool:
-        """By its size: what has its name was compared when it came, and `yui_restore.py check` reads all
-        of it again. Which repository it came from is all the same."""
+    def has(self, one: CopyObjectOut, *, read: bool = False) -> bool:
+        """By its size, since what has its name was compared when it came; with `read`, by its bytes. Which
+        repository's description it is is all the same."""
         place = self.place(one.key)
         try:
-            size = place.stat().st_size
+            if one.key == "repository.json" and place.stat().st_size:
+                return True
+            if place.stat().st_size != one.bytes:
+                return False
+            return not read or _hash(place) == one.hash
         except OSError:
             return False
-        return one.key == "repository.json" or size == one.bytes
 
     def fetch(self, one: CopyObjectOut, parts: Parts) -> None:
         """Goes on with what an earlier attempt left. Damaged bytes are thrown away and fetched anew.
@@ -140,6 +143,14 @@ class CopyFolder:
             file.flush()
             os.fsync(file.fileno())
         return hasher.hexdigest()
+
+
+def _hash(place: Path) -> str:
+    hasher = blake3()
+    with place.open("rb") as file:
+        while data := file.read(_AT_ONCE):
+            hasher.update(data)
+    return hasher.hexdigest()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class _Kept:
 @dataclass(slots=True)
 class Listings:
     """`make` opens the vaults; a request waits for it no longer than `patience` and asks again. No more
-    than `most` are made at once. Safe for several threads."""
+    than `most` are made at once, and one for each member. Safe for several threads."""
 
     make: Callable[[Choice], Contents]
     monotonic: Callable[[], float]
@@ -58,7 +58,8 @@ class Listings:
             self._let_go()
             one = self._kept.get(name)
             if one is None:
-                if sum(not each.found.done() for each in self._kept.values()) >= self.most:
+                making = [each.tenant for each in self._kept.values() if not each.found.done()]
+                if len(making) >= self.most or choice.tenant in making:
                     raise _being_listed()
                 one = self._kept[name] = _Kept(choice.tenant, Future(), self.monotonic())
                 threading.Thread(target=self._find, args=(choice, one.found), daemon=True).start()

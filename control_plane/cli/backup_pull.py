@@ -60,6 +60,10 @@ def pull(
         list[str] | None,
         typer.Option("--point", help="This recovery point instead of the newest (repeatable)."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Read what is here already, and fetch anew what has rotted."),
+    ] = False,
     prune: Annotated[
         bool,
         typer.Option(
@@ -87,12 +91,13 @@ def pull(
         session.screen.note(p.NOTHING)
         raise typer.Exit(ExitCode.FAILED)
     with here.ours():
-        fetched = _fetch_all(session, path, here, items)
+        lacking = [one for one in items if not here.has(one, read=check)]
+        _fetch_all(session, path, here, lacking)
         _put_beside(here, code, listed.points)
         escrow = _escrow(session, here, code)
         session.api.post(f"{path}/taken", {"points": [each.id for each in listed.points]})
         removed = _prune(session, here, [one.key for one in items], yes=yes) if prune else None
-    amount = sum(one.bytes for one in fetched)
+    amount = sum(one.bytes for one in lacking)
     if session.screen.json:
         session.screen.data(
             {
@@ -100,7 +105,7 @@ def pull(
                 "points": [each.model_dump(mode="json") for each in listed.points],
                 "without_points": listed.without_points,
                 "objects": len(items),
-                "fetched_objects": len(fetched),
+                "fetched_objects": len(lacking),
                 "fetched_bytes": amount,
                 "removed_objects": removed,
             }
@@ -108,9 +113,9 @@ def pull(
         return
     session.screen.say(
         p.FETCHED,
-        count=f"{len(fetched):,}",
+        count=f"{len(lacking):,}",
         amount=f"{amount / _MB:,.1f}",
-        there=f"{len(items) - len(fetched):,}",
+        there=f"{len(items) - len(lacking):,}",
         points=len(listed.points),
         folder=folder,
     )
@@ -160,10 +165,9 @@ def _one_page(session: Session, path: str, asked: dict[str, Any]) -> MemberCopyO
 
 
 def _fetch_all(
-    session: Session, path: str, here: CopyFolder, items: Sequence[CopyObjectOut]
-) -> list[CopyObjectOut]:
-    """What was lacking, in the order in which it is listed: manifests last."""
-    lacking = [one for one in items if not here.has(one)]
+    session: Session, path: str, here: CopyFolder, lacking: Sequence[CopyObjectOut]
+) -> None:
+    """In the order in which they are listed: manifests last."""
     total, done = sum(one.bytes for one in lacking), 0
 
     with session.screen.progress("MB", -(-total // _MB)) as bar:
@@ -180,7 +184,6 @@ def _fetch_all(
             _patiently(partial(here.fetch, one, parts))
             done += one.bytes
             bar.at(done // _MB, -(-total // _MB))
-    return lacking
 
 
 def _patiently(work: Callable[[], T]) -> T:

@@ -42,7 +42,7 @@ FOR_MEMBERS = frozenset(
     | {"replicas"}
     # Of backups.
     | {"policy", "point", "restore", "to", "keep_until", "prefectures", "regions", "basis"}
-    | {"decided_on", "around", "errand", "key_task"}
+    | {"decided_on", "around", "errand", "key_task", "points"}
     # Of leaving.
     | {"statement", "destroy_keys", "manifest_sha256", "keys", "access", "export_kept"}
 )

@@ -19,6 +19,7 @@ from control_plane.model.backup.ids import (
     RestoreId,
     RestoreTestId,
 )
+from control_plane.model.backup.member_copy import MemberCopy
 from control_plane.model.backup.places import LocationRule, Repository
 from control_plane.model.backup.points import (
     Copying,
@@ -255,3 +256,18 @@ def test_a_systems_own_policy_goes_with_the_system(store: Store) -> None:
         tx.remove_system(system)
     with store.read() as tx:
         assert tx.backup_policies() == {}
+
+
+def test_a_members_word_of_what_it_has_at_home_is_kept_and_never_grows_older(store: Store) -> None:
+    system = SystemId("m012220-library")
+    newer = MemberCopy(system, MIKASA, RecoveryPointId("rp-2"), NOW, NOW, "鈴木")
+    day = timedelta(days=1)
+    older = replace(newer, point=RecoveryPointId("rp-1"), taken_at=NOW - day, told_at=NOW + day)
+    with store.write() as tx:
+        assert tx.put_member_copy(newer) == newer
+        assert tx.put_member_copy(older) == newer
+        again = replace(newer, told_at=NOW + day)
+        assert tx.put_member_copy(again) == again
+    with store.read() as tx:
+        assert tx.member_copies() == tx.member_copies(MIKASA) == {system: again}
+        assert tx.member_copies(UJI) == {}

@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from backup.keeper.vaults import Vaults
+from backup.member_copy import Choice, choose, contents_of
 from backup.member_copy.folder import CopyFolder
 from control_plane.cli import pull_messages
 from control_plane.cli.language import Message
-from tests.backup.keeper.stand import RESIDENTS
+from control_plane.model.backup.ids import RepositoryId
+from control_plane.model.backup.places import Repository
+from control_plane.model.errors import YuiError
+from tests.backup.keeper.stand import FAR, RESIDENTS, NoBlueprints
 from tests.backup.member_copy.home import (
     CODE,
     COPY,
@@ -74,7 +79,11 @@ def test_a_copy_that_was_killed_and_damaged_on_its_way_becomes_whole_and_reads_w
     assert all(each in shown for each in manifests)
     assert all(each in (copy / "README.txt").read_text() for each in manifests)
     assert (copy / "yui_restore.py").read_bytes() == (reader.folder / "yui_restore.py").read_bytes()
+    rotten = copy / half["key"]
+    rotten.write_bytes(rotten.read_bytes()[:-1] + b"?")
     assert home.pulled(copy)["fetched_objects"] == 0
+    assert home.pulled(copy, "--check")["fetched_objects"] == 1
+    assert reader("check", copy).status == 0
 
 
 def test_the_next_day_only_what_is_lacking_comes_and_older_points_go_when_told_to(
@@ -104,6 +113,10 @@ def test_the_next_day_only_what_is_lacking_comes_and_older_points_go_when_told_t
     }
     (event,) = home.stand.events("backup-copy.taken")[-1:]
     assert "手元コピー" in event.ja
+    trail = home.get("/v1/audit", params={"limit": 100}).json()["items"]
+    (entry, *_) = (one for one in reversed(trail) if one["action"] == "backup-copy.taken")
+    assert set(entry["fields"]["points"]) == {point["id"] for point in pruned["points"]}
+    assert "団体の手元" in home.yui("--lang", "ja", "backup", "status").stdout
 
 
 def test_what_rots_in_the_repository_is_refused_on_arrival_and_comes_once_it_is_healed(
@@ -201,6 +214,25 @@ def test_objects_come_in_parts_under_their_hash_and_lists_in_pages(home: Home) -
     assert beyond.status_code == 416
     alien = home.get(COPY, params={"cursor": "bm9uc2Vuc2U"})
     assert alien.json()["type"] == "urn:yui:problem:cursor-invalid"
+
+
+def test_a_point_comes_from_the_next_repository_where_the_nearest_is_away(home: Home) -> None:
+    with home.stand.store.read() as tx:
+        choice = choose(tx, NoBlueprints(), MEMBER.code)
+        near = replace(tx.repository(FAR), id=RepositoryId("near"), place="s3://yui-away/backups")
+    vaults = Vaults(home.stand.world)
+
+    def lying_in(*repositories: Repository) -> Choice:
+        wanted = (replace(each, among=repositories) for each in choice.wanted)
+        return replace(choice, wanted=tuple(wanted))
+
+    (far,) = choice.wanted[0].among
+    whole = contents_of(choice, vaults).objects
+    assert {one.repository for one in whole} == {FAR}
+    assert contents_of(lying_in(near, far), vaults).objects == whole
+    with pytest.raises(YuiError, match="can be read as a whole now") as unreadable:
+        contents_of(lying_in(near), vaults)
+    assert unreadable.value.type == "backup-copy-unreadable"
 
 
 def test_two_pulls_into_one_folder_do_not_meet(home: Home, tmp_path: Path) -> None:
