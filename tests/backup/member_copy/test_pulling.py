@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from tests.backup.member_copy.home import (
 )
 from tests.backup.yui_restore.carried import FILE, Carried, carried
 from tests.cli.running import CHECKOUT
-from tests.scenarios.joining import OTHER
+from tests.scenarios.joining import MEMBER, OTHER
 
 PAPER = CHECKOUT / "docs" / "backup.md"
 
