@@ -22,6 +22,7 @@ from backup.keeper.trouble import EXPECTED, NotWanted
 from backup.keeper.vaults import Vaults
 from backup.records.estate import Blueprints
 from backup.records.steps import StepRefused
+from backup.restore import proving, restores
 from control_plane.drivers.world import World
 from control_plane.model.errors import YuiError
 from control_plane.model.units import Seconds
@@ -34,7 +35,8 @@ LEASE_NAME = "backups"
 
 @dataclass(slots=True)
 class Keeper:
-    """`cache` is a folder that saves reading repositories again; None: nothing is kept."""
+    """`cache` is a folder that saves reading repositories again; None: nothing is kept. `exports` is where
+    disks are put that are wanted as files."""
 
     store: Store
     world: World
@@ -42,11 +44,14 @@ class Keeper:
     holder: str
     cache: Path | None = None
     timings: Timings = field(default_factory=Timings)
+    exports: Path | None = None
     _runs: Runs = field(init=False)
     _keys: KeyErrands = field(init=False)
     _collecting: Collecting = field(init=False)
     _copies: Copies = field(init=False)
     _scrubbing: Scrubbing = field(init=False)
+    _restores: restores.Restores = field(init=False)
+    _proving: proving.Proving = field(init=False)
     _letting_go: LettingGo = field(init=False)
     _objectives: Objectives = field(init=False)
     _leadership: Leadership = field(init=False)
@@ -61,6 +66,10 @@ class Keeper:
         self._collecting = Collecting(store, world, vaults, self.holder, self.timings)
         self._copies = Copies(store, world, blueprints, vaults, self.timings)
         self._scrubbing = Scrubbing(store, world, vaults, self.timings)
+        self._restores = restores.Restores(
+            store, world, vaults, self.holder, self.timings, self.exports
+        )
+        self._proving = proving.Proving(store, world, blueprints, self.timings)
         self._letting_go = LettingGo(store, world.clock, blueprints)
         self._objectives = Objectives(store, world.clock, blueprints)
         self._leadership = Leadership(
@@ -81,7 +90,15 @@ class Keeper:
 
     @property
     def _busy(self) -> bool:
-        parts = (self._runs, self._keys, self._collecting, self._copies, self._scrubbing)
+        parts = (
+            self._runs,
+            self._keys,
+            self._collecting,
+            self._copies,
+            self._scrubbing,
+            self._restores,
+            self._proving,
+        )
         return any(part.busy for part in parts)
 
     def give_up(self) -> None:
@@ -98,14 +115,18 @@ class Keeper:
     def _act(self, lease: Lease) -> list[Exception]:
         failures = self._runs.settle(lease) + self._keys.settle() + self._collecting.settle()
         failures += self._copies.settle() + self._scrubbing.settle()
+        failures += self._restores.settle(lease) + self._proving.settle(lease)
         now = self.world.clock.monotonic()
         if now - self._looked_at >= self.timings.every:
             self._looked_at = now
             self._runs.look(lease)
             self._keys.look(lease)
             self._copies.look()
+            self._restores.look(lease)
+            self._proving.look(lease)
         self._runs.begin(lease)
         self._copies.begin(lease)
+        self._restores.begin(lease)
         if now - self._tidied_at >= self.timings.tidy_every:
             self._tidied_at = now
             self._letting_go.look(lease)

@@ -15,7 +15,7 @@ import typer
 import backup
 from backup.api.copy_models import CopiedPointOut, CopyObjectOut, MemberCopyOut
 from backup.api.models import KeyTaskOut
-from backup.member_copy.folder import CopyFolder
+from backup.copy_folder import CopyFolder
 from control_plane.access.models import Me
 from control_plane.cli import pull_messages as p
 from control_plane.cli.backup_policies import app

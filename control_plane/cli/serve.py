@@ -206,7 +206,7 @@ def serve(
                 keep_memberships(store, world.clock),
                 keep_told(store, world.clock, app.state.last_used),
                 _lead_out(store, world, app.state.membership.exports, signer, images),
-                _keep_backups(store, world, catalogue),
+                _keep_backups(store, world, catalogue, export_dir),
             ]
             if signer is not None:
                 work.append(keep_signed(signer, _holder()))
@@ -276,13 +276,13 @@ def _lead_out(
 
 
 def _keep_backups(
-    store: Store, world: World, catalogue: Catalogue
+    store: Store, world: World, catalogue: Catalogue, exports: Path | None
 ) -> Callable[[threading.Event], None]:
     from backup.keeper import Keeper, keep_backups  # noqa: PLC0415
 
     # What repositories hold is looked up beside the state, where it is a file.
     cache = None if store.file is None else store.file.parent / f"{store.file.name}.backup-cache"
-    return keep_backups(Keeper(store, world, catalogue, _holder(), cache))
+    return keep_backups(Keeper(store, world, catalogue, _holder(), cache, exports=exports))
 
 
 def _holder() -> str:

@@ -161,8 +161,8 @@ def eventually(look: Callable[[], Any]) -> Any:
 def at_rest(plane: Plane) -> bool:
     """The reconciler has nothing left to tell."""
     before = plane.contents()
-    # Two ticks at the pace that hosts live at here.
-    time.sleep(0.5)
+    # What is only looked at now and then, such as memberships, is looked at within two seconds.
+    time.sleep(2.5)
     return plane.contents() == before
 
 

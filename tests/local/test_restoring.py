@@ -214,13 +214,13 @@ class Town:
         domain.suspend()
         return domain
 
-    def ask(self) -> None:
+    def ask(self, run: str = "br-1") -> None:
         with self.store.write() as tx:
             now = self.now()
             request_run(
                 tx,
                 BackupRun(
-                    BackupRunId("br-1"),
+                    BackupRunId(run),
                     MEMBER.code,
                     RESIDENTS,
                     now,
@@ -235,8 +235,10 @@ class Town:
         with self.store.read() as tx:
             return next((p for p in tx.recovery_points(live=True) if p.whole), None)
 
-    def restored(self, point: RecoveryPointRecord, target: RestoreTarget) -> RestoreJob:
-        id = RestoreId(f"rs-{target.to}")
+    def restored(
+        self, point: RecoveryPointRecord, target: RestoreTarget, label: str = ""
+    ) -> RestoreJob:
+        id = RestoreId(f"rs-{target.to}{label}")
         with self.store.write() as tx:
             now = self.now()
             tx.add_restore(

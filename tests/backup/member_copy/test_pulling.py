@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from backup.copy_folder import CopyFolder
 from backup.keeper.vaults import Vaults
 from backup.member_copy import Choice, choose, contents_of
-from backup.member_copy.folder import CopyFolder
 from control_plane.cli import pull_messages
 from control_plane.cli.language import Message
 from control_plane.model.backup.ids import RepositoryId
