@@ -133,14 +133,14 @@ def measure_creates(folder: Path) -> dict[str, Any]:
         load(served, creates("warm", 10), rate=None, connections=1)
         alone = load(served, creates("alone", 50), rate=None, connections=1)
         together = _made(served, creates("together", CREATES, each=TOGETHER), connections=2)
-        singly = _made(served, creates("singly", CREATES // 4), connections=8)
+        singly = _made(served, creates("singly", CREATES // 2), connections=8)
     if set(alone["statuses"]) != {"202"}:
         raise RuntimeError(f"not everything was accepted: {alone['statuses']}")
     return {
         "accept_p50_ms": round(percentile(alone["milliseconds"], 0.50), 2),
         "accept_p99_ms": round(percentile(alone["milliseconds"], 0.99), 2),
         "creates_per_s": round(CREATES / together, 1),
-        "single_creates_per_s": round(CREATES // 4 / singly, 1),
+        "single_creates_per_s": round(CREATES // 2 / singly, 1),
     }
 
 
