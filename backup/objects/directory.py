@@ -29,7 +29,7 @@ from control_plane.drivers.objects import (
     StoreUnavailable,
     check_key,
 )
-from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.drivers.world import Clock
 
 _UNFINISHED = ".unfinished"

@@ -32,7 +32,7 @@ def real_world(witnesses: Sequence[str], webhook: str | None) -> Iterator[World]
         Settings,
         WebhookNotifier,
     )
-    from control_plane.drivers.real.clock import SystemClock  # noqa: PLC0415
+    from control_plane.drivers.system_clock import SystemClock  # noqa: PLC0415
 
     settings = Settings(witnesses=tuple(_witness(text) for text in witnesses))
     if webhook is not None and _REFERENCE.fullmatch(webhook) is None:

@@ -25,7 +25,7 @@ from backup.records.runs import request_run
 from backup.restore import Restores
 from backup.restore.health import ConsoleSays
 from control_plane.drivers.real import RealWorld, Settings
-from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.model.backup.ids import BackupRunId, RepositoryId, RestoreId
 from control_plane.model.backup.places import Repository
 from control_plane.model.backup.points import RecoveryPointRecord

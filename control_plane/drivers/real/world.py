@@ -9,12 +9,12 @@ from control_plane.drivers.fencing import LeaseChannel, LeaseFencer, LeaseWatch
 from control_plane.drivers.fencing.redfish import Bmcs, RedfishFencer
 from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import HostDriver
-from control_plane.drivers.real.clock import SystemClock
 from control_plane.drivers.real.driver_cache import STANDARD_DRIVERS, DriverCache, DriverFactory
 from control_plane.drivers.real.management import ManagementChannel
 from control_plane.drivers.real.notifiers import LogNotifier
 from control_plane.drivers.real.settings import Settings
 from control_plane.drivers.real.workers import Job, Workers
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.drivers.world import Clock, Fencer, Lane, LivenessChannel, Notifier, PowerFailed
 from control_plane.model.errors import YuiError
 from control_plane.model.pool import Host

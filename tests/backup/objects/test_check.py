@@ -8,8 +8,8 @@ from pathlib import Path
 from backup.objects.check import check
 from backup.objects.directory import DirectoryStore
 from control_plane.drivers.objects import ObjectStore
-from control_plane.drivers.real.clock import SystemClock
 from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.drivers.system_clock import SystemClock
 
 PLACE = "s3://backups?credentials=env:X"
 

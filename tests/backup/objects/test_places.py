@@ -9,7 +9,7 @@ import pytest
 from backup.objects.directory import DirectoryStore
 from backup.objects.places import FolderPlace, Places, S3Place, parse_place
 from control_plane.drivers.real import RealWorld
-from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.model.errors import YuiError
 
 S3 = "s3://backups/kyoto?endpoint=https://s3.kyoto.example:8443&region=kyoto&credentials=env:KYOTO"

@@ -20,7 +20,7 @@ from backup.repository import DiskReader, RecoveryPoint, Repository, RepositoryK
 from backup.repository.heal import HealOutcome, heal
 from backup.repository.scrub import scrub
 from control_plane.drivers.objects import ObjectLocked, StoreFull, StoreRefused
-from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.model.tenant import MunicipalityCode
 from tests.backup.objects.buckets import STUBBORN, new_place, write_credentials
 from tests.backup.objects.troublesome_proxy import troublesome_proxy

@@ -10,7 +10,7 @@ import pytest
 
 from backup.objects.places import S3Place
 from backup.objects.s3 import S3Store
-from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.model.units import Seconds
 from tests.backup.objects.buckets import new_place
 from tests.backup.objects.contract import ObjectStoreContract, RetentionContract

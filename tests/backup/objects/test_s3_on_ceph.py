@@ -27,7 +27,7 @@ from control_plane.drivers.objects import (
     StoreRefused,
     StoreUnavailable,
 )
-from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.model.units import Seconds
 from tests.backup.objects.buckets import STUBBORN, new_place, write_credentials
 from tests.backup.objects.contract import AN_HOUR, MIB

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backup.replication import Line
-from control_plane.drivers.real.clock import SystemClock
 from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.model.backup.ids import LinkId
 from control_plane.model.backup.sharing import Link
 from control_plane.model.ids import RegionId

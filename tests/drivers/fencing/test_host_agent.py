@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from control_plane.drivers.fencing import LeaseChannel, LeaseFencer, LeaseWatch
-from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.drivers.world import FenceFailed, Sign
 from control_plane.model.units import Seconds
 from deploy.local.prerequisites import may_make_hosts

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from control_plane.drivers.fencing.redfish import Bmcs, Patience, RedfishFencer
-from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.drivers.world import FenceFailed, PowerFailed
 from control_plane.model.fence import FenceKind
 from control_plane.model.units import Seconds

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from control_plane.drivers.fencing.redfish import Bmcs, Patience, RedfishFencer
-from control_plane.drivers.real.clock import SystemClock
+from control_plane.drivers.system_clock import SystemClock
 from control_plane.drivers.world import FenceFailed
 from control_plane.model.units import Seconds
 
