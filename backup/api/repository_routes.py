@@ -16,7 +16,8 @@ from backup.api.place_models import (
     RepositoryOut,
 )
 from backup.api.plan import BackupPlan, plan
-from control_plane.drivers.objects import NoSuchObject, ObjectStoreError
+from backup.objects.check import check
+from control_plane.drivers.objects import ObjectStoreError
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand, DryRun
@@ -196,10 +197,11 @@ def remove_repository(
 @router.post("/repositories/{repository}/check", response_model=RepositoryOut)
 @audited("repository.check", "repository")
 def check_repository(repository: Name, who: Writer, edge: AtHand, once: Once) -> Response:
-    """Whether it answers, and lets Yui in. That its bytes are what they should be is for scrubbing."""
+    """Whether it answers, lets Yui in, and does what backups count on, found out by trying it. That its bytes
+    are what they should be is for scrubbing."""
     with edge.store.read() as tx:
-        place = tx.repository(RepositoryId(repository)).place
-    trouble = _trouble_of(edge, place)
+        known = tx.repository(RepositoryId(repository))
+    trouble = _trouble_of(edge, known)
 
     def work(remember: Remember) -> RepositoryOut:
         at = edge.clock.now()
@@ -298,18 +300,15 @@ def remove_link(
     return once.run(rehearse if dry_run else work)
 
 
-def _trouble_of(edge: AtHand, place: str) -> str | None:
+def _trouble_of(edge: AtHand, known: Repository) -> str | None:
     try:
-        objects = edge.world.objects(place)
-        objects.now()
-        objects.stat("repository.json")
-    except NoSuchObject:
-        return None  # Nothing was written there yet.
+        found = check(edge.world.objects(known.place), edge.clock)
     except ObjectStoreError as error:
         return str(error)
     except YuiError as error:
         return error.en
-    return None
+    wanted = {"no-object-lock"} if known.lock_days else set()
+    return next((each.en for each in found if each.grave or each.code in wanted), None)
 
 
 def _repository(tx: Transaction, body: RepositoryIn) -> Repository:

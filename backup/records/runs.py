@@ -223,17 +223,6 @@ def finish_copy(
     return _put_copy(tx, found, repository, standing.arrived(now, stored_bytes))
 
 
-def give_up_copy(
-    tx: Transaction, point: RecoveryPointId, repository: RepositoryId, now: datetime
-) -> RecoveryPointRecord:
-    """It is due again at once; when to try is the worker's to say."""
-    found = tx.recovery_point(point)
-    standing = _standing(found, repository)
-    if not isinstance(standing, Copying):
-        raise StepRefused(f"{point} in {repository} is {standing}")
-    return _put_copy(tx, found, repository, standing.given_up(now))
-
-
 # What goes
 
 
@@ -252,15 +241,6 @@ def expire(tx: Transaction, expiry: Expiry, now: datetime) -> RecoveryPointRecor
     if not left and isinstance(standing, Complete | Damaged):
         standing = standing.expire(now)
     return tx.save_recovery_point(replace(found, standing=standing, copies=copies))
-
-
-def removals_waiting(tx: Snapshot, repository: RepositoryId) -> tuple[RecoveryPointRecord, ...]:
-    """Points that are to be taken away there."""
-    return tuple(
-        point
-        for point in tx.points_in(repository)
-        if (copy := point.copy_in(repository)) is not None and isinstance(copy.standing, Leaving)
-    )
 
 
 def copy_removed(

@@ -32,6 +32,7 @@ from backup.repository.point import (
     read_manifest,
 )
 from backup.repository.reach import Reach, Trunk
+from backup.repository.reliance import condemned_prefix
 from backup.repository.tree import chunks_in
 from control_plane.drivers.objects import NoSuchObject, ObjectLocked, ObjectStore
 
@@ -103,10 +104,6 @@ class _Seen:
     packs: dict[bytes, _Stored] = field(default_factory=dict)
     others: dict[bytes, bool] = field(default_factory=dict)
     """Whether packs that were not listed are there all the same."""
-
-
-def condemned_prefix(tenant: str) -> str:
-    return f"condemned/{tenant}/"
 
 
 def mark_object(tenant: str, id: bytes) -> str:

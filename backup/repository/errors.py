@@ -19,7 +19,7 @@ class Damaged(YuiError):
         self.what_ja = ja
         self.points = tuple(points)
         needed = f" Recovery point {', '.join(self.points)} needs it." if self.points else ""
-        needed_ja = f"復旧ポイント {'、'.join(self.points)} に必要です。" if self.points else ""
+        needed_ja = f"復元ポイント {'、'.join(self.points)} に必要です。" if self.points else ""
         super().__init__(
             "backup-damaged",
             en=f"{object} is damaged: {what}.{needed} Heal it from another copy of the repository.",
@@ -118,7 +118,7 @@ def no_point(tenant: str, point: str) -> YuiError:
     return YuiError(
         "recovery-point-not-found",
         en=f"Tenant {tenant} has no recovery point {point[:40]}: look at the list of its points.",
-        ja=f"団体 {tenant} に復旧ポイント {point[:40]} はありません。一覧を確認してください。",
+        ja=f"団体 {tenant} に復元ポイント {point[:40]} はありません。一覧を確認してください。",
         status=404,
         fields={"tenant": tenant, "point": point[:40]},
     )
@@ -128,7 +128,7 @@ def no_disk(point: str, disk: str) -> YuiError:
     return YuiError(
         "recovery-point-disk-not-found",
         en=f"Recovery point {point} holds no disk {disk[:63]}: look at the point's disks.",
-        ja=f"復旧ポイント {point} にディスク {disk[:63]} はありません。ディスクの一覧を確認してください。",
+        ja=f"復元ポイント {point} にディスク {disk[:63]} はありません。ディスクの一覧を確認してください。",
         status=404,
         fields={"point": point, "disk": disk[:63]},
     )
@@ -138,7 +138,7 @@ def overtaken(point: str) -> YuiError:
     return YuiError(
         "backup-overtaken",
         en=f"Recovery point {point} was not finished: what it relied on was collected meanwhile. Begin it again.",
-        ja=f"復旧ポイント {point} は、参照していたデータが作成中に回収されたため完成できませんでした。やり直してください。",
+        ja=f"復元ポイント {point} は、参照していたデータが作成中に回収されたため完成できませんでした。やり直してください。",
         status=409,
         fields={"point": point},
     )
