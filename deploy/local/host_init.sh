@@ -10,7 +10,8 @@ hide_kvm=$3
 hostname "$name"
 # Volatile, as on a machine: a power cut must leave no trace of what ran.
 mount -t tmpfs -o mode=755,size=64m tmpfs /run
-mkdir -p /run/libvirt
+# libvirt locks here what it gives a stream to.
+mkdir -p /run/libvirt /run/lock
 mount --bind "$folder/etc" /etc/libvirt
 mount --bind "$folder/lib" /var/lib/libvirt
 mount --bind "$folder/cache" /var/cache/libvirt
