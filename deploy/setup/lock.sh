@@ -14,7 +14,7 @@ compile() {
 }
 
 compile locks/bootstrap.txt locks/bootstrap.in
-compile locks/base.txt pyproject.toml --extra dev --extra local locks/build.in
+compile locks/base.txt pyproject.toml --extra dev --extra local --extra kubernetes --extra pulumi locks/build.in
 # libvirt-python alone: it depends on nothing but the setuptools of base.txt that compiles it.
 .venv/bin/python - > locks/libvirt.in <<'EOF'
 import tomllib
