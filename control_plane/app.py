@@ -41,6 +41,7 @@ from control_plane.http.rate_limits import RateLimit, RateLimits, StrangerLimit
 from control_plane.http.recognition import LastUsed, Recognition
 from control_plane.http.refusals import RefusalRecord
 from control_plane.http.request_record import RequestRecord
+from control_plane.http.sessions import read_session
 from control_plane.http.token_memory import TokenMemory
 from control_plane.http.tokens import FULL_COST, HashCost, TokenCheck
 from control_plane.http.waiting import Watch
@@ -72,6 +73,9 @@ from tenants.networks.group_routes import router as group_router
 from tenants.networks.host_routes import router as host_network_router
 from tenants.networks.network_routes import router as network_router
 from tenants.networks.plans import HostNetworks
+from tenants.openstack_api.edge import BRINGING_TOKENS, OPEN, OpenStackEdge
+from tenants.openstack_api.routers import ROUTERS as OPENSTACK_ROUTERS
+from tenants.openstack_api.services import PREFIX
 from tenants.power_routes import router as power_router
 from tenants.quota_routes import router as quota_router
 from tenants.reclaim_routes import router as reclaim_router
@@ -97,7 +101,7 @@ class Options:
     the most that a request may carry, within `body_patience`; it waits for its turn to have its token
     proved for `token_patience`; a waiting request sees a change after `look_every`. `providers` are
     those whose users may sign in. `approval` says how many people let a member in. `exports` is where those that leave get theirs. `token_cost` is what hashing a new
-    token takes."""
+    token takes. `public_url` is where clients reach this API, where that is not where they say."""
 
     catalogue: Catalogue
     register: MemberRegister = field(default_factory=MemberRegister)
@@ -112,6 +116,7 @@ class Options:
     approval: ApprovalRule = ApprovalRule.TWO_PERSONS
     exports: Path | None = None
     token_cost: HashCost = FULL_COST
+    public_url: str | None = None
 
 
 def create_app(store: Store, world: World, options: Options) -> FastAPI:
@@ -141,6 +146,17 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.state.edge = Edge(store, world, watch, InFlight(), token_cost=options.token_cost)
     app.state.last_used = LastUsed()
     app.state.providers = options.providers
+    app.state.public_url = options.public_url
+    app.state.recognition = Recognition(
+        store,
+        TokenCheck(world.clock.monotonic),
+        TokenMemory(store, world.clock.monotonic, lambda tx, id: tx.token_by_id(id)),
+        TokenMemory(store, world.clock.monotonic, read_session),
+        world.clock.now,
+        options.token_patience,
+        app.state.last_used,
+        options.providers,
+    )
     vaults = Vaults(world)
     app.state.member_copies = Listings(
         lambda choice: contents_of(choice, vaults), world.clock.monotonic
@@ -192,36 +208,32 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         service_account_router,
         break_glass_router,
         sign_in_router,
+        *OPENSTACK_ROUTERS,
     ):
         # As they are: `include_router` would build each of them anew for this app, at the first request.
         app.router.routes.extend(router.routes)
     answer_with_problems(app)
-    describe_with_problems(app)
+    describe_with_problems(app, but=PREFIX)
     # The last one added stands outermost.
     app.add_middleware(
         BodyLimit,
         most_bytes=options.body_bytes,
         patience=options.body_patience,
-        streamed=IMAGE_PARTS,
+        streamed=(IMAGE_PARTS,),
+        bringing_tokens=BRINGING_TOKENS,
     )
     if options.limits is not None:
         app.add_middleware(RateLimit, limits=options.limits, monotonic=world.clock.monotonic)
     app.add_middleware(
         Authentication,
-        recognition=Recognition(
-            store,
-            TokenCheck(world.clock.monotonic),
-            TokenMemory(store, world.clock.monotonic),
-            world.clock.now,
-            options.token_patience,
-            app.state.last_used,
-            options.providers,
-        ),
+        recognition=app.state.recognition,
+        also_open=OPEN,
     )
     if options.limits is not None:
         app.add_middleware(StrangerLimit, limits=options.limits, monotonic=world.clock.monotonic)
     app.add_middleware(RefusalRecord, store=store, clock=world.clock)
     app.add_middleware(PlainPaths)
+    app.add_middleware(OpenStackEdge)
     app.add_middleware(TokenPlaces)
     app.add_middleware(RequestRecord, metrics=RequestMetrics(registry))
     return app

@@ -31,12 +31,19 @@ BREAK_GLASS = "Yui-Break-Glass"
 class Authentication:
     """ASGI middleware. Leaves the principal in the scope's state, or answers 401."""
 
-    def __init__(self, app: ASGIApp, recognition: Recognition) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        recognition: Recognition,
+        also_open: frozenset[tuple[str, str]] = frozenset(),
+    ) -> None:
+        """`also_open` are methods and paths that strangers may ask besides OPEN_PATHS."""
         self._app = app
         self._recognition = recognition
+        self._also_open = also_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+        if scope["type"] != "http" or self._open(scope):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -70,6 +77,10 @@ class Authentication:
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    def _open(self, scope: Scope) -> bool:
+        path = scope["path"]
+        return path in OPEN_PATHS or (scope["method"], path) in self._also_open
 
     async def _again(self, scheme: str, text: str, headers: Headers) -> Principal | None:
         """For answers that stay open: the principal as it is by now. Raises as the first time."""

@@ -35,10 +35,17 @@ class BodyLimit:
     `patience` with 408, and one that is no text or holds a token with 400."""
 
     def __init__(
-        self, app: ASGIApp, most_bytes: int, patience: Seconds, streamed: Streamed | None = None
+        self,
+        app: ASGIApp,
+        most_bytes: int,
+        patience: Seconds,
+        streamed: tuple[Streamed, ...] = (),
+        bringing_tokens: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
+        """`bringing_tokens` are the methods and paths of those few requests whose bodies prove who asks."""
         self._app = app
         self._streamed = streamed
+        self._bringing_tokens = bringing_tokens
         self._most_bytes = most_bytes
         self._patience = patience
 
@@ -46,9 +53,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        streamed = self._streamed
-        if streamed is not None and not streamed.includes(scope):
-            streamed = None
+        streamed = next((each for each in self._streamed if each.includes(scope)), None)
         most = self._most_bytes if streamed is None else streamed.most_bytes
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > most:
@@ -71,7 +76,8 @@ class BodyLimit:
         if not _is_text(body):
             await problem(scope, _NO_TEXT)(scope, receive, send)
             return
-        if holds_token(body):
+        brings = (scope["method"], scope["path"]) in self._bringing_tokens
+        if not brings and holds_token(body):
             await problem(scope, TOKEN_MISPLACED)(scope, receive, send)
             return
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
 
 from control_plane.http.auth import OPEN_PATHS
 from control_plane.http.operation_names import operation_name
@@ -59,25 +60,25 @@ _TAGS = (
 )
 
 
-def describe_with_problems(app: FastAPI) -> None:
+def describe_with_problems(app: FastAPI, *, but: str) -> None:
     """Make `app` describe what it truly does: bearer tokens, and problems in place of FastAPI's own
-    validation errors."""
+    validation errors. Paths below `but` speak for another API, which is described elsewhere."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _describe(app)
+            app.openapi_schema = _describe(app, but)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _describe(app: FastAPI) -> dict[str, Any]:
+def _describe(app: FastAPI, but: str) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
         openapi_version="3.1.0",
         description=app.description,
-        routes=app.routes,
+        routes=[route for route in app.routes if not _below(route, but)],
         tags=[{"name": name, "description": text} for name, text in _TAGS],
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
     )
@@ -102,6 +103,10 @@ def _describe(app: FastAPI) -> dict[str, Any]:
         operation["responses"]["default"] = _problem(None)
         operation["security"] = [] if path in OPEN_PATHS else [{"token": []}]
     return document
+
+
+def _below(route: BaseRoute, path: str) -> bool:
+    return str(getattr(route, "path", "")).startswith(f"{path}/")
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

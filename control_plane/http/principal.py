@@ -28,6 +28,8 @@ class Principal:
     """The service account whose token it is; people have none."""
     grant: BreakGlass | None = None
     """What it asks under, when it asks in an emergency."""
+    is_user: bool = False
+    """Whether `token` is the id of a user, whom an identity provider vouches for."""
 
     @staticmethod
     def of(token: Token) -> Principal:
@@ -44,7 +46,7 @@ class Principal:
     @staticmethod
     def of_user(user: User, expires_at: datetime) -> Principal:
         tenant = _tenant(user.id, user.role, user.tenant)
-        return Principal(user.id, user.name, user.role, tenant, None, expires_at)
+        return Principal(user.id, user.name, user.role, tenant, None, expires_at, is_user=True)
 
     def under(self, grant: BreakGlass) -> Principal:
         """The same person with what the grant opens: for one member's things that alone, for the

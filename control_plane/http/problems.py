@@ -6,7 +6,7 @@ and `detail`. The figures behind the sentence stand under `fields`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -59,12 +59,21 @@ class Problem(ResponseBody):
     fields: dict[str, Any] = Field(default_factory=dict)
 
 
+ErrorShape = Callable[[Scope, YuiError, Language, Mapping[str, str]], JSONResponse]
+"""Makes the answer for an error where a problem document is not what the client reads."""
+
+
 def problem(
     scope: Scope, error: YuiError, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The answer for `error` to the request of `scope`, whose state keeps the type as `problem`."""
-    scope.setdefault("state", {})["problem"] = error.type
+    """The answer for `error` to the request of `scope`, whose state keeps the type as `problem`. Paths
+    that speak for another API answer in its shape: what stands as `error_shape` in the state."""
+    state = scope.setdefault("state", {})
+    state["problem"] = error.type
     language = preferred(Headers(scope=scope).get("accept-language"))
+    shape: ErrorShape | None = state.get("error_shape")
+    if shape is not None:
+        return shape(scope, error, language, headers or {})
     document = problem_document(
         error,
         language,

@@ -11,6 +11,7 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 
 from control_plane.http.principal import Principal
+from control_plane.http.sessions import OpenSession, session_id_of
 from control_plane.http.token_memory import TokenMemory
 from control_plane.http.tokens import TokenCheck, token_id_of
 from control_plane.model.access import AuditEntry, Token
@@ -62,7 +63,8 @@ class Recognition:
 
     store: Store
     check: TokenCheck
-    memory: TokenMemory
+    memory: TokenMemory[Token]
+    sessions: TokenMemory[OpenSession]
     now: Callable[[], datetime]
     patience: Seconds
     last_used: LastUsed
@@ -75,6 +77,9 @@ class Recognition:
         `user-unknown`, `user-disabled` (403), and `provider-unreachable` (503)."""
         if token_id_of(text) is not None:
             return await self._own(text)
+        session_id = session_id_of(text)
+        if session_id is not None:
+            return await self._of_session(session_id, text)
         if self.providers is None or text.count(".") != 2:
             return None
         claimed = await self._claimed(self.providers, text)
@@ -125,6 +130,15 @@ class Recognition:
             return None
         self.last_used.note(token, self.now())
         return Principal.of(token)
+
+    async def _of_session(self, id: str, text: str) -> Principal | None:
+        known = await self.sessions.find(id)
+        if known is None or not known.proves(text):
+            return None
+        principal = known.principal(self.now())
+        if principal is not None and isinstance(known.whose, Token):
+            self.last_used.note(known.whose, self.now())
+        return principal
 
     async def _proved(self, text: str) -> Token | None:
         token_id = token_id_of(text)

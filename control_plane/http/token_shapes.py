@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-_SHAPES = r"yui_[a-z2-7]{16}_[A-Za-z0-9_-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
-"""Our own tokens, also with some of their end cut off, and signed JSON Web Tokens (RFC 7515 §3.1)."""
+_SHAPES = r"yuis?_[a-z2-7]{16}_[A-Za-z0-9_-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+"""Our own tokens and sessions, also with some of their end cut off, and signed JSON Web Tokens (RFC 7515 §3.1)."""
 _TOKEN = re.compile(_SHAPES, re.ASCII)
 _TOKEN_BYTES = re.compile(_SHAPES.encode())
 

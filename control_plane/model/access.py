@@ -188,6 +188,19 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """A short-lived token that was given for another: `hash` is a digest of its text, `whose` the id of
+    that token, or of the user where `of_user`."""
+
+    id: str
+    hash: str = field(repr=False)
+    whose: str
+    of_user: bool
+    begun_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Who did what to what, and how it ended: `principal` is a token's id or a part of the control
     plane, `role` None for strangers, `action` a dotted verb such as `member.join`, `outcome` `done` or

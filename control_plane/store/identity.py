@@ -31,6 +31,10 @@ class IdentityReads(Rows):
             raise not_found("user", id)
         return _user(row)
 
+    def user_by_id(self, id: str) -> User | None:
+        row = self._first(select(_users).where(_users.c.id == id))
+        return None if row is None else _user(row)
+
     def user_by_subject(self, issuer: str, subject: str) -> User | None:
         row = self._first(
             select(_users).where(_users.c.issuer == issuer, _users.c.subject == subject)

@@ -29,6 +29,7 @@ from control_plane.store.reclaims import ReclaimReads, ReclaimWrites
 from control_plane.store.recovery_points import RecoveryPointReads, RecoveryPointWrites
 from control_plane.store.regions import RegionReads
 from control_plane.store.servers import ServerReads, ServerWrites
+from control_plane.store.sessions import SessionReads, SessionWrites
 from control_plane.store.tenancy import TenancyReads, TenancyWrites
 from control_plane.store.tokens import TokenReads, TokenWrites
 
@@ -51,6 +52,7 @@ class Snapshot(
     ReclaimReads,
     JournalReads,
     AuditReads,
+    SessionReads,
     TokenReads,
     IdentityReads,
     IdempotencyReads,
@@ -80,6 +82,7 @@ class Transaction(
     ReclaimWrites,
     JournalWrites,
     AuditWrites,
+    SessionWrites,
     TokenWrites,
     IdentityWrites,
     IdempotencyWrites,

@@ -316,6 +316,7 @@ def test_the_walk_knows_every_route_that_the_app_has(joined: Api) -> None:
         (method, path)
         for path, methods in _served(joined.app.routes)
         for method in methods - {"HEAD"}
+        if not path.startswith("/openstack/")
     }
     assert served - {("GET", "/openapi.json")} == walked
     assert walked >= FOR_MEMBERS | set(BODIES) | OPEN

@@ -1,0 +1,39 @@
+"""Who asks here: members alone, each of whom is one project."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from control_plane.http.auth import principal_of
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import RegionId
+from control_plane.model.tenant import MunicipalityCode
+
+DOMAIN = {"id": "default", "name": "Default"}
+"""The one domain that everybody is in."""
+
+
+async def _project(request: Request) -> MunicipalityCode:
+    tenant = principal_of(request).tenant
+    if tenant is None:
+        raise YuiError(
+            "project-missing",
+            en="You act for no member, and so for no project: the OpenStack API is for members; use /v1.",
+            ja="参加団体としての利用ではないため、対象のプロジェクトがありません。OpenStack API は参加団体用です。/v1 をお使いください。",
+            status=403,
+        )
+    return tenant
+
+
+Project = Annotated[MunicipalityCode, Depends(_project)]
+"""The member whose things are asked for. Raises `project-missing` (403)."""
+
+
+async def _region(request: Request) -> RegionId:
+    return RegionId(str(request.path_params["region"])[:63])
+
+
+InRegion = Annotated[RegionId, Depends(_region)]
+"""The region of the path. That it exists and serves the member is for the services to say."""

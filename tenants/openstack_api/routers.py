@@ -1,0 +1,9 @@
+"""Every router of this API, in the order in which paths are looked up."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from tenants.openstack_api.identity.routers import ROUTERS as IDENTITY_ROUTERS
+
+ROUTERS: tuple[APIRouter, ...] = (*IDENTITY_ROUTERS,)

@@ -1,0 +1,4 @@
+from __future__ import annotations
+
+Route = tuple[str, str]
+"""Method and path."""

@@ -1,0 +1,89 @@
+"""Every route of the OpenStack API, walked by strangers and by every role."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from control_plane.http.auth import Needs
+from control_plane.http.tokens import new_token
+from control_plane.model.access import PERMISSIONS, Role, Token
+from tenants.openstack_api.description import openstack_routes
+from tests.access.test_the_walk import calls
+from tests.api.conftest import MIKASA, QUICKLY, UJI, Api, api, prepared
+from tests.openstack_api.needs import BODIES, FOR_ANYBODY, NEEDS, OPEN
+from tests.openstack_api.needs.route import Route
+
+__all__ = ["api", "prepared"]
+
+
+def served(api: Api) -> Iterator[tuple[Route, APIRoute]]:
+    for route in openstack_routes(api.app):
+        for method in route.methods - {"HEAD"}:
+            yield (method, route.path), route
+
+
+def filled(path: str) -> str:
+    """With the region of 三笠市, its project, and names that nothing has."""
+    known = {"region": "hokkaido", "project": MIKASA}
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda m: known.get(m[1], "zzzz-0000"), path)
+
+
+def send(api: Api, route: Route, token: str | None, **more: Any) -> httpx.Response:
+    headers = {} if token is None else {"X-Auth-Token": token}
+    headers |= {"X-Subject-Token": token or "none"} | more.pop("headers", {})
+    body = BODIES.get(route)
+    more = {} if body is None else {"json": body}
+    return api.client.request(route[0], filled(route[1]), headers=headers, **more)
+
+
+def token_of(api: Api, role: Role) -> str:
+    fresh = new_token(QUICKLY)
+    of = MIKASA if role.of_member else None
+    with api.store.write() as tx:
+        tx.add_token(Token(fresh.id, fresh.hash, role, of, f"the {role}"))
+    return fresh.text
+
+
+def test_the_tables_name_every_route_and_what_it_asks_for(api: Api) -> None:
+    known = dict(served(api))
+    assert set(known) == set(NEEDS) | OPEN | FOR_ANYBODY
+    for route, found in known.items():
+        asked = {call.permission for call in calls(found.dependant) if isinstance(call, Needs)}
+        assert asked == ({NEEDS[route]} if route in NEEDS else set()), route
+
+
+@pytest.mark.parametrize("token", [None, "yuis_aaaaaaaaaaaaaaaa_" + "x" * 43, "nonsense"])
+def test_strangers_are_told_401_as_keystone_says_it(api: Api, token: str | None) -> None:
+    before = api.contents()
+    for route in sorted(set(NEEDS) | FOR_ANYBODY):
+        answer = send(api, route, token)
+        assert answer.status_code == 401, (route, answer.text)
+        assert answer.json()["error"]["code"] == 401
+        assert answer.headers["www-authenticate"].startswith("Keystone uri=")
+    assert api.contents() == before
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_is_let_in_where_its_permissions_say_and_finds_no_fault_of_ours(
+    api: Api, role: Role
+) -> None:
+    api.join(MIKASA)
+    api.join(UJI)
+    token = token_of(api, role)
+    for route in sorted(NEEDS):
+        answer = send(api, route, token)
+        if NEEDS[route] not in PERMISSIONS[role]:
+            assert answer.status_code == 403, (route, answer.text)
+            assert answer.headers["yui-problem"] == "permission-missing", route
+        elif not role.of_member:
+            assert answer.status_code == 403, (route, answer.text)
+            assert answer.headers["yui-problem"] == "project-missing", route
+        else:
+            assert answer.status_code not in (401, 403, 405), (route, answer.text)
+            assert answer.status_code < 500, (route, answer.text)
