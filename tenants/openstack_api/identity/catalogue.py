@@ -9,7 +9,8 @@ from typing import Any
 from fastapi import Request
 
 from control_plane.model.ids import RegionId
-from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.pool import Region
+from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.store import Snapshot
 from tenants.openstack_api.links import identity_url, service_url
 from tenants.openstack_api.services import REGIONAL, Service
@@ -27,13 +28,21 @@ _TYPES: dict[Service, tuple[tuple[str, str], ...]] = {
 
 def regions_of(tx: Snapshot, tenant: MunicipalityCode) -> tuple[RegionId, ...]:
     """Those that serve the member's prefecture, and those where it has a system anyway."""
-    prefecture = tx.tenant(tenant).prefecture
+    member = tx.tenant(tenant)
     there = {system.region for system in tx.systems(tenant)}
     return tuple(
-        region.id
-        for region in tx.regions()
-        if region.id in there or not region.prefectures or prefecture in region.prefectures
+        region.id for region in tx.regions() if region.id in there or _meant_for(region, member)
     )
+
+
+def serves(tx: Snapshot, region: RegionId, tenant: MunicipalityCode) -> bool:
+    """Whether `regions_of` names it. Raises `region-not-found`."""
+    known = tx.region(region)
+    return _meant_for(known, tx.tenant(tenant)) or bool(tx.systems(tenant, region))
+
+
+def _meant_for(region: Region, member: Tenant) -> bool:
+    return not region.prefectures or member.prefecture in region.prefectures
 
 
 def catalogue(
