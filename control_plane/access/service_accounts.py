@@ -63,8 +63,9 @@ def issue(
     *,
     keep: Callable[[TokenOut], None],
     cost: HashCost,
+    until: datetime | None = None,
 ) -> TokenIssued:
-    """A token of that account's. Raises `service-account-not-found`, `scope-not-of-account`, and what
+    """A token of that account's, which ends no later than `until`. Raises `service-account-not-found`, `scope-not-of-account`, and what
     `refuse_greater` does."""
     account = tx.service_account(id, who.tenant)
     scopes = account.scopes if wanted.scopes is None else frozenset(wanted.scopes)
@@ -77,13 +78,14 @@ def issue(
             fields={"scopes": beyond},
         )
     refuse_greater(who, account.role, scopes)
+    end = ends(who, at, wanted.expires_in_days)
     token = Token(
         id="",
         hash="",
         role=account.role,
         tenant=account.tenant,
         label=wanted.label or account.name,
-        expires_at=ends(who, at, wanted.expires_in_days),
+        expires_at=end if until is None else min(end, until),
         scopes=scopes,
         account=account.id,
         created_at=at,

@@ -30,6 +30,9 @@ async def _project(request: Request) -> MunicipalityCode:
     return tenant
 
 
+OF_A_MEMBER = Depends(_project)
+"""For routers and routes that don't look at whose things they are. Raises `project-missing` (403)."""
+
 Project = Annotated[MunicipalityCode, Depends(_project)]
 """The member whose things are asked for. Raises `project-missing` (403)."""
 

@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
-from tests.api.conftest import MIKASA
+from typing import Any
+
+import httpx
+import openstack
+import pytest
+from openstack.exceptions import SDKException
+
+from tests.api.conftest import MIKASA, UJI
 from tests.openstack_api.cloud import REGION, Cloud
+
+
+def asked(cloud: Cloud, identity: dict[str, Any], **more: Any) -> httpx.Response:
+    body = {"auth": {"identity": identity, **more}}
+    return httpx.post(f"{cloud.auth_url}/auth/tokens", json=body, timeout=60)
+
+
+def by_password(cloud: Cloud, **more: Any) -> dict[str, Any]:
+    account = cloud.account()
+    user = {"name": account.name, "domain": {"id": "default"}, "password": account.token}
+    return {"methods": ["password"], "password": {"user": {**user, **more}}}
+
+
+def with_session(cloud: Cloud, method: str, path: str, session: str, **more: Any) -> httpx.Response:
+    headers = {"X-Auth-Token": session, **more.pop("headers", {})}
+    return httpx.request(method, f"{cloud.auth_url}{path}", headers=headers, timeout=60, **more)
 
 
 def test_the_sdk_signs_in_and_finds_every_service_of_its_region(cloud: Cloud) -> None:
@@ -11,5 +34,152 @@ def test_the_sdk_signs_in_and_finds_every_service_of_its_region(cloud: Cloud) ->
         assert connection.current_project_id == MIKASA
         catalogue = connection.session.auth.get_access(connection.session).service_catalog
         found = catalogue.get_endpoints_data(region_name=REGION)
+        assert [project.id for project in connection.identity.projects()] == [MIKASA]
+        assert [region.id for region in connection.identity.regions()] == [REGION]
     assert {"identity", "compute", "image", "network", "block-storage"} <= set(found)
     assert all(endpoint[0].url.startswith(cloud.url) for endpoint in found.values())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"password": "secret"},
+        {"password": "yui_aaaaaaaaaaaaaaaa_" + "x" * 43},
+        {"name": "somebody-else"},
+        {"domain": {"name": "Other"}},
+    ],
+    ids=["no token", "a token that never was", "another's name", "another domain"],
+)
+def test_whatever_is_wrong_is_answered_alike_and_repeats_no_secret(
+    cloud: Cloud, wrong: dict[str, Any]
+) -> None:
+    answer = asked(cloud, by_password(cloud, **wrong))
+    assert answer.status_code == 401
+    assert answer.headers["yui-problem"] == "sign-in-refused"
+    assert answer.json()["error"]["title"] == "Unauthorized"
+    assert "xxxx" not in answer.text
+    assert cloud.account().token not in answer.text
+
+
+def test_another_members_project_is_refused_as_one_that_never_was(cloud: Cloud) -> None:
+    refused = [
+        asked(cloud, by_password(cloud), scope={"project": {"name": name, "domain": {}}})
+        for name in (UJI, "no-such")
+    ]
+    assert [answer.status_code for answer in refused] == [401, 401]
+    assert refused[0].json() == refused[1].json()
+
+
+def test_an_application_credential_signs_in_narrowed_and_ends_its_sessions_with_it(
+    cloud: Cloud,
+) -> None:
+    with cloud.connection() as connection:
+        user = connection.current_user_id
+        made = connection.identity.create_application_credential(
+            user, name="nightly", roles=[{"name": "reader"}]
+        )
+        assert [role["name"] for role in made.roles] == ["reader"]
+        auth = {"auth_url": cloud.auth_url, "application_credential_secret": made.secret}
+        plain = {"load_yaml_config": False, "load_envvars": False, "region_name": REGION}
+        narrowed = openstack.connect(
+            auth_type="v3applicationcredential",
+            auth={**auth, "application_credential_id": made.id},
+            **plain,
+        )
+        session = narrowed.session.get_token()
+        token = with_session(
+            cloud, "GET", "/auth/tokens", session, headers={"X-Subject-Token": session}
+        ).json()["token"]
+        assert [role["name"] for role in token["roles"]] == ["reader"]
+        refused = with_session(
+            cloud,
+            "POST",
+            f"/users/{user}/application_credentials",
+            session,
+            json={"application_credential": {"name": "more"}},
+        )
+        assert refused.status_code == 403
+        assert refused.headers["yui-problem"] == "permission-missing"
+        by_name = openstack.connect(
+            auth_type="v3applicationcredential",
+            auth={
+                **auth,
+                "application_credential_name": "nightly",
+                "username": cloud.account().name,
+                "user_domain_id": "default",
+            },
+            **plain,
+        )
+        assert by_name.current_project_id == MIKASA
+        # What is one face's is the other's.
+        shown = cloud.ask("GET", f"/v1/service-accounts/{user}/tokens").json()["items"]
+        assert {"nightly", "tools"} == {each["label"] for each in shown}
+        assert cloud.ask("GET", "/v1/me", made_token(made)).json()["tenant"] == MIKASA
+        assert cloud.ask("DELETE", f"/v1/tokens/{made.id}").status_code == 200
+        assert with_session(cloud, "GET", "/projects", session).status_code == 401
+        with pytest.raises(SDKException, match="requires authentication"):
+            openstack.connect(
+                auth_type="v3applicationcredential",
+                auth={**auth, "application_credential_id": made.id},
+                **plain,
+            ).authorize()
+
+
+def made_token(credential: Any) -> str:
+    return f"yui_{credential.id}_{credential.secret}"
+
+
+def test_a_session_is_good_at_both_faces_until_it_is_ended(cloud: Cloud) -> None:
+    session = cloud.session()
+    assert cloud.ask("GET", "/v1/me", session).json()["tenant"] == MIKASA
+    again = asked(cloud, {"methods": ["token"], "token": {"id": session}})
+    assert again.status_code == 201
+    ended = with_session(
+        cloud, "DELETE", "/auth/tokens", session, headers={"X-Subject-Token": session}
+    )
+    assert ended.status_code == 204
+    assert cloud.ask("GET", "/v1/me", session).status_code == 401
+    assert cloud.ask("GET", "/v1/me", again.headers["x-subject-token"]).status_code == 200
+
+
+def test_a_session_is_kept_as_a_digest_and_another_member_learns_nothing_of_it(
+    cloud: Cloud,
+) -> None:
+    session, other = cloud.session(), cloud.session(UJI)
+    kept = (cloud.folder / "state.db").read_bytes() + (cloud.folder / "state.db-wal").read_bytes()
+    assert session.encode() not in kept
+    assert session.rpartition("_")[2].encode() not in kept
+    looked = with_session(cloud, "GET", "/auth/tokens", other, headers={"X-Subject-Token": session})
+    never = with_session(cloud, "GET", "/auth/tokens", other, headers={"X-Subject-Token": "none"})
+    assert looked.status_code == never.status_code == 404
+    assert looked.json() == never.json()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"auth": 1}',
+        b'{"auth": {"identity": {"methods": []}}}',
+        b'{"auth": {"identity": {"methods": ["password"]}}}',
+        b'{"auth": {"identity": {"methods": ["oauth1"], "oauth1": {}}}}',
+        b'{"auth": {"identity": {"methods": ["token"], "token": {"id": ""}}}}',
+    ],
+)
+def test_malformed_requests_are_answered_in_keystones_shape(cloud: Cloud, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = httpx.post(f"{cloud.auth_url}/auth/tokens", content=body, headers=headers, timeout=60)
+    assert answer.status_code in (400, 401)
+    error = answer.json()["error"]
+    assert error["code"] == answer.status_code
+    assert error["message"]
+
+
+def test_versions_are_told_to_strangers(cloud: Cloud) -> None:
+    told = httpx.get(f"{cloud.url}/openstack/identity/", timeout=60)
+    assert told.status_code == 300
+    version = told.json()["versions"]["values"][0]
+    assert version["links"][0]["href"] == f"{cloud.auth_url}/"
+    assert httpx.get(cloud.auth_url, timeout=60).json()["version"] == version

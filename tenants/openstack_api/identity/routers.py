@@ -1,5 +1,7 @@
 """Identity's routers."""
 
 from tenants.openstack_api.identity.auth_routes import router as auth_router
+from tenants.openstack_api.identity.credential_routes import router as credential_router
+from tenants.openstack_api.identity.project_routes import router as project_router
 
-ROUTERS = (auth_router,)
+ROUTERS = (auth_router, credential_router, project_router)

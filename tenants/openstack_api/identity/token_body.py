@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from fastapi import Request
 
 from control_plane.http.principal import Principal
-from control_plane.model.access import Role, Session
+from control_plane.model.access import PERMISSIONS, Permission, Role, Session
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import Snapshot
 from tenants.openstack_api.callers import DOMAIN
@@ -20,6 +21,13 @@ ROLES: dict[Role, tuple[str, ...]] = {
     Role.MEMBER_USER: ("reader",),
 }
 """OpenStack's names (Keystone's default roles) for what members' roles may do; the ids are the names."""
+
+
+def roles_of(role: Role, scopes: Collection[Permission] | None) -> tuple[str, ...]:
+    """Those of somebody with that role who may do `scopes` of it alone."""
+    if scopes is not None and set(scopes) <= PERMISSIONS[Role.MEMBER_USER]:
+        return ROLES[Role.MEMBER_USER]
+    return ROLES[role]
 
 
 def project_out(tx: Snapshot, tenant: MunicipalityCode) -> dict[str, Any]:
@@ -52,7 +60,9 @@ def token_body(
     if tenant is not None:
         token["project"] = project_out(tx, tenant)
         token["is_domain"] = False
-        token["roles"] = [{"id": role, "name": role} for role in ROLES[principal.role]]
+        token["roles"] = [
+            {"id": role, "name": role} for role in roles_of(principal.role, principal.allowed)
+        ]
         if with_catalogue:
             token["catalog"] = catalogue(request, regions_of(tx, tenant), tenant)
     if credential is not None:
