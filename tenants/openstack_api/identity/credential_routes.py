@@ -115,7 +115,7 @@ def delete_credential(
 ) -> Response:
     """The token is revoked, and with it every session that was begun with it."""
     with edge.store.write() as tx:
-        _, token = _credential(tx, user, credential, who)
+        token = _credential(tx, user, credential, who)[1]
         revoke(tx, token.id, who, edge.clock.now())
     return Response(status_code=204)
 
