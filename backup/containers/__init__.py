@@ -1,0 +1,1 @@
+"""Container groups' volumes as disks of recovery points: each is a tar whose files begin where chunks do."""
