@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from socket import inet_aton
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import SiteId
@@ -19,6 +19,8 @@ from control_plane.store.failures import LostRace
 from control_plane.store.network_tables import subnets
 from control_plane.store.networks import NetworkWrites
 from control_plane.store.regions import RegionReads, guest_gateway, guest_network
+
+_GIVEN = select(tables.servers.c.address).where(tables.servers.c.site_id == bindparam("site"))
 
 
 class AddressWrites(NetworkWrites, RegionReads):
@@ -76,11 +78,7 @@ class AddressWrites(NetworkWrites, RegionReads):
         used = self._given_addresses.get(site)
         if used is None:
             used = self._given_addresses[site] = {
-                _number(address)
-                for (address,) in rows_at_once(
-                    self._connection,
-                    select(tables.servers.c.address).where(tables.servers.c.site_id == site),
-                )
+                _number(address) for (address,) in rows_at_once(self._connection, _GIVEN, site=site)
             }
         kept = {int(network.network_address), int(network.broadcast_address)}
         kept.update(int(gateway) for gateway in gateways)

@@ -17,7 +17,28 @@ from control_plane.store import tables
 from control_plane.store.capacity_tables import allotments, holdings
 from control_plane.store.failures import LostRace
 from control_plane.store.rows import TenantName
+from control_plane.store.statements import chosen
 from control_plane.store.volumes import VolumeReads
+
+_servers = tables.servers.c
+_IN_ORDER = select(allotments).order_by(allotments.c.tenant, allotments.c.region_id)
+_shelved = _servers.placement_kind == "shelved"
+_TAKEN = select(
+    _servers.tenant,
+    _servers.region_id,
+    func.sum(case((_shelved, 0), else_=_servers.vcpu)),
+    func.sum(case((_shelved, 0), else_=_servers.memory_mib)),
+    func.sum(_servers.disk_gib),
+).group_by(_servers.tenant, _servers.region_id)
+_GROWING = select(
+    _servers.tenant,
+    _servers.region_id,
+    holdings.c.vcpu,
+    holdings.c.memory_mib,
+    holdings.c.disk_gib,
+    _servers.vcpu.label("had_vcpu"),
+    _servers.memory_mib.label("had_memory_mib"),
+).join(tables.servers, _servers.id == holdings.c.grows)
 
 
 class AllotmentReads(VolumeReads):
@@ -25,12 +46,11 @@ class AllotmentReads(VolumeReads):
         self, tenant: TenantName | None = None, region: RegionId | None = None
     ) -> tuple[Allotment, ...]:
         """By member, then by region."""
-        query = select(allotments).order_by(allotments.c.tenant, allotments.c.region_id)
-        if tenant is not None:
-            query = query.where(allotments.c.tenant == str(tenant))
-        if region is not None:
-            query = query.where(allotments.c.region_id == region)
-        return tuple(_allotment(row) for row in self._connection.execute(query))
+        member = None if tenant is None else str(tenant)
+        query, values = chosen(
+            _IN_ORDER, {allotments.c.tenant: member, allotments.c.region_id: region}
+        )
+        return tuple(_allotment(row) for row in self._connection.execute(query, values))
 
     def allotment(self, tenant: TenantName, region: RegionId) -> Allotment | None:
         """None where nothing was ever set: no guarantee, and no limit."""
@@ -43,19 +63,10 @@ class AllotmentReads(VolumeReads):
     def usage(self, tenant: TenantName | None = None) -> Mapping[tuple[str, RegionId], Capacity]:
         """What servers, volumes and snapshots that are not yet removed were asked to be, by member and
         region; each once, wherever it is. Of a shelved server only its disk counts."""
-        servers = tables.servers
-        shelved = servers.c.placement_kind == "shelved"
-        query = select(
-            servers.c.tenant,
-            servers.c.region_id,
-            func.sum(case((shelved, 0), else_=servers.c.vcpu)),
-            func.sum(case((shelved, 0), else_=servers.c.memory_mib)),
-            func.sum(servers.c.disk_gib),
-        ).group_by(servers.c.tenant, servers.c.region_id)
-        if tenant is not None:
-            query = query.where(servers.c.tenant == str(tenant))
+        member = None if tenant is None else str(tenant)
+        query, values = chosen(_TAKEN, {_servers.tenant: member})
         used: defaultdict[tuple[str, RegionId], Capacity] = defaultdict(Capacity)
-        for code, region, vcpu, memory, disk in self._connection.execute(query):
+        for code, region, vcpu, memory, disk in self._connection.execute(query, values):
             used[code, RegionId(region)] = Capacity(
                 VCpu(int(vcpu)), MiB(int(memory)), GiB(int(disk))
             )
@@ -69,19 +80,9 @@ class AllotmentReads(VolumeReads):
         self, tenant: TenantName | None
     ) -> Iterator[tuple[tuple[str, RegionId], Capacity]]:
         """By how much servers come to be larger that move for it."""
-        servers = tables.servers
-        query = select(
-            servers.c.tenant,
-            servers.c.region_id,
-            holdings.c.vcpu,
-            holdings.c.memory_mib,
-            holdings.c.disk_gib,
-            servers.c.vcpu.label("had_vcpu"),
-            servers.c.memory_mib.label("had_memory_mib"),
-        ).join(servers, servers.c.id == holdings.c.grows)
-        if tenant is not None:
-            query = query.where(servers.c.tenant == str(tenant))
-        for row in self._connection.execute(query):
+        member = None if tenant is None else str(tenant)
+        query, values = chosen(_GROWING, {_servers.tenant: member})
+        for row in self._connection.execute(query, values):
             had = Capacity(VCpu(row.had_vcpu), MiB(row.had_memory_mib))
             room = Capacity(VCpu(row.vcpu), MiB(row.memory_mib), GiB(row.disk_gib))
             yield (row.tenant, RegionId(row.region_id)), room.beyond(had)

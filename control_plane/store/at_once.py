@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -36,6 +37,8 @@ T = TypeVar("T")
 PlainRow = tuple[Any, ...]
 """A row as it is kept, JSON as its text; equal rows mean the same."""
 
+_KEPT = 100
+
 
 class Meanings:
     """What was made of rows that were read before. One for a store; for values that never change."""
@@ -56,29 +59,47 @@ class Meanings:
         return [now[row] for row in rows]
 
 
-def rows_at_once(connection: Connection, query: Select[Any]) -> Sequence[PlainRow]:
-    """What `query` finds, in its order. Its columns hold texts, whole numbers, booleans, times, JSON."""
+def rows_at_once(
+    connection: Connection, query: Select[Any], **values: object
+) -> Sequence[PlainRow]:
+    """What `query` finds with the `values` of its parameters, in its order. Its columns hold texts,
+    whole numbers, booleans, times, JSON. Make `query` once: what is made of it is kept for the next
+    time."""
     if connection.dialect.name != "sqlite":
-        plain = query.with_only_columns(*(_as_text(each) for each in query.selected_columns))
-        return cast(Sequence[PlainRow], connection.execute(plain).all())
+        return cast(Sequence[PlainRow], connection.execute(_with_texts(query), values).all())
+    found = connection.execute(_as_one_text(query), values).scalar_one()
+    return [tuple(row) for row in orjson.loads(f"[{found or ''}]")]
+
+
+@lru_cache(_KEPT)
+def _with_texts(query: Select[Any]) -> Select[Any]:
+    return query.with_only_columns(*(_as_text(each) for each in query.selected_columns))
+
+
+@lru_cache(_KEPT)
+def _as_one_text(query: Select[Any]) -> Select[Any]:
     # As texts: what a JSON column holds stays one. The subquery has a single column, since each that it
     # has takes its time to be made.
     row = func.json_array(*(type_coerce(c, Text) for c in query.selected_columns)).label("row")
     rows = query.with_only_columns(row).subquery()
-    found = connection.execute(select(func.group_concat(rows.c.row, ","))).scalar_one()
-    return [tuple(values) for values in orjson.loads(f"[{found or ''}]")]
+    return select(func.group_concat(rows.c.row, ","))
 
 
 def named(query: Select[Any], row: PlainRow) -> Row[Any]:
     """One of the rows that `rows_at_once` found with that query, with its columns' names and types."""
-    columns = list(query.selected_columns)
+    columns, names = _described(query)
     values = tuple(
         None if value is None else _read(column, value)
         for column, value in zip(columns, row, strict=True)
     )
-    names = [column.name for column in columns]
-    found: IteratorResult[Any] = IteratorResult(SimpleResultMetaData(names), iter([values]))
+    found: IteratorResult[Any] = IteratorResult(names, iter([values]))
     return found.one()
+
+
+@lru_cache(_KEPT)
+def _described(query: Select[Any]) -> tuple[Sequence[ColumnElement[Any]], SimpleResultMetaData]:
+    columns = list(query.selected_columns)
+    return columns, SimpleResultMetaData([column.name for column in columns])
 
 
 def _as_text(column: ColumnElement[Any]) -> ColumnElement[Any]:

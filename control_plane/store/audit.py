@@ -15,18 +15,22 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Engine,
+    Select,
+    String,
     Text,
     and_,
+    bindparam,
     cast,
     func,
     insert,
-    literal,
     select,
     union_all,
 )
@@ -50,6 +54,7 @@ from control_plane.model.audit_chain import (
 from control_plane.store import tables
 from control_plane.store.at_once import Meanings
 from control_plane.store.rows import Rows
+from control_plane.store.statements import chosen
 
 # "yui" and "audit" in figures of ours; advisory locks are told apart by number alone.
 AUDIT_LOCK = 0x797569_03
@@ -57,6 +62,8 @@ AUDIT_LOCK = 0x797569_03
 _NO_ROLE = "none"
 # Whatever is put into a column of SQLite that is no number counts as greater than all numbers.
 _NUMBERED = tables.audit_entries.c.position < 2**62
+_ADDING = insert(tables.audit_entries)
+_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +103,15 @@ class AuditReads(Rows):
         spoiled is shown rather than stumbled over."""
         table = tables.audit_entries
         place = table.c.sequence if chain == ALL else table.c.position
-        query = select(*_columns(self._on_postgresql)).where(place > after).limit(limit)
+        query, values = chosen(
+            _in_order(self._on_postgresql, place, newest),
+            {table.c.chain: None if chain == ALL else chain},
+            behind=(place, after),
+            most=limit,
+        )
         if before is not None:
             query = query.where(place < before)
-        if chain != ALL:
-            query = query.where(table.c.chain == chain)
-        query = query.order_by(place.desc() if newest else place)
-        found = tuple(_record(row) for row in self._connection.execute(query))
+        found = tuple(_record(row) for row in self._connection.execute(query, values))
         return found[::-1] if newest else found
 
     def audit_end(self, chain: str) -> ChainEnd:
@@ -206,7 +215,7 @@ class AuditWrites(AuditReads):
             ends[ALL] = ChainEnd(chained.sequence, chained.link)
             ends[chain_of(entry.tenant)] = ChainEnd(chained.position, chained.hash)
             rows.append(_values_of(chained))
-        self._connection.execute(insert(tables.audit_entries), rows)
+        self._connection.execute(_ADDING, rows)
         self._entries.clear()
 
     def _latest_ends(self, chains: Sequence[str]) -> dict[str, ChainEnd]:
@@ -218,11 +227,22 @@ class AuditWrites(AuditReads):
 
 def _ends(connection: Connection, chains: Sequence[str]) -> dict[str, ChainEnd]:
     """Of all in one statement: whoever waits to write waits for it."""
+    query = _ends_of(tuple(chain == ALL for chain in chains))
+    named = {f"chain_{at}": chain for at, chain in enumerate(chains)}
+    rows = connection.execute(query, named)
+    found = {row.chain: ChainEnd(row.place, _sound_hash(row.hash)) for row in rows}
+    return {chain: found.get(chain, ChainEnd()) for chain in chains}
+
+
+@lru_cache(_KEPT)
+def _ends_of(over_all: tuple[bool, ...]) -> CompoundSelect[Any]:
+    """Of as many chains; true stands for the one over all."""
     table = tables.audit_entries
     each = []
-    for chain in chains:
-        name = literal(chain).label("chain")
-        if chain == ALL:
+    for at, of_all in enumerate(over_all):
+        chain = bindparam(f"chain_{at}", type_=String)
+        name = chain.label("chain")
+        if of_all:
             own = select(name, table.c.sequence.label("place"), table.c.link.label("hash"))
             last = own.order_by(table.c.sequence.desc())
         else:
@@ -230,9 +250,12 @@ def _ends(connection: Connection, chains: Sequence[str]) -> dict[str, ChainEnd]:
             own = own.where(table.c.chain == chain, _NUMBERED)
             last = own.order_by(table.c.position.desc())
         each.append(select(last.limit(1).subquery()))
-    rows = connection.execute(union_all(*each))
-    found = {row.chain: ChainEnd(row.place, _sound_hash(row.hash)) for row in rows}
-    return {chain: found.get(chain, ChainEnd()) for chain in chains}
+    return union_all(*each)
+
+
+@cache
+def _in_order(on_postgresql: bool, place: ColumnElement[int], newest: bool) -> Select[Any]:
+    return select(*_columns(on_postgresql)).order_by(place.desc() if newest else place)
 
 
 def _sound_hash(stands: object) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, select
+from sqlalchemy import Delete, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from control_plane.model.ids import HostId, RegionId, ServerId
@@ -24,21 +25,23 @@ RefugeChanges = Mapping[tuple[FailureDomain, ServerId], HostId | None]
 
 _NAMES_AT_ONCE = 500
 
+_held = tables.refuges.c
+_OF_SERVERS = select(_held.domain_kind, _held.domain_name, _held.server_id, _held.host_id).where(
+    _held.region_id == bindparam("region")
+)
+_held = holding_refuges.c
+_OF_HOLDINGS = select(_held.domain_kind, _held.domain_name, _held.holding_id, _held.host_id).where(
+    _held.region_id == bindparam("region")
+)
+
 
 class CertificateReads(Rows):
     def refuges(self, region: RegionId) -> Refuges:
         """Every refuge in force, of servers and of holdings."""
-        refuges, held = tables.refuges, holding_refuges
-        of_servers = select(
-            refuges.c.domain_kind, refuges.c.domain_name, refuges.c.server_id, refuges.c.host_id
-        ).where(refuges.c.region_id == region)
-        of_holdings = select(
-            held.c.domain_kind, held.c.domain_name, held.c.holding_id, held.c.host_id
-        ).where(held.c.region_id == region)
         found = [
             row
-            for query in (of_servers, of_holdings)
-            for row in rows_at_once(self._connection, query)
+            for query in (_OF_SERVERS, _OF_HOLDINGS)
+            for row in rows_at_once(self._connection, query, region=region)
         ]
         domains: dict[tuple[str, str], FailureDomain] = {}
         certificate: dict[tuple[FailureDomain, ServerId], HostId] = {}
@@ -66,22 +69,14 @@ class CertificateWrites(HoldingWrites, HostWrites, CertificateReads):
             mine = {key: host for key, host in changes.items() if is_holding(key[1]) == held}
             gone = [_key(*key) for key, host in mine.items() if host is None]
             if gone:
-                name = of.primary_key.columns.values()[0]
-                self._connection.execute(
-                    delete(of).where(
-                        name == bindparam("server"),
-                        of.c.domain_kind == bindparam("kind"),
-                        of.c.domain_name == bindparam("name"),
-                    ),
-                    gone,
-                )
+                self._connection.execute(_giving_up(of), gone)
             kept = [
                 {**_key(*key), "region": region, "host": host}
                 for key, host in mine.items()
                 if host is not None
             ]
             if kept:
-                self._upsert(of, kept)
+                self._connection.execute(_keeping(of, self._on_postgresql), kept)
 
     def _hold_holdings(self, names: Iterable[ServerId]) -> None:
         missing = {name for name in names if is_holding(name)}
@@ -102,25 +97,35 @@ class CertificateWrites(HoldingWrites, HostWrites, CertificateReads):
             if missing:
                 raise LostRace(f"server {min(missing)}")
 
-    def _upsert(self, of: Table, rows: list[dict[str, Any]]) -> None:
-        dialect = postgresql if self._on_postgresql else sqlite
-        name = of.primary_key.columns.values()[0].name
-        statement = dialect.insert(of).values(
-            {
-                name: bindparam("server"),
-                "domain_kind": bindparam("kind"),
-                "domain_name": bindparam("name"),
-                "region_id": bindparam("region"),
-                "host_id": bindparam("host"),
-            }
-        )
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[name, "domain_kind", "domain_name"],
-                set_={"host_id": statement.excluded.host_id},
-            ),
-            rows,
-        )
+
+# Made once for servers and once for holdings.
+@cache
+def _giving_up(of: Table) -> Delete:
+    return delete(of).where(
+        of.primary_key.columns.values()[0] == bindparam("server"),
+        of.c.domain_kind == bindparam("kind"),
+        of.c.domain_name == bindparam("name"),
+    )
+
+
+@cache
+def _keeping(of: Table, on_postgresql: bool) -> postgresql.Insert | sqlite.Insert:
+    adding: postgresql.Insert | sqlite.Insert
+    adding = postgresql.insert(of) if on_postgresql else sqlite.insert(of)
+    name = of.primary_key.columns.values()[0].name
+    statement = adding.values(
+        {
+            name: bindparam("server"),
+            "domain_kind": bindparam("kind"),
+            "domain_name": bindparam("name"),
+            "region_id": bindparam("region"),
+            "host_id": bindparam("host"),
+        }
+    )
+    return statement.on_conflict_do_update(
+        index_elements=[name, "domain_kind", "domain_name"],
+        set_={"host_id": statement.excluded.host_id},
+    )
 
 
 def _key(domain: FailureDomain, server: ServerId) -> dict[str, Any]:

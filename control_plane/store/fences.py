@@ -9,6 +9,10 @@ from control_plane.model.ids import HostId
 from control_plane.store import tables
 from control_plane.store.rows import Rows
 
+_WAITING = select(tables.fence_words).order_by(
+    tables.fence_words.c.at, tables.fence_words.c.host_id
+)
+
 
 class FenceReads(Rows):
     def fences(self, host: HostId | None = None) -> tuple[FenceEvidence, ...]:
@@ -23,10 +27,9 @@ class FenceReads(Rows):
 
     def fence_words(self) -> tuple[FenceWord, ...]:
         """What operators have asked for or stated and nobody has acted on yet, oldest first."""
-        words = tables.fence_words
         return tuple(
             FenceWord(HostId(row.host_id), row.by, row.statement, FenceMethod(row.method), row.at)
-            for row in self._connection.execute(select(words).order_by(words.c.at, words.c.host_id))
+            for row in self._connection.execute(_WAITING)
         )
 
 

@@ -24,6 +24,16 @@ from control_plane.store.rows import Rows
 
 _AT_ONCE = 500
 
+_STANDING = (
+    select(holdings)
+    .join(tables.hosts, tables.hosts.c.id == holdings.c.host_id)
+    .where(
+        holdings.c.region_id == bindparam("region"),
+        tables.hosts.c.region_id == bindparam("region"),
+    )
+    .order_by(holdings.c.id)
+)
+
 
 def is_holding(id: ServerId) -> bool:
     """The names of holdings hold a colon, which no server's does."""
@@ -33,12 +43,7 @@ def is_holding(id: ServerId) -> bool:
 class HoldingReads(Rows):
     def holdings(self, region: RegionId) -> dict[ServerId, LedgerWorkload]:
         """Those on hosts that the region has. One whose host was taken out of the pool holds nothing."""
-        found = self._connection.execute(
-            select(holdings)
-            .join(tables.hosts, tables.hosts.c.id == holdings.c.host_id)
-            .where(holdings.c.region_id == region, tables.hosts.c.region_id == region)
-            .order_by(holdings.c.id)
-        )
+        found = self._connection.execute(_STANDING, {"region": region})
         return {
             ServerId(row.id): LedgerWorkload(
                 id=ServerId(row.id),

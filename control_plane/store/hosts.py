@@ -27,6 +27,7 @@ from control_plane.store.failures import LostRace
 from control_plane.store.fences import FenceWrites
 from control_plane.store.network_tables import host_network_reports
 from control_plane.store.rows import Rows, not_found
+from control_plane.store.statements import chosen
 from control_plane.store.values import (
     domains_to_json,
     endpoint_from_json,
@@ -37,14 +38,14 @@ from control_plane.store.values import (
     names_to_json,
 )
 
+_BY_ID = select(tables.hosts).order_by(tables.hosts.c.id)
+
 
 class HostReads(Rows):
     def hosts(self, region: RegionId | None = None) -> tuple[Host, ...]:
         """By id."""
-        query = select(tables.hosts).order_by(tables.hosts.c.id)
-        if region is not None:
-            query = query.where(tables.hosts.c.region_id == region)
-        rows = rows_at_once(self._connection, query)
+        query, values = chosen(_BY_ID, {tables.hosts.c.region_id: region})
+        rows = rows_at_once(self._connection, query, **values)
         return tuple(
             self._meanings.of(f"hosts {region}", rows, lambda row: _host(named(query, row)))
         )
@@ -121,9 +122,7 @@ class HostWrites(HostReads, FenceWrites):
             expected = current
         saved = replace(host, generation=Generation(expected + 1))
         written = self._connection.execute(
-            update(tables.hosts)
-            .where(tables.hosts.c.id == host.id, tables.hosts.c.generation == expected)
-            .values(_values(saved))
+            _SAVING, {"saved": host.id, "was": expected, **_values(saved)}
         )
         if written.rowcount == 0:
             self._need("host", tables.hosts, host.id)
@@ -222,6 +221,9 @@ _RAISING = (
     .where(tables.hosts.c.id == bindparam("of"))
     .values(generation=tables.hosts.c.generation + 1)
     .returning(tables.hosts.c.generation)
+)
+_SAVING = update(tables.hosts).where(
+    tables.hosts.c.id == bindparam("saved"), tables.hosts.c.generation == bindparam("was")
 )
 _RAISING_FROM = _RAISING.where(tables.hosts.c.generation == bindparam("expected"))
 

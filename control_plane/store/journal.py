@@ -69,7 +69,7 @@ class JournalReads(Rows):
 
     def announced(self) -> Mapping[str, int]:
         """The last event that each notifier has told people, by the notifier's name."""
-        rows = self._connection.execute(select(tables.announced))
+        rows = self._connection.execute(_ANNOUNCED)
         return {row.notifier: row.sequence for row in rows}
 
 
@@ -77,9 +77,7 @@ class JournalWrites(JournalReads):
     def add_event(self, event: Event) -> Event:
         """Answers the event with its number."""
         self._hold_journal()
-        sequence = self._connection.execute(
-            _ADDING.returning(tables.events.c.sequence), _values_of(event)
-        ).scalar_one()
+        sequence = self._connection.execute(_ADDING_ONE, _values_of(event)).scalar_one()
         return replace(event, sequence=sequence)
 
     def add_events(self, events: Sequence[Event]) -> None:
@@ -90,11 +88,9 @@ class JournalWrites(JournalReads):
 
     def set_announced(self, notifier: str, sequence: int) -> None:
         """That notifier has told people of everything up to the event of that number."""
-        announced = tables.announced
-        same = announced.c.notifier == notifier
-        known = self._connection.execute(update(announced).where(same).values(sequence=sequence))
-        if not known.rowcount:
-            self._connection.execute(insert(announced).values(notifier=notifier, sequence=sequence))
+        told = {"by": notifier, "upto": sequence}
+        if not self._connection.execute(_TOLD, told).rowcount:
+            self._connection.execute(_FIRST_TOLD, told)
 
     def _hold_journal(self) -> None:
         if self._on_postgresql:
@@ -102,6 +98,13 @@ class JournalWrites(JournalReads):
 
 
 # Made once: what has happened is asked for all the time.
+_ANNOUNCED = select(tables.announced)
+_TOLD = (
+    update(tables.announced)
+    .where(tables.announced.c.notifier == bindparam("by"))
+    .values(sequence=bindparam("upto"))
+)
+_FIRST_TOLD = insert(tables.announced).values(notifier=bindparam("by"), sequence=bindparam("upto"))
 _NEWEST = select(func.max(tables.events.c.sequence))
 _FOLLOWING = (
     select(tables.events)
@@ -118,6 +121,7 @@ _ADDING = insert(tables.events).values(
     .where(_before.c.tenant == bindparam("of"))
     .scalar_subquery()
 )
+_ADDING_ONE = _ADDING.returning(tables.events.c.sequence)
 
 
 def _values_of(event: Event) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Lease:
 class LeaseReads(Rows):
     def lease(self, name: str) -> Lease | None:
         """Who holds it, also when the time has run out; None when nobody does."""
-        row = self._first(select(tables.leases).where(tables.leases.c.name == name))
+        row = self._row(tables.leases, name)
         if row is None or row.holder is None:
             return None
         return Lease(row.name, row.holder, row.token, row.expires_at)
@@ -43,7 +43,7 @@ class LeaseRows(LeaseReads):
 
     def acquire(self, name: str, holder: str, ttl: Seconds, now: datetime) -> Lease | None:
         leases = tables.leases
-        row = self._first(select(leases).where(leases.c.name == name))
+        row = self._row(leases, name)
         expires_at = now + timedelta(seconds=ttl)
         if row is None:
             self._connection.execute(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from control_plane.model.ids import (
     Generation,
@@ -38,6 +38,52 @@ from control_plane.store.values import standing_of
 _NO_NAMES: frozenset[str] = frozenset()
 _NO_SITES: frozenset[SiteId] = frozenset()
 
+# Made once: a ledger is read at each decision.
+_hosts, _servers, _pools = tables.hosts.c, tables.servers.c, tables.storage_pools.c
+_HOSTS = (
+    select(
+        _hosts.id,
+        _hosts.site_id,
+        _hosts.vcpu,
+        _hosts.memory_mib,
+        _hosts.zones,
+        _hosts.storage,
+        _hosts.traits,
+        _hosts.domains,
+        _hosts.health_kind,
+        _hosts.duty,
+        _hosts.generation,
+    )
+    .where(_hosts.region_id == bindparam("region"))
+    .order_by(_hosts.id)
+)
+_WORKLOADS = (
+    select(
+        _servers.id,
+        _servers.tenant,
+        _servers.placement_kind,
+        _servers.vcpu,
+        _servers.memory_mib,
+        _servers.disk_gib,
+        _servers.zone,
+        _servers.tier,
+        _servers.storage_id,
+        _servers.host_id,
+        _servers.target_host_id,
+        _servers.group_id,
+        _servers.traits,
+        _servers.sites,
+    )
+    .where(_servers.region_id == bindparam("region"))
+    .order_by(_servers.id)
+)
+_POOLS = (
+    select(_pools.id, _pools.capacity_gib)
+    .join(tables.sites, tables.sites.c.id == _pools.site_id)
+    .where(tables.sites.c.region_id == bindparam("region"))
+    .order_by(_pools.id)
+)
+
 
 class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
     def ledger(self, region: RegionId) -> Ledger:
@@ -65,27 +111,8 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
     def _ledger_hosts(
         self, region: RegionId, pools: frozenset[StoragePoolId]
     ) -> dict[HostId, LedgerHost]:
-        hosts = tables.hosts
-        query = (
-            select(
-                hosts.c.id,
-                hosts.c.site_id,
-                hosts.c.vcpu,
-                hosts.c.memory_mib,
-                hosts.c.zones,
-                hosts.c.storage,
-                hosts.c.traits,
-                hosts.c.domains,
-                hosts.c.health_kind,
-                hosts.c.duty,
-                hosts.c.generation,
-            )
-            .where(hosts.c.region_id == region)
-            .order_by(hosts.c.id)
-        )
-
         def host(plain: PlainRow) -> LedgerHost:
-            row = named(query, plain)
+            row = named(_HOSTS, plain)
             return LedgerHost(
                 id=HostId(row.id),
                 site=SiteId(row.site_id),
@@ -100,32 +127,11 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
 
         # Which pools there are decides what a row means, too.
         kind = f"ledger's hosts {region} {sorted(pools)}"
-        rows = rows_at_once(self._connection, query)
+        rows = rows_at_once(self._connection, _HOSTS, region=region)
         return {host.id: host for host in self._meanings.of(kind, rows, host)}
 
     def _workloads(self, region: RegionId) -> dict[ServerId, LedgerWorkload]:
-        servers = tables.servers
-        query = (
-            select(
-                servers.c.id,
-                servers.c.tenant,
-                servers.c.placement_kind,
-                servers.c.vcpu,
-                servers.c.memory_mib,
-                servers.c.disk_gib,
-                servers.c.zone,
-                servers.c.tier,
-                servers.c.storage_id,
-                servers.c.host_id,
-                servers.c.target_host_id,
-                servers.c.group_id,
-                servers.c.traits,
-                servers.c.sites,
-            )
-            .where(servers.c.region_id == region)
-            .order_by(servers.c.id)
-        )
-        rows = rows_at_once(self._connection, query)
+        rows = rows_at_once(self._connection, _WORKLOADS, region=region)
         found = self._meanings.of(f"ledger's workloads {region}", rows, _workload)
         return {workload.id: workload for workload in found}
 
@@ -140,13 +146,7 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
             used[workload.storage] += workload.disk
         for (pool, _), size in disks.items():
             used[pool] += size
-        pools = tables.storage_pools
-        found = self._connection.execute(
-            select(pools.c.id, pools.c.capacity_gib)
-            .join(tables.sites, tables.sites.c.id == pools.c.site_id)
-            .where(tables.sites.c.region_id == region)
-            .order_by(pools.c.id)
-        )
+        found = self._connection.execute(_POOLS, {"region": region})
         return {
             row.id: LedgerStoragePool(
                 StoragePoolId(row.id), GiB(row.capacity_gib), GiB(used[row.id])

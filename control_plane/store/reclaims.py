@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +18,12 @@ from control_plane.model.units import MiB, VCpu
 from control_plane.store.failures import LostRace
 from control_plane.store.reclaim_tables import reclaim_notices, reclaims
 from control_plane.store.rows import Rows, TenantName, not_found
+from control_plane.store.statements import chosen
 
-_OPEN = sorted(state.value for state in ReclaimState if state.open)
+_NEWEST_FIRST = select(reclaims).order_by(reclaims.c.asked_at.desc(), reclaims.c.id)
+_OPEN = _NEWEST_FIRST.where(
+    reclaims.c.state.in_(sorted(state.value for state in ReclaimState if state.open))
+)
 
 
 class ReclaimReads(Rows):
@@ -31,27 +35,25 @@ class ReclaimReads(Rows):
         open_only: bool = False,
     ) -> tuple[Reclaim, ...]:
         """The newest first; with `tenant`, those of which it had a notice."""
-        query = select(reclaims).order_by(reclaims.c.asked_at.desc(), reclaims.c.id)
+        query, values = chosen(
+            _OPEN if open_only else _NEWEST_FIRST, {reclaims.c.region_id: region}
+        )
         if tenant is not None:
             query = query.where(_noticed(tenant))
-        if region is not None:
-            query = query.where(reclaims.c.region_id == region)
-        if open_only:
-            query = query.where(reclaims.c.state.in_(_OPEN))
-        return self._reclaims(query)
+        return self._reclaims(query, values)
 
     def reclaim(self, id: ReclaimId, tenant: TenantName | None = None) -> Reclaim:
         """With `tenant`, one of which it had no notice is not found."""
-        query = select(reclaims).where(reclaims.c.id == id)
+        query, values = chosen(_NEWEST_FIRST, {reclaims.c.id: id})
         if tenant is not None:
             query = query.where(_noticed(tenant))
-        found = self._reclaims(query)
+        found = self._reclaims(query, values)
         if not found:
             raise not_found("reclaim", id)
         return found[0]
 
-    def _reclaims(self, query: Select[Any]) -> tuple[Reclaim, ...]:
-        rows = self._connection.execute(query).all()
+    def _reclaims(self, query: Select[Any], values: Mapping[str, object]) -> tuple[Reclaim, ...]:
+        rows = self._connection.execute(query, values).all()
         notices: defaultdict[str, list[Notice]] = defaultdict(list)
         if rows:
             of = reclaim_notices.c.reclaim_id.in_([row.id for row in rows])

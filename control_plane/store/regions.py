@@ -17,15 +17,19 @@ from control_plane.store import tables
 from control_plane.store.capacity_tables import allotments, holding_refuges, holdings
 from control_plane.store.network_tables import networks, subnets
 from control_plane.store.rows import Rows, not_found
+from control_plane.store.statements import chosen
 from control_plane.store.values import names_to_json
 from control_plane.store.volume_tables import server_snapshots, volumes
+
+_REGIONS = select(tables.regions).order_by(tables.regions.c.id)
+_SITES = select(tables.sites).order_by(tables.sites.c.id)
+_POOLS = select(tables.storage_pools).order_by(tables.storage_pools.c.position)
 
 
 class RegionReads(Rows):
     def regions(self) -> tuple[Region, ...]:
         """By id."""
-        found = self._connection.execute(select(tables.regions).order_by(tables.regions.c.id))
-        return tuple(_region(row) for row in found)
+        return tuple(_region(row) for row in self._connection.execute(_REGIONS))
 
     def region(self, id: RegionId) -> Region:
         row = self._row(tables.regions, id)
@@ -35,31 +39,22 @@ class RegionReads(Rows):
 
     def sites(self, region: RegionId | None = None) -> tuple[Site, ...]:
         """By id; each with its storage pools in the order in which they were described."""
-        query = select(tables.sites).order_by(tables.sites.c.id)
-        if region is not None:
-            query = query.where(tables.sites.c.region_id == region)
         pools: dict[str, list[StoragePool]] = defaultdict(list)
-        for row in self._connection.execute(
-            select(tables.storage_pools).order_by(tables.storage_pools.c.position)
-        ):
+        for row in self._connection.execute(_POOLS):
             pools[row.site_id].append(_storage_pool(row))
-        return tuple(_site(row, pools[row.id]) for row in self._connection.execute(query))
+        query, values = chosen(_SITES, {tables.sites.c.region_id: region})
+        return tuple(_site(row, pools[row.id]) for row in self._connection.execute(query, values))
 
     def site(self, id: SiteId) -> Site:
         row = self._row(tables.sites, id)
         if row is None:
             raise not_found("site", id)
-        pools = self._connection.execute(
-            select(tables.storage_pools)
-            .where(tables.storage_pools.c.site_id == id)
-            .order_by(tables.storage_pools.c.position)
-        )
+        query, values = chosen(_POOLS, {tables.storage_pools.c.site_id: id})
+        pools = self._connection.execute(query, values)
         return _site(row, [_storage_pool(pool) for pool in pools])
 
     def site_of_storage(self, pool: StoragePoolId) -> SiteId:
-        row = self._first(
-            select(tables.storage_pools.c.site_id).where(tables.storage_pools.c.id == pool)
-        )
+        row = self._row(tables.storage_pools, pool)
         if row is None:
             raise not_found("storage-pool", pool)
         return SiteId(row.site_id)

@@ -35,6 +35,7 @@ from control_plane.store.networks import NetworkWrites
 from control_plane.store.placements import hosts_of, placement_of, placement_values
 from control_plane.store.regions import RegionWrites
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
+from control_plane.store.statements import chosen
 from control_plane.store.values import names_to_json
 from control_plane.store.volumes import VolumeWrites
 
@@ -44,6 +45,39 @@ _ALL = select(
     tables.sightings.c.generation.label("copy_generation"),
     tables.sightings.c.booted,
 ).join(tables.sightings, tables.sightings.c.server_id == tables.servers.c.id)
+
+_BY_ID = _ALL.order_by(tables.servers.c.id)
+_IDS = select(tables.servers.c.id)
+_REGION = select(tables.servers.c.region_id).where(tables.servers.c.id == bindparam("of"))
+_AMONG = tables.servers.c.id.in_(bindparam("among", expanding=True))
+_ALL_AMONG = _ALL.where(_AMONG)
+_DELETED = select(tables.deleted_servers.c.id, tables.deleted_servers.c.generation)
+_DELETED_AMONG = _DELETED.where(tables.deleted_servers.c.id.in_(bindparam("among", expanding=True)))
+_USER_DATA_AMONG = select(
+    tables.server_user_data.c.server_id, tables.server_user_data.c.text
+).where(tables.server_user_data.c.server_id.in_(bindparam("among", expanding=True)))
+_SYSTEM = select(tables.systems.c.region_id, tables.systems.c.tenant).where(
+    tables.systems.c.id == bindparam("of")
+)
+_ADDING = insert(tables.servers)
+_SEEING = insert(tables.sightings)
+_SAVING = update(tables.servers).where(
+    tables.servers.c.id == bindparam("saved"), tables.servers.c.generation == bindparam("was")
+)
+_SEEN = (
+    update(tables.sightings)
+    .where(tables.sightings.c.server_id == bindparam("seen_of"))
+    .values(seen=bindparam("now_seen"))
+)
+_SIGHTED = (
+    update(tables.sightings)
+    .where(tables.sightings.c.server_id == bindparam("of"))
+    .values(
+        seen=bindparam("now_seen"),
+        generation=bindparam("now_generation"),
+        booted=bindparam("now_booted"),
+    )
+)
 
 _AT_ONCE = 500
 
@@ -61,43 +95,41 @@ class ServerReads(Rows):
     ) -> tuple[Server, ...]:
         """By id, beginning behind `after`. `host` finds every server that holds room there, so a
         migrating one under its source and its target."""
-        servers = tables.servers
-        query = _ALL.order_by(servers.c.id)
+        servers = tables.servers.c
         if (tenant, system, host, region, after, limit) == (None,) * 6:
-            return self._every_server(query)
-        if tenant is not None:
-            query = query.where(servers.c.tenant == str(tenant))
-        if system is not None:
-            query = query.where(servers.c.system_id == system)
+            return self._every_server()
+        query, values = chosen(
+            _BY_ID,
+            {
+                servers.tenant: None if tenant is None else str(tenant),
+                servers.system_id: system,
+                servers.region_id: region,
+            },
+            behind=(servers.id, after),
+            most=limit,
+        )
         if host is not None:
-            query = query.where(or_(servers.c.host_id == host, servers.c.target_host_id == host))
-        if region is not None:
-            query = query.where(servers.c.region_id == region)
-        if after is not None:
-            query = query.where(servers.c.id > after)
-        if limit is not None:
-            query = query.limit(limit)
-        return self._servers(query)
+            query = query.where(or_(servers.host_id == host, servers.target_host_id == host))
+        return self._servers(query, values)
 
     def server(self, id: ServerId, tenant: TenantName | None = None) -> Server:
         """With `tenant`, another member's server is not found."""
-        query = _ALL.where(tables.servers.c.id == id)
-        if tenant is not None:
-            query = query.where(tables.servers.c.tenant == str(tenant))
-        found = self._servers(query)
+        servers = tables.servers.c
+        member = None if tenant is None else str(tenant)
+        found = self._servers(*chosen(_ALL, {servers.id: id, servers.tenant: member}))
         if not found:
             raise not_found("server", id)
         return found[0]
 
     def region_of(self, server: ServerId) -> RegionId:
-        row = self._first(select(tables.servers.c.region_id).where(tables.servers.c.id == server))
+        row = self._first(_REGION, of=server)
         if row is None:
             raise not_found("server", server)
         return RegionId(row.region_id)
 
     def server_ids(self) -> tuple[ServerId, ...]:
         """Of all members, in no order."""
-        found = rows_at_once(self._connection, select(tables.servers.c.id))
+        found = rows_at_once(self._connection, _IDS)
         return tuple(ServerId(id) for (id,) in found)
 
     def server_names_taken(self, tenant: TenantName, names: Collection[str]) -> set[str]:
@@ -118,44 +150,40 @@ class ServerReads(Rows):
         wanted = sorted(ids)
         # A statement takes only so many values.
         for at in range(0, len(wanted), _AT_ONCE):
-            query = _ALL.where(tables.servers.c.id.in_(wanted[at : at + _AT_ONCE]))
-            found.update((server.id, server) for server in self._servers(query))
+            some = self._servers(_ALL_AMONG, {"among": wanted[at : at + _AT_ONCE]})
+            found.update((server.id, server) for server in some)
         return found
 
     def user_data_of(self, ids: Collection[ServerId]) -> dict[ServerId, str]:
         """Of those that were given any."""
-        rows = tables.server_user_data
         found: dict[ServerId, str] = {}
         wanted = sorted(ids)
         for at in range(0, len(wanted), _AT_ONCE):
-            query = select(rows.c.server_id, rows.c.text).where(
-                rows.c.server_id.in_(wanted[at : at + _AT_ONCE])
-            )
-            found.update((ServerId(r.server_id), r.text) for r in self._connection.execute(query))
+            some = {"among": wanted[at : at + _AT_ONCE]}
+            rows = self._connection.execute(_USER_DATA_AMONG, some)
+            found.update((ServerId(row.server_id), row.text) for row in rows)
         return found
 
     def deleted_servers(
         self, among: Collection[ServerId] | None = None
     ) -> dict[ServerId, Generation]:
         """The last generation of servers that were removed; with `among`, of these only."""
-        deleted = tables.deleted_servers
-        query = select(deleted.c.id, deleted.c.generation)
-        if among is not None:
-            query = query.where(deleted.c.id.in_(sorted(among)))
-        return {
-            ServerId(row.id): Generation(row.generation) for row in self._connection.execute(query)
-        }
+        if among is None:
+            rows = self._connection.execute(_DELETED)
+        else:
+            rows = self._connection.execute(_DELETED_AMONG, {"among": sorted(among)})
+        return {ServerId(row.id): Generation(row.generation) for row in rows}
 
-    def _every_server(self, query: Select[Any]) -> tuple[Server, ...]:
+    def _every_server(self) -> tuple[Server, ...]:
         codes: dict[str, MunicipalityCode] = {}
-        rows = rows_at_once(self._connection, query)
+        rows = rows_at_once(self._connection, _BY_ID)
         return tuple(
-            self._meanings.of("servers", rows, lambda row: _server(named(query, row), codes))
+            self._meanings.of("servers", rows, lambda row: _server(named(_BY_ID, row), codes))
         )
 
-    def _servers(self, query: Select[Any]) -> tuple[Server, ...]:
+    def _servers(self, query: Select[Any], values: Mapping[str, object]) -> tuple[Server, ...]:
         codes: dict[str, MunicipalityCode] = {}
-        return tuple(_server(row, codes) for row in self._connection.execute(query))
+        return tuple(_server(row, codes) for row in self._connection.execute(query, values))
 
 
 class ServerWrites(
@@ -171,11 +199,7 @@ class ServerWrites(
         # The id of a deleted server is not given to another one: a host may still have the old one.
         if self._exists(tables.servers, server.id) or self.deleted_servers({server.id}):
             raise already_exists("server", server.id)
-        system = self._first(
-            select(tables.systems.c.region_id, tables.systems.c.tenant).where(
-                tables.systems.c.id == server.system
-            )
-        )
+        system = self._first(_SYSTEM, of=server.system)
         if system is None or system.tenant != server.tenant.text:
             raise not_found("system", server.system)
         self._need("flavor", tables.flavors, server.flavor)
@@ -183,22 +207,24 @@ class ServerWrites(
         self._mark_storage(server.storage)
         self._mark_hosts(hosts_of(server.placement))
         self._connection.execute(
-            insert(tables.servers).values(
-                id=server.id,
-                region_id=system.region_id,
-                site_id=self.site_of_storage(server.storage),
-                tenant=server.tenant.text,
-                system_id=server.system,
+            _ADDING,
+            {
+                "id": server.id,
+                "region_id": system.region_id,
+                "site_id": self.site_of_storage(server.storage),
+                "tenant": server.tenant.text,
+                "system_id": server.system,
                 **_values(server),
-            )
+            },
         )
         self._connection.execute(
-            insert(tables.sightings).values(
-                server_id=server.id,
-                seen=server.seen.value,
-                generation=server.copy_generation,
-                booted=server.booted,
-            )
+            _SEEING,
+            {
+                "server_id": server.id,
+                "seen": server.seen.value,
+                "generation": server.copy_generation,
+                "booted": server.booted,
+            },
         )
         return server
 
@@ -211,8 +237,8 @@ class ServerWrites(
     def save_server(self, server: Server) -> Server:
         """Write all of `server` and answer it with the next generation. Hosts that come to hold
         more of it have theirs raised. Raises LostRace when it has moved on since it was read."""
-        servers = tables.servers
-        standing = self._first(_ALL.where(servers.c.id == server.id))
+        one, of = chosen(_ALL, {tables.servers.c.id: server.id})
+        standing = self._first(one, **of)
         if standing is None:
             raise not_found("server", server.id)
         if standing.generation != server.generation:
@@ -220,9 +246,7 @@ class ServerWrites(
         self._mark_growth(_server(standing, {}), server)
         saved = replace(server, generation=Generation(server.generation + 1))
         written = self._connection.execute(
-            update(servers)
-            .where(servers.c.id == server.id, servers.c.generation == server.generation)
-            .values(_values(saved))
+            _SAVING, {"saved": server.id, "was": server.generation, **_values(saved)}
         )
         if written.rowcount == 0:
             raise LostRace(f"server {server.id}")
@@ -232,11 +256,7 @@ class ServerWrites(
 
     def set_seen(self, id: ServerId, seen: Seen) -> None:
         """What a driver last reported; changes no generation."""
-        written = self._connection.execute(
-            update(tables.sightings)
-            .where(tables.sightings.c.server_id == id)
-            .values(seen=seen.value)
-        )
+        written = self._connection.execute(_SEEN, {"seen_of": id, "now_seen": seen.value})
         if written.rowcount == 0:
             raise not_found("server", id)
 
@@ -244,9 +264,7 @@ class ServerWrites(
         """`set_seen` for many at once; servers that are gone are passed over."""
         if seen:
             self._connection.execute(
-                update(tables.sightings)
-                .where(tables.sightings.c.server_id == bindparam("seen_of"))
-                .values(seen=bindparam("now_seen")),
+                _SEEN,
                 [{"seen_of": id, "now_seen": sight.value} for id, sight in sorted(seen.items())],
             )
 
@@ -255,13 +273,7 @@ class ServerWrites(
         that are gone."""
         if sightings:
             self._connection.execute(
-                update(tables.sightings)
-                .where(tables.sightings.c.server_id == bindparam("of"))
-                .values(
-                    seen=bindparam("now_seen"),
-                    generation=bindparam("now_generation"),
-                    booted=bindparam("now_booted"),
-                ),
+                _SIGHTED,
                 [
                     {
                         "of": id,

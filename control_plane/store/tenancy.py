@@ -15,6 +15,10 @@ from control_plane.store.capacity_tables import allotments, holding_refuges, hol
 from control_plane.store.membership_tables import memberships
 from control_plane.store.networks import NetworkWrites
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
+from control_plane.store.statements import chosen
+
+_SYSTEMS = select(tables.systems).order_by(tables.systems.c.id)
+_ADDING_SYSTEM = insert(tables.systems)
 
 
 class TenancyReads(Rows):
@@ -37,12 +41,10 @@ class TenancyReads(Rows):
         self, tenant: TenantName | None = None, region: RegionId | None = None
     ) -> tuple[System, ...]:
         """By id."""
-        query = select(tables.systems).order_by(tables.systems.c.id)
-        if tenant is not None:
-            query = query.where(tables.systems.c.tenant == str(tenant))
-        if region is not None:
-            query = query.where(tables.systems.c.region_id == region)
-        return tuple(_system(row) for row in self._connection.execute(query))
+        systems = tables.systems.c
+        member = None if tenant is None else str(tenant)
+        query, values = chosen(_SYSTEMS, {systems.tenant: member, systems.region_id: region})
+        return tuple(_system(row) for row in self._connection.execute(query, values))
 
     def system(self, id: SystemId, tenant: TenantName | None = None) -> System:
         """With `tenant`, another member's system is not found."""
@@ -111,18 +113,19 @@ class TenancyWrites(NetworkWrites, TenancyReads):
         self._need("tenant", tables.tenants, system.tenant)
         self._need("region", tables.regions, system.region)
         self._connection.execute(
-            insert(tables.systems).values(
-                id=system.id,
-                tenant=system.tenant.text,
-                region_id=system.region,
-                blueprint_id=system.blueprint,
-                blueprint_version=system.blueprint_version,
-                tier=system.tier,
-                zone=system.zone.value,
-                created_at=system.created_at,
-                name=system.name,
-                deleting=system.deleting,
-            )
+            _ADDING_SYSTEM,
+            {
+                "id": system.id,
+                "tenant": system.tenant.text,
+                "region_id": system.region,
+                "blueprint_id": system.blueprint,
+                "blueprint_version": system.blueprint_version,
+                "tier": system.tier,
+                "zone": system.zone.value,
+                "created_at": system.created_at,
+                "name": system.name,
+                "deleting": system.deleting,
+            },
         )
 
     def begin_removing_system(self, id: SystemId) -> None:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.engine import Row
 
 from control_plane.model.ids import (
@@ -34,7 +46,20 @@ from control_plane.store import tables
 from control_plane.store.failures import LostRace
 from control_plane.store.regions import RegionWrites
 from control_plane.store.rows import Rows, TenantName, not_found
+from control_plane.store.statements import chosen
 from control_plane.store.volume_tables import server_snapshots, volumes
+
+_VOLUMES = select(volumes).order_by(volumes.c.id)
+_SNAPSHOTS = select(server_snapshots).order_by(server_snapshots.c.id)
+_UNFINISHED = (
+    select(server_snapshots)
+    .where(
+        server_snapshots.c.taken_at.is_(None)
+        | server_snapshots.c.restoring
+        | server_snapshots.c.deleting
+    )
+    .order_by(server_snapshots.c.created_at, server_snapshots.c.id)
+)
 
 
 class VolumeReads(Rows):
@@ -48,11 +73,14 @@ class VolumeReads(Rows):
         limit: int | None = None,
     ) -> tuple[Volume, ...]:
         """By id, beginning behind `after`; those of a server also while they are being detached."""
-        query = select(volumes).order_by(volumes.c.id).limit(limit)
-        for condition in _given(volumes, tenant, server, region, after):
-            query = query.where(condition)
+        query, values = chosen(
+            _VOLUMES,
+            _given(volumes, tenant, server) | {volumes.c.region_id: region},
+            behind=(volumes.c.id, after),
+            most=limit,
+        )
         codes: dict[str, MunicipalityCode] = {}
-        return tuple(_volume(row, codes) for row in self._connection.execute(query))
+        return tuple(_volume(row, codes) for row in self._connection.execute(query, values))
 
     def volume(self, id: VolumeId, tenant: TenantName | None = None) -> Volume:
         """With `tenant`, another member's is not found."""
@@ -79,11 +107,14 @@ class VolumeReads(Rows):
         limit: int | None = None,
     ) -> tuple[ServerSnapshot, ...]:
         """By id, beginning behind `after`."""
-        query = select(server_snapshots).order_by(server_snapshots.c.id).limit(limit)
-        for condition in _given(server_snapshots, tenant, server, None, after):
-            query = query.where(condition)
+        query, values = chosen(
+            _SNAPSHOTS,
+            _given(server_snapshots, tenant, server),
+            behind=(server_snapshots.c.id, after),
+            most=limit,
+        )
         codes: dict[str, MunicipalityCode] = {}
-        return tuple(_snapshot(row, codes) for row in self._connection.execute(query))
+        return tuple(_snapshot(row, codes) for row in self._connection.execute(query, values))
 
     def server_snapshots_named(
         self, name: str, tenant: TenantName | None
@@ -95,12 +126,7 @@ class VolumeReads(Rows):
 
     def unfinished_snapshots(self) -> tuple[ServerSnapshot, ...]:
         """Those to be taken, restored or removed, oldest first."""
-        table = server_snapshots.c
-        query = select(server_snapshots).where(
-            table.taken_at.is_(None) | table.restoring | table.deleting
-        )
-        found = self._connection.execute(query.order_by(table.created_at, table.id))
-        return tuple(_snapshot(row, {}) for row in found)
+        return tuple(_snapshot(row, {}) for row in self._connection.execute(_UNFINISHED))
 
     def server_snapshot(self, id: SnapshotId, tenant: TenantName | None = None) -> ServerSnapshot:
         query = select(server_snapshots).where(server_snapshots.c.id == id)
@@ -113,30 +139,21 @@ class VolumeReads(Rows):
 
     def disk_usage(self, tenant: TenantName | None = None) -> dict[tuple[str, RegionId], GiB]:
         """What volumes and snapshots take, by member and region, each once."""
-        found = self._sizes("region_id", tenant=None if tenant is None else str(tenant))
+        found = self._sizes("region_id", "tenant", None if tenant is None else str(tenant))
         return {(code, RegionId(region)): size for (region, code), size in found.items()}
 
     def disks_on_pools(self, region: RegionId) -> dict[tuple[StoragePoolId, str], GiB]:
         """What volumes and snapshots take of each storage pool, by member."""
-        found = self._sizes("storage_id", region_id=region)
+        found = self._sizes("storage_id", "region_id", region)
         return {(StoragePoolId(pool), code): size for (pool, code), size in found.items()}
 
-    def _sizes(self, by: str, **only: str | None) -> dict[tuple[str, str], GiB]:
-        """The sums of sizes in one statement: a ledger is read at each decision."""
-        parts = []
-        for table in (volumes, server_snapshots):
-            part = select(table.c[by].label("place"), table.c.tenant, table.c.size_gib)
-            for column, value in only.items():
-                if value is not None:
-                    part = part.where(table.c[column] == value)
-            parts.append(part)
-        every = union_all(*parts).subquery()
-        query = select(every.c.place, every.c.tenant, func.sum(every.c.size_gib)).group_by(
-            every.c.place, every.c.tenant
-        )
-        return {
-            (place, code): GiB(int(size)) for place, code, size in self._connection.execute(query)
-        }
+    def _sizes(self, by: str, only: str, value: str | None) -> dict[tuple[str, str], GiB]:
+        """The sums of sizes in one statement; where there is a value, of those whose `only` is that."""
+        if value is None:
+            found = self._connection.execute(_sums(by, None))
+        else:
+            found = self._connection.execute(_sums(by, only), {"only": value})
+        return {(place, code): GiB(int(size)) for place, code, size in found}
 
 
 class VolumeWrites(VolumeReads, RegionWrites):
@@ -228,23 +245,24 @@ class VolumeWrites(VolumeReads, RegionWrites):
         self._connection.execute(delete(server_snapshots).where(server_snapshots.c.id == id))
 
 
+# Made once: a ledger is read at each decision.
+@cache
+def _sums(by: str, only: str | None) -> Select[Any]:
+    parts = []
+    for table in (volumes, server_snapshots):
+        part = select(table.c[by].label("place"), table.c.tenant, table.c.size_gib)
+        parts.append(part if only is None else part.where(table.c[only] == bindparam("only")))
+    every = union_all(*parts).subquery()
+    return select(every.c.place, every.c.tenant, func.sum(every.c.size_gib)).group_by(
+        every.c.place, every.c.tenant
+    )
+
+
 def _given(
-    table: Any,
-    tenant: TenantName | None,
-    server: ServerId | None,
-    region: RegionId | None,
-    after: str | None,
-) -> Collection[ColumnElement[bool]]:
-    conditions = []
-    if tenant is not None:
-        conditions.append(table.c.tenant == str(tenant))
-    if server is not None:
-        conditions.append(table.c.server_id == server)
-    if region is not None:
-        conditions.append(table.c.region_id == region)
-    if after is not None:
-        conditions.append(table.c.id > after)
-    return conditions
+    table: Table, tenant: TenantName | None, server: ServerId | None
+) -> dict[ColumnElement[Any], object | None]:
+    member = None if tenant is None else str(tenant)
+    return {table.c.tenant: member, table.c.server_id: server}
 
 
 def _volume_values(volume: Volume) -> dict[str, Any]:
