@@ -9,7 +9,6 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from control_plane.model.backup.policy import BackupPolicy
 from control_plane.model.backup.policy_document import policy_from, policy_mistakes
 from control_plane.model.blueprint import (
     Blueprint,
@@ -122,7 +121,7 @@ def _inconsistencies(path: Path, document: Document, blueprint: Blueprint) -> It
         )
     yield from _workload_mistakes(path.name, document, blueprint)
     yield from _hours_mistakes(path.name, document, blueprint)
-    yield from _backup_mistakes(path.name, document, blueprint.backup)
+    yield from _backup_mistakes(path.name, document, blueprint)
 
 
 def _workload_mistakes(file: str, document: Document, blueprint: Blueprint) -> Iterator[Mistake]:
@@ -171,6 +170,16 @@ def _hours_mistakes(file: str, document: Document, blueprint: Blueprint) -> Iter
             )
 
 
-def _backup_mistakes(file: str, document: Document, backup: BackupPolicy) -> Iterator[Mistake]:
-    for mistake in policy_mistakes(backup):
+def _backup_mistakes(file: str, document: Document, blueprint: Blueprint) -> Iterator[Mistake]:
+    for mistake in policy_mistakes(blueprint.backup):
         yield at(file, document, ("backup", *mistake.path), mistake.en, mistake.ja)
+    roles = {server.role for server in blueprint.servers}
+    for index, dump in enumerate(blueprint.backup.dumps):
+        if dump.role not in roles:
+            yield at(
+                file,
+                document,
+                ("backup", "dumps", index, "role"),
+                f"'{dump.role}' is the role of none of its servers.",
+                f"「{dump.role}」という役割のサーバーがありません。",
+            )

@@ -9,9 +9,12 @@ from pydantic import Field
 
 from backup.api.place_models import ClockTime
 from control_plane.http.bounds import Name, RequestBody, ResponseBody, Sentence
+from control_plane.model.backup.dumps import USUAL_MINUTES
 from control_plane.model.backup.policy import BackupInterval, BackupPlace
 from control_plane.model.backup.work import RestoreTo
 from control_plane.model.hours import Weekday
+
+HookName = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$")]
 
 
 class CopyIn(RequestBody):
@@ -28,6 +31,18 @@ class CopyIn(RequestBody):
     month: Annotated[int, Field(ge=1, le=12)] | None = None
 
 
+class DumpIn(RequestBody):
+    """For servers of `role`: programs of the guest's own, in its /etc/yui/backup-hooks. `before` runs before
+    file systems are frozen, `after` once they are thawed; without a `required` one that went well no point
+    is taken."""
+
+    role: Annotated[str, Field(max_length=16, pattern=r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$")]
+    before: HookName
+    after: HookName | None = None
+    timeout_minutes: Annotated[int, Field(ge=1, le=720)] = USUAL_MINUTES
+    required: bool = True
+
+
 class PolicyIn(RequestBody):
     """What is copied when, where it is kept and for how long. `rpo_hours`: the most work that may be lost;
     `rpo_away_hours`: with the building and its hazard zones. `test_every_days` null proves no restore."""
@@ -40,6 +55,7 @@ class PolicyIn(RequestBody):
     quiesce: bool = True
     test_every_days: Annotated[int, Field(ge=1, le=366)] | None = 30
     most_mbit_per_s: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    dumps: list[DumpIn] = Field(default_factory=list, max_length=16)
 
 
 class PolicyOut(ResponseBody):
@@ -109,13 +125,30 @@ class DiskOut(ResponseBody):
     why: str | None
 
 
+class HookRunOut(ResponseBody):
+    """What was run in the guest for the point, `before` it or after. `end`: done, failed, timed-out, no-agent,
+    forbidden (the agent may run nothing), stopped, or at-rest (the server did not run)."""
+
+    hook: str
+    before: bool
+    end: str
+    well: bool
+    seconds: float
+    exit_status: int | None
+    en: str
+    ja: str
+
+
 class ServerPointOut(ResponseBody):
-    """`consistency`: quiesced, stopped, or crash (as after a power cut)."""
+    """`consistency`: quiesced, stopped, or crash (as after a power cut). `lacks_dump`: what its policy has
+    it write before was not done, or failed."""
 
     server: str
     name: str
     consistency: str
     disks: list[DiskOut]
+    lacks_dump: bool = False
+    hooks: list[HookRunOut] = Field(default_factory=list)
 
 
 class PointCopyOut(ResponseBody):

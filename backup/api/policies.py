@@ -9,7 +9,7 @@ from backup.api.common import refused, tell
 from backup.api.models import PolicyIn
 from backup.records.estate import Blueprints, Estate, SystemBackup
 from control_plane.http.principal import Principal
-from control_plane.model.backup.check import PolicyRefusal, check_policy
+from control_plane.model.backup.check import PolicyRefusal, check_policy, role_refusals
 from control_plane.model.backup.policy import BackupPolicy
 from control_plane.model.backup.policy_document import (
     policy_document,
@@ -52,7 +52,8 @@ def checked(
     refusals = check_policy(
         wanted or backup.policy, backup.source, repositories, backup.rule, backup.service_hours
     )
-    return backup, refusals
+    roles = {server.role for server in backup.servers}
+    return backup, (*refusals, *role_refusals(wanted or backup.policy, roles))
 
 
 def tell_policy(
@@ -78,7 +79,11 @@ def policy_difference(path: str, before: BackupPolicy, after: BackupPolicy) -> l
     was, will_be = policy_document(before), policy_document(after)
     old, new = _by_label(was.pop("copies")), _by_label(will_be.pop("copies"))
     found = [
-        replaced(f"{path}/{name}", getattr(before, name), getattr(after, name))
+        replaced(
+            f"{path}/{name}",
+            was.get(name, getattr(before, name)),
+            will_be.get(name, getattr(after, name)),
+        )
         for name in sorted(was.keys() | will_be.keys())
         if was.get(name) != will_be.get(name)
     ]

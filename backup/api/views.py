@@ -10,6 +10,7 @@ from backup.api.models import (
     BreachOut,
     DiskOut,
     FindingOut,
+    HookRunOut,
     KeyTaskOut,
     PointCopyOut,
     PointOut,
@@ -143,6 +144,20 @@ def whole_point_out(
                         why=disk.why,
                     )
                     for disk in each.disks
+                ],
+                lacks_dump=each.lacks_dump,
+                hooks=[
+                    HookRunOut(
+                        hook=hook.hook,
+                        before=hook.before,
+                        end=hook.end.value,
+                        well=hook.well,
+                        seconds=round(hook.seconds, 1),
+                        exit_status=hook.exit_status,
+                        en=hook.sentence_en(each.name),
+                        ja=hook.sentence_ja(each.name),
+                    )
+                    for hook in each.hooks
                 ],
             )
             for each in point.servers

@@ -3,11 +3,13 @@ anew where nothing else is left of it, and what the next backup goes on from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from backup.keeper.sources import ReadableServer
+from control_plane.model.backup.dumps import HookEnd, HookRun
 from control_plane.model.blueprint import System
 from control_plane.model.ids import ServerId
 
@@ -43,7 +45,26 @@ class PointDetails:
         )
 
 
-def describe(system: System, readable: ReadableServer) -> dict[str, Any]:
+def hooks_of(document: Mapping[str, Any]) -> tuple[HookRun, ...]:
+    """What was run in the guest for it, as far as it is told."""
+    found = []
+    told = document.get("hooks")
+    for each in told if isinstance(told, list) else ():
+        with suppress(KeyError, TypeError, ValueError):
+            found.append(
+                HookRun(
+                    str(each["hook"]),
+                    bool(each["before"]),
+                    HookEnd(each["end"]),
+                    float(each["seconds"]),
+                    each["exit_status"],
+                    str(each["said"]),
+                )
+            )
+    return tuple(found)
+
+
+def describe(system: System, readable: ReadableServer, hooks: Sequence[HookRun]) -> dict[str, Any]:
     """In JSON's types."""
     server, spec = readable.server, readable.spec
     return {
@@ -79,5 +100,16 @@ def describe(system: System, readable: ReadableServer) -> dict[str, Any]:
         "volumes": [
             {"id": each.id, "name": each.name, "size_gib": each.size, "order": order}
             for order, each in enumerate(readable.volumes)
+        ],
+        "hooks": [
+            {
+                "hook": each.hook,
+                "before": each.before,
+                "end": each.end.value,
+                "seconds": round(each.seconds, 1),
+                "exit_status": each.exit_status,
+                "said": each.said,
+            }
+            for each in hooks
         ],
     }

@@ -12,6 +12,7 @@ import structlog
 
 from backup.keeper.collecting import Collecting
 from backup.keeper.copies import Copies
+from backup.keeper.hooks import DumpFailed
 from backup.keeper.key_errands import KeyErrands
 from backup.keeper.letting_go import LettingGo
 from backup.keeper.objectives import Objectives
@@ -155,4 +156,4 @@ def keep_backups(keeper: Keeper, every: Seconds = Seconds(1)) -> Callable[[threa
 
 
 def _expected(error: Exception) -> bool:
-    return isinstance(error, (*EXPECTED, NotWanted, StepRefused, LeaseLost, LostRace))
+    return isinstance(error, (*EXPECTED, NotWanted, DumpFailed, StepRefused, LeaseLost, LostRace))

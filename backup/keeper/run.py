@@ -83,6 +83,7 @@ class Run:
             self.readable,
             bases_of(points, home.id, servers) if self.with_base else {},
             quiesce=backup.policy.quiesce,
+            dumps=backup.policy.dumps,
             # Only what leaves the region goes over a link.
             most_mbit_per_s=backup.policy.most_mbit_per_s if leaves_region else None,
             locked_until=opened.objects.now() + lock if lock else None,

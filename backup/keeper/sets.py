@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from backup.keeper.describing import PointDetails
+from backup.keeper.describing import PointDetails, hooks_of
 from backup.repository import Damaged, RecoveryPoint, Vault
+from control_plane.model.backup.dumps import HookRun
 from control_plane.model.backup.ids import RecoveryPointId
 from control_plane.model.backup.points import DiskFacts, ServerPoint
 from control_plane.model.ids import ServerId
@@ -39,7 +40,7 @@ def whole_set(vault: Vault, points: Iterable[RecoveryPoint]) -> tuple[ServerPoin
         details = vault.details(point)
         if set(PointDetails.of(details).servers) != set(by_server):
             return ()
-        told.append(server_point(point, _name(details, point)))
+        told.append(server_point(point, _name(details, point), hooks_of(details)))
     return tuple(sorted(told, key=lambda each: each.server))
 
 
@@ -50,7 +51,7 @@ def forget_set(vault: Vault, points: Iterable[str]) -> None:
         vault.forget(id)
 
 
-def server_point(point: RecoveryPoint, name: str) -> ServerPoint:
+def server_point(point: RecoveryPoint, name: str, hooks: tuple[HookRun, ...]) -> ServerPoint:
     return ServerPoint(
         ServerId(point.server),
         name,
@@ -60,6 +61,7 @@ def server_point(point: RecoveryPoint, name: str) -> ServerPoint:
             DiskFacts(d.name, d.size, d.read_bytes, d.changed_bytes, d.how, d.why)
             for d in point.disks
         ),
+        hooks,
     )
 
 

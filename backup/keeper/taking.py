@@ -13,6 +13,7 @@ from functools import partial
 
 from backup.keeper.copying import copy_disk
 from backup.keeper.describing import PointDetails, describe
+from backup.keeper.hooks import Hooks
 from backup.keeper.pace import Pace
 from backup.keeper.sets import forget_set, server_point
 from backup.keeper.sources import Readable, ReadableServer
@@ -21,6 +22,7 @@ from backup.repository import PointWriter, RecoveryPoint
 from control_plane.drivers.backup_source import BackupSource, SourceDisk
 from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.world import Lane, World
+from control_plane.model.backup.dumps import Dump
 from control_plane.model.backup.ids import RecoveryPointId
 from control_plane.model.backup.points import ServerPoint
 from control_plane.model.blueprint import System
@@ -52,7 +54,7 @@ class _Base:
 @dataclass(slots=True)
 class Taking:
     """`bases` are manifests of earlier points, by server. `quiesce`: guests are asked to hold still.
-    `locked_until`: what is written can't be removed before. `distrusted` packs are known to be damaged.
+    `dumps`: what guests run before they are held and after. `locked_until`: what is written can't be removed before. `distrusted` packs are known to be damaged.
     `pulse` is called again and again with how
     many bytes are behind and how many there are, and raises what ends it."""
 
@@ -62,6 +64,7 @@ class Taking:
     readable: Readable
     bases: Mapping[ServerId, str]
     quiesce: bool
+    dumps: Sequence[Dump]
     most_mbit_per_s: int | None
     locked_until: datetime | None
     distrusted: frozenset[bytes]
@@ -69,18 +72,24 @@ class Taking:
     _done: int = 0
     _total: int = 0
     _pace: Pace = field(init=False)
+    _hooks: Hooks = field(init=False)
 
     def __post_init__(self) -> None:
+        self._hooks = Hooks(self.world, self.readable, self.dumps, self._go_on)
         self._pace = Pace(self.world.clock, self.most_mbit_per_s, self.open.objects.sent)
 
     def take(self, id: RecoveryPointId, taken_at: datetime) -> Taken:
-        """`id` names the set, and what hosts keep track of from now on. Raises DriverError,
+        """`id` names the set, and what hosts keep track of from now on. Raises DumpFailed, DriverError,
         ObjectStoreError, YuiError, and what `pulse` raises; nothing that counts is left then."""
         bases = {each.server.id: self._base(each.server.id) for each in self.readable.servers}
         writers: list[tuple[ReadableServer, BackupSource, PointWriter]] = []
+        self._hooks.before()
         try:
             with ExitStack() as held:
-                sources = self._hold(id, bases, held)
+                try:
+                    sources = self._hold(id, bases, held)
+                finally:
+                    self._hooks.begin_after()
                 self._total = sum(disk.size for source in sources for disk in source.disks)
                 for each, source in zip(self.readable.servers, sources, strict=True):
                     base = bases[each.server.id]
@@ -97,6 +106,7 @@ class Taking:
                         self._copy(disk, writer, base)
                     # What servers have in common is stored once, and memory does not grow with them.
                     writer.rest()
+            self._hooks.settle()
             # Only now is it known that no reading broke.
             self.pulse(self._total, self._total)
             return self._commit(id, writers)
@@ -104,6 +114,10 @@ class Taking:
             for _, _, writer in writers:
                 writer.abandon()
             raise
+
+    def _go_on(self) -> None:
+        """While guests are waited for."""
+        self.pulse(self._done, max(self._total, self._done + 1))
 
     def _base(self, server: ServerId) -> _Base:
         """Raises Damaged."""
@@ -185,11 +199,13 @@ class Taking:
         stored = 0
         try:
             for each, source, writer in writers:
-                details = PointDetails(servers, source.checkpoint, describe(self.system, each))
+                hooks = self._hooks.of(each.server.id)
+                described = describe(self.system, each, hooks)
+                details = PointDetails(servers, source.checkpoint, described)
                 point = writer.commit(
                     consistency=source.consistency.value, set=id, details=details.document()
                 )
-                points.append(server_point(point, each.server.name))
+                points.append(server_point(point, each.server.name, hooks))
                 stored += point.stored_bytes
         except Exception:
             forget_set(self.open.vault, [each.point for each in points])

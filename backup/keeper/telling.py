@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from backup.keeper.trouble import Setback
 from backup.records.estate import SystemBackup
 from control_plane.drivers.backup_source import Consistency
 from control_plane.model.access import AuditEntry
+from control_plane.model.backup.dumps import HookRun
 from control_plane.model.backup.forecast import size_text
 from control_plane.model.backup.objectives import Breach
 from control_plane.model.backup.places import Repository
@@ -62,6 +63,10 @@ def of_point(
     yield taken(of, point, at)
     for server, why in _read_whole(point.servers):
         yield read_whole(of, server, at, why)
+    for server in point.servers:
+        for hook in server.hooks:
+            if not hook.well and not _as_before(server, hook, before):
+                yield hook_failed(of, server, hook, at)
     silent = _newly_silent(point.servers, before) if quiesce else []
     if silent:
         yield not_quiesced(of, silent, at)
@@ -94,6 +99,24 @@ def read_whole(of: Backed, server: ServerPoint, at: datetime, why: Trouble) -> E
         ),
         severity=Severity.WARNING,
         fields={"server": server.server},
+    )
+
+
+def hook_failed(of: Backed, server: ServerPoint, hook: HookRun, at: datetime) -> Event:
+    """Of a point that was taken all the same."""
+    if hook.before:
+        en = f"A recovery point of {of} was taken without a dump that its policy names (dump failed): "
+        ja = f"{of}の復元ポイントを、方針にあるダンプなしで取得しました(ダンプ失敗)。"
+    else:
+        en = f"A recovery point of {of} was taken, and what was to run afterwards did not go well: "
+        ja = f"{of}の復元ポイントを取得しましたが、取得後の処理に失敗しました。"
+    return _event(
+        of,
+        "backup.dump-failed" if hook.before else "backup.hook-failed",
+        at,
+        (en + hook.sentence_en(server.name), ja + hook.sentence_ja(server.name)),
+        severity=Severity.WARNING,
+        fields={"server": server.server, "hook": hook.hook},
     )
 
 
@@ -235,6 +258,13 @@ def _read_whole(servers: Iterable[ServerPoint]) -> Iterator[tuple[ServerPoint, T
         if whys:
             why = WhyFull(whys[0])
             yield server, Trouble(why.en, why.ja)
+
+
+def _as_before(server: ServerPoint, hook: HookRun, before: RecoveryPointRecord | None) -> bool:
+    """It went the same way the last time: it is told once."""
+    servers = () if before is None else before.servers
+    went = {replace(h, seconds=0.0) for s in servers if s.server == server.server for h in s.hooks}
+    return replace(hook, seconds=0.0) in went
 
 
 def _newly_silent(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backup.keeper.hooks import DumpFailed
 from control_plane.drivers.objects import ObjectStoreError, StoreFull, StoreRefused
 from control_plane.drivers.protocol import DriverError
 from control_plane.model.backup.work import Trouble
@@ -42,7 +43,7 @@ _STORE = Trouble(
 
 def setback_of(error: BaseException) -> Setback:
     match error:
-        case NotWanted():
+        case NotWanted() | DumpFailed():
             return Setback(error.why, error.why)
         case YuiError():
             return _alike(error.en, error.ja)

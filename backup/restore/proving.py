@@ -64,7 +64,7 @@ class Proving:
     check: HealthCheck = field(default_factory=ConsoleSays)
     at_once: int = 1
     patience: Seconds = Seconds(900)
-    lane: Lane = Lane.EXPORT
+    lane: Lane = Lane.RESTORE
     _errands: Errands[RestoreJob, Looked] = field(init=False)
     _unjudged: set[RestoreId] = field(default_factory=set)
     _read_under: int | None = None

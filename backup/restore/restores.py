@@ -48,7 +48,7 @@ class Restores:
     timings: Timings
     exports: Path | None = None
     at_once: int = 4
-    lane: Lane = Lane.EXPORT
+    lane: Lane = Lane.RESTORE
     _errands: Errands[Restore, None] = field(init=False)
     _waiting: list[RestoreJob] = field(default_factory=list)
 

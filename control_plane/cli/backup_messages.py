@@ -32,6 +32,16 @@ KEPT = _M("KEPT", "残す理由")
 KEPT_UNTIL = _M("KEPT UNTIL", "保持期限")
 SERVER = _M("SERVER", "サーバー")
 CONSISTENCY = _M("CONSISTENCY", "整合性")
+DUMP = _M("DUMP", "ダンプ")
+DUMP_WRITTEN = _M("written", "取得済み")
+DUMP_FAILED = _M("dump failed", "ダンプ失敗")
+DUMPS = _M("DUMPS", "ダンプ")
+DUMPED = _M(
+    "{role}: {before}, at most {minutes} min{required}",
+    "{role}: {before}、最長 {minutes} 分{required}",
+)
+DUMP_AFTER = _M(", then {after}", "、取得後に {after}")
+DUMP_OPTIONAL = _M(", may be lacking", "、失敗しても取得")
 DISKS = _M("DISKS", "ディスク")
 NEWEST = _M("NEWEST, h AGO", "最新(時間前)")
 AWAY = _M("ELSEWHERE, h AGO", "離れた場所(時間前)")

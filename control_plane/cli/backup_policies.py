@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backup.api.models import CopyIn, PolicyOut
+from backup.api.models import CopyIn, DumpIn, PolicyOut
 from control_plane.cli import backup_messages as b
 from control_plane.cli.backups import SystemArgument, at, place_word, show_plan
 from control_plane.cli.backups import app as backups
@@ -90,6 +90,7 @@ def _show(session: Session, found: PolicyOut) -> None:
             (b.OBJECTIVE, text(b.HOURS, hours=policy.rpo_hours)),
             (b.OBJECTIVE_AWAY, "-" if away is None else text(b.HOURS, hours=away)),
             (b.COPIES, "\n".join(_copy(session, copy, found) for copy in policy.copies)),
+            (b.DUMPS, "\n".join(_dump(session, each) for each in policy.dumps) or "-"),
             (b.TESTED, text(b.NEVER) if days is None else text(b.DAYS, days=days)),
             (b.NEXT, at(found.next_at)),
         ]
@@ -98,6 +99,18 @@ def _show(session: Session, found: PolicyOut) -> None:
         session.screen.say(b.CANT_BE_KEPT)
         for refusal in found.refusals:
             session.screen.line(session.sentence(refusal["en"], refusal["ja"]))
+
+
+def _dump(session: Session, dump: DumpIn) -> str:
+    text = session.screen.text
+    said = text(
+        b.DUMPED,
+        role=dump.role,
+        before=dump.before,
+        minutes=dump.timeout_minutes,
+        required="" if dump.required else text(b.DUMP_OPTIONAL),
+    )
+    return said if dump.after is None else said + text(b.DUMP_AFTER, after=dump.after)
 
 
 def _copy(session: Session, copy: CopyIn, found: PolicyOut) -> str:

@@ -14,6 +14,7 @@ from backup.api.models import (
     PointOut,
     RestoreOut,
     RestoreTestOut,
+    ServerPointOut,
     StatusOut,
     WholePointOut,
 )
@@ -148,16 +149,27 @@ def show(context: typer.Context, point: PointArgument) -> None:
         ],
     )
     session.screen.table(
-        [Column(b.SERVER), Column(b.CONSISTENCY), Column(b.DISKS)],
+        [Column(b.SERVER), Column(b.CONSISTENCY), Column(b.DUMP), Column(b.DISKS)],
         [
             (
                 each.name,
                 State(each.consistency),
+                _dump(session, each),
                 ", ".join(f"{disk.name} ({_gigabytes(disk.bytes)} GB)" for disk in each.disks),
             )
             for each in one.servers
         ],
     )
+    for each in one.servers:
+        for hook in each.hooks:
+            session.screen.line(session.sentence(hook.en, hook.ja))
+
+
+def _dump(session: Session, server: ServerPointOut) -> str:
+    if server.lacks_dump:
+        return session.screen.text(b.DUMP_FAILED)
+    written = any(hook.before and hook.end == "done" for hook in server.hooks)
+    return session.screen.text(b.DUMP_WRITTEN) if written else "-"
 
 
 @app.command()

@@ -6,13 +6,14 @@ define what is defined, start what runs, or destroy what is gone is success.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from control_plane.drivers.backup_source import BackupSource
+from control_plane.drivers.guest import GuestHook, HookResult, HttpProbe, ProbeResult
 from control_plane.model.ids import Generation, ServerId, SnapshotId, StoragePoolId, VolumeId
 from control_plane.model.image import Image
 from control_plane.model.pool import Endpoint, Zone
@@ -69,6 +70,10 @@ class ReadingBroken(DriverError):
     nothing: begin anew."""
 
 
+class ProbeImpossible(DriverError):
+    """This server can't be asked over HTTP on this host, now or later."""
+
+
 class RunState(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
@@ -123,7 +128,8 @@ class ServerSpec:
     """Everything a host needs to run a server. `mac` and `address` (IPv4 with prefix length) are
     given, so that the guest is the same on every host. `segment` is the number of its member's network
     in its zone, 0 where it has none; `gateway` the router of its subnet. `user_data` reaches the guest on
-    its NoCloud seed disk and must hold no secret. The network card of an `isolated` one has no link: nothing passes."""
+    its NoCloud seed disk and must hold no secret. The network card of an `isolated` one leads to no
+    network: at most its driver talks to it, by `probe`."""
 
     id: ServerId
     name: str
@@ -320,6 +326,22 @@ class HostDriver(Protocol):
     def end_backup(self, server: ServerId) -> None:
         """End what is left on this host of a reading whose reader is gone, or is to be gone; nothing
         where there is none."""
+        ...
+
+    def run_hook(self, server: ServerId, hook: GuestHook, wanted: Callable[[], bool]) -> HookResult:
+        """Have the guest's agent run the program of that name in its HOOKS_FOLDER, without arguments, and
+        wait for its end. Once its time is over, or `wanted` (asked every few seconds) says no, it is told
+        to stop together with all that it has begun. Not to be repeated: each call runs it anew.
+
+        Raises NoSuchServer, and DriverError for what can't be a hook's name."""
+        ...
+
+    def probe(self, server: ServerId, probe: HttpProbe) -> ProbeResult:
+        """Ask an isolated server over HTTP, as its only neighbour on a network of two that is made for that
+        and reaches nothing else. What asks is the driver; nobody on the host can.
+
+        Raises NoSuchServer, and ProbeImpossible where the server is not isolated, or its host can't do
+        that."""
         ...
 
     def define(self, spec: ServerSpec) -> None:

@@ -105,6 +105,11 @@ class Lane(StrEnum):
     """Copies of backups over lines between regions, and reading them again: hours to days each."""
     HOLD = "hold"
     """Holding disks fast for a backup, all of a system's at once: seconds each."""
+    DUMP = "dump"
+    """What guests run of their own before and after: minutes each, of which this machine does nothing."""
+    RESTORE = "restore"
+    """Disks made from backups, and looks at whether their servers are well: whoever waits for one has
+    lost something, and waits for no export."""
 
 
 class Pending(Protocol[T_co]):

@@ -21,6 +21,7 @@ from control_plane.drivers.libvirt.domain_xml import (
     resized,
 )
 from control_plane.drivers.libvirt.errors import is_code, sentence
+from control_plane.drivers.libvirt.guests import LibvirtGuests
 from control_plane.drivers.libvirt.hypervisor import accelerated, version
 from control_plane.drivers.libvirt.images import IMAGE_CACHE, ImageCache
 from control_plane.drivers.libvirt.migration import migrate
@@ -52,7 +53,7 @@ _GOING_AWAY = Seconds(30.0)
 _LONGEST_TAIL = 2**20
 
 
-class LibvirtDriver(LibvirtDisks):
+class LibvirtDriver(LibvirtDisks, LibvirtGuests):
     """The driver of one libvirt host; safe to use from several threads.
 
     Nothing is connected until the first call, and a lost connection is made anew by the next one.

@@ -64,6 +64,8 @@ class RealWorld:
             Lane.BACKUP: Workers("yui-backup", settings.backups_at_once),
             Lane.COPY: Workers("yui-copy", settings.copies_at_once),
             Lane.HOLD: Workers("yui-hold", settings.holds_at_once),
+            Lane.DUMP: Workers("yui-dump", settings.dumps_at_once),
+            Lane.RESTORE: Workers("yui-restore", settings.restores_at_once),
         }
 
     @property

@@ -30,6 +30,7 @@ from control_plane.drivers.protocol import (
 from control_plane.drivers.simulated import backups, disks
 from control_plane.drivers.simulated.filling import SimulatedFilling
 from control_plane.drivers.simulated.gate import Gate
+from control_plane.drivers.simulated.guests import SimulatedGuests
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.simulated.storage import SharedStorage, Volume
@@ -87,7 +88,7 @@ class _Call:
         raise HostUnreachable(f"{self._driver.machine} {how} within {timeout:.0f} s.")
 
 
-class SimulatedDriver(SimulatedFilling):
+class SimulatedDriver(SimulatedFilling, SimulatedGuests):
     """Speaks to one simulated host on behalf of one process."""
 
     def __init__(self, world: Premises, gate: Gate, machine: Machine) -> None:

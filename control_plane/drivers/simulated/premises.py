@@ -13,6 +13,7 @@ from control_plane.drivers.simulated.faults import Faults
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.migration import Migrations
 from control_plane.drivers.simulated.objects import Bucket
+from control_plane.drivers.simulated.programs import Program, Website
 from control_plane.drivers.simulated.storage import DataVolume, SharedStorage, Volume
 from control_plane.drivers.simulated.surroundings import Surroundings
 from control_plane.drivers.simulated.timing import Timing
@@ -49,6 +50,10 @@ class Premises(Faults):
         self.migrations = Migrations(self.around)
         self.deaf_guests: set[ServerId] = set()
         self.clinging_guests: set[ServerId] = set()
+        self.programs: dict[tuple[ServerId, str], Program] = {}
+        """Hooks in guests, by their names."""
+        self.website = Website()
+        """What every guest serves."""
         self.image_files: dict[str, str] = {}
         """What an image file truly contains: location to sha256, where it isn't the catalogue's."""
         self.told: list[Event] = []

@@ -164,6 +164,18 @@ def _open_days(service_hours: Sequence[ServiceWindow], minute: int) -> Iterator[
             yield from window.days
 
 
+def role_refusals(policy: BackupPolicy, roles: Collection[str]) -> Iterator[PolicyRefusal]:
+    """`roles` are those of the system's servers."""
+    for dump in policy.dumps:
+        if dump.role not in roles:
+            known = ", ".join(sorted(roles)) or "-"
+            yield PolicyRefusal(
+                "dump-of-no-server",
+                f"The policy has '{dump.before}' run on servers of role '{dump.role}', and the system has none: its roles are {known}.",
+                f"役割「{dump.role}」のサーバーで「{dump.before}」を実行する方針ですが、このシステムにその役割のサーバーはありません。役割は {known} です。",
+            )
+
+
 def shared_sentence(shared: Sequence[FailureDomain]) -> tuple[str, str]:
     """What two places have in common, in both languages."""
     return (

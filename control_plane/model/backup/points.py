@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from control_plane.model.backup.dumps import HookRun
 from control_plane.model.backup.ids import BackupRunId, RecoveryPointId, RepositoryId, RestoreTestId
 from control_plane.model.backup.policy import BackupPlace
 from control_plane.model.backup.retention import HeldPoint
@@ -164,13 +165,19 @@ class DiskFacts:
 
 @dataclass(frozen=True, slots=True)
 class ServerPoint:
-    """One server's part: `point` is the id of its manifest. `consistency` is quiesced, stopped or crash."""
+    """One server's part: `point` is the id of its manifest. `consistency` is quiesced, stopped or crash.
+    `hooks` are those that were run in its guest for it, in their order."""
 
     server: ServerId
     name: str
     point: str
     consistency: str
     disks: tuple[DiskFacts, ...]
+    hooks: tuple[HookRun, ...] = ()
+
+    @property
+    def lacks_dump(self) -> bool:
+        return any(hook.before and not hook.well for hook in self.hooks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
+from control_plane.model.backup.dumps import Dump
 from control_plane.model.hours import (
     DAY_MINUTES,
     JAPAN,
@@ -143,7 +144,8 @@ class BackupPolicy:
     where copies in another region go, the first that is open to them; none named means any.
     `spare_service_hours`: copies other than hourly ones don't begin while the system is in use.
     `quiesce`: the guest is asked to hold still. `test_every_days`: how old the last proven restore may be;
-    None proves none. `most_mbit_per_s` bounds what its copies take of a link."""
+    None proves none. `most_mbit_per_s` bounds what its copies take of a link. `dumps`: what guests run before
+    they are frozen and after, at most one for servers of a role."""
 
     rpo_hours: int
     copies: tuple[BackupCopy, ...]
@@ -153,6 +155,7 @@ class BackupPolicy:
     quiesce: bool = True
     test_every_days: int | None = 30
     most_mbit_per_s: int | None = None
+    dumps: tuple[Dump, ...] = ()
 
     @property
     def places(self) -> tuple[BackupPlace, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from control_plane.model.backup.dumps import USUAL_MINUTES, Dump
 from control_plane.model.backup.policy import (
     BackupCopy,
     BackupInterval,
@@ -34,6 +35,7 @@ def policy_from(document: Mapping[str, Any]) -> BackupPolicy:
         rpo_hours=document["rpo_hours"],
         copies=tuple(map(_copy_from, document["copies"])),
         regions=tuple(map(RegionId, document.get("regions", ()))),
+        dumps=tuple(map(_dump_from, document.get("dumps", ()))),
         **{name: document[name] for name in _OF_POLICY if name in document},
     )
 
@@ -51,6 +53,16 @@ def _copy_from(copy: Mapping[str, Any]) -> BackupCopy:
     )
 
 
+def _dump_from(dump: Mapping[str, Any]) -> Dump:
+    return Dump(
+        role=dump["role"],
+        before=dump["before"],
+        after=dump.get("after"),
+        timeout_minutes=dump.get("timeout_minutes", USUAL_MINUTES),
+        required=dump.get("required", True),
+    )
+
+
 def policy_document(policy: BackupPolicy) -> dict[str, Any]:
     """What `policy_from` reads back as the same; what is as usual is left out."""
     usual = BackupPolicy(1, ())
@@ -60,7 +72,20 @@ def policy_document(policy: BackupPolicy) -> dict[str, Any]:
             document[name] = value
     if policy.regions:
         document["regions"] = list(policy.regions)
+    if policy.dumps:
+        document["dumps"] = [_dump_document(dump) for dump in policy.dumps]
     document["copies"] = [_copy_document(copy) for copy in policy.copies]
+    return document
+
+
+def _dump_document(dump: Dump) -> dict[str, Any]:
+    document: dict[str, Any] = {"role": dump.role, "before": dump.before}
+    if dump.after is not None:
+        document["after"] = dump.after
+    if dump.timeout_minutes != USUAL_MINUTES:
+        document["timeout_minutes"] = dump.timeout_minutes
+    if not dump.required:
+        document["required"] = False
     return document
 
 
@@ -97,6 +122,15 @@ def policy_mistakes(policy: BackupPolicy) -> Iterator[PolicyMistake]:
     for index, copy in enumerate(policy.copies):
         for field, en, ja in _copy_mistakes(copy):
             yield PolicyMistake(("copies", index, *field), en, ja)
+    roles: set[str] = set()
+    for index, dump in enumerate(policy.dumps):
+        if dump.role in roles:
+            yield PolicyMistake(
+                ("dumps", index, "role"),
+                f"'{dump.role}' is given twice: servers of a role have one dump, so let one hook do both.",
+                f"「{dump.role}」が重複しています。ダンプは役割ごとに一つです。一つのフックにまとめてください。",
+            )
+        roles.add(dump.role)
     soonest = longest_gap(policy.copies)
     if soonest > policy.rpo_hours:
         yield PolicyMistake(

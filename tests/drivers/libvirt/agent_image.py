@@ -1,4 +1,5 @@
-"""The tiny guest with Debian's own guest agent in it, for tests of holding a guest still.
+"""The tiny guest with Debian's own guest agent in it, and hooks for it to run, for tests of holding a guest
+still.
 
 A kernel unpacks archives that follow one another, so the agent, the libraries it needs and an /init that
 starts it are put behind the guest's initramfs on its boot partition.
@@ -32,6 +33,13 @@ for port in /dev/vport*p*; do
     LD_LIBRARY_PATH=/lib/x86_64-linux-gnu /bin/qemu-ga -m virtio-serial -p "$port" -t /run -f /run/qga.pid &
 done
 """
+_HOOKS = {
+    "dump": "echo Dumping residents.; sleep 1; echo '\"dumped\"' >> /data/records; sync; echo '3 tables.'; echo",
+    "breaks": "echo fine so far; printf 'disk \\033[31m full\\007\\n' >&2; exit 3",
+    "chatters": "yes 'a line of a very long dump' 2>/dev/null | head -c 12000000; echo; echo 'the end'",
+    "lingers": "while :; do sleep 1; echo '\"lingering\"' >> /data/records; done",
+}
+"""What stands in /etc/yui/backup-hooks."""
 _SECTOR = 512
 _EPOCH = 1_262_304_000
 
@@ -60,6 +68,11 @@ def agent_image(tiny: Image, recipe: Path, folder: Path, cache: Path) -> Image:
     assert _BEFORE in init
     (root / "init").write_text(init.replace(_BEFORE, _AGENT + _BEFORE))
     (root / "init").chmod(0o755)
+    hooks = root / "etc" / "yui" / "backup-hooks"
+    hooks.mkdir(parents=True)
+    for name, script in _HOOKS.items():
+        (hooks / name).write_text(f"#!/bin/sh\n{script}\n")
+        (hooks / name).chmod(0o755)
     return _with_archive(tiny, initramfs.pack(root, _EPOCH), folder)
 
 

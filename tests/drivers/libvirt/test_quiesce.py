@@ -6,18 +6,21 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+import time
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import httpx
 import libvirt
 import pytest
 
 from control_plane.drivers.backup_source import Consistency
-from control_plane.drivers.protocol import ServerSpec
+from control_plane.drivers.protocol import HostDriver, ServerSpec
 from control_plane.model.errors import YuiError
 from control_plane.model.image import Image
-from control_plane.model.units import MiB, VCpu
+from control_plane.model.units import MiB, Seconds, VCpu
 from tests.drivers.backup_contract import only
+from tests.drivers.hook_contract import HookContract
 from tests.drivers.libvirt.agent_image import agent_image
 from tests.drivers.libvirt.conftest import KEPT
 from tests.drivers.libvirt.two_hosts import LibvirtHosts
@@ -49,22 +52,51 @@ def image(tiny: Image, tmp_path_factory: pytest.TempPathFactory) -> Image:
         pytest.skip(lacking.en)
 
 
-@pytest.fixture
-def spec(hosts: LibvirtHosts, image: Image) -> ServerSpec:
+def boot_with_agent(hosts: LibvirtHosts, driver: HostDriver, image: Image) -> ServerSpec:
     plain = hosts.spec(boots=True)
     size = replace(plain.size, memory=MiB(192), vcpu=VCpu(1))
     made = replace(plain, image=image, size=size)
-    hosts.boot(hosts.first, made)
+    hosts.boot(driver, made)
 
     def agent_answers() -> bool:
         try:
-            hosts.on_machine(hosts.first, made, lambda domain: domain.fsInfo())
+            hosts.on_machine(driver, made, lambda domain: domain.fsInfo())
         except libvirt.libvirtError:
             return False
         return True
 
     hosts.until(agent_answers)
     return made
+
+
+@pytest.fixture
+def spec(hosts: LibvirtHosts, image: Image) -> ServerSpec:
+    return boot_with_agent(hosts, hosts.first, image)
+
+
+@dataclass
+class WithAgents(LibvirtHosts):
+    agents: Image | None = None
+
+    def boot_with_agent(self, driver: HostDriver) -> ServerSpec:
+        assert self.agents is not None
+        return boot_with_agent(self, driver, self.agents)
+
+    def traces(self, spec: ServerSpec) -> list[str]:
+        address = spec.address.split("/")[0]
+        answer = httpx.get(f"http://{address}/records", timeout=60, trust_env=False)
+        found: list[str] = answer.json()["records"]
+        return found
+
+    def wait(self, seconds: Seconds) -> None:
+        time.sleep(seconds)
+
+
+class TestHooks(HookContract):
+    @pytest.fixture
+    def hosts(self, hosts: LibvirtHosts, image: Image) -> WithAgents:
+        shared = {each.name: getattr(hosts, each.name) for each in fields(LibvirtHosts)}
+        return WithAgents(**shared, agents=image)
 
 
 def data_partition_of(raw: Path) -> int:

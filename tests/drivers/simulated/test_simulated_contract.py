@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from control_plane.drivers.backup_source import ROOT_DISK
+from control_plane.drivers.disk_exports import DiskExports
 from control_plane.drivers.protocol import DataVolumeSpec, HostDriver, ServerSpec, SnapshotSpec
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.drivers.simulated.machine import Machine
+from control_plane.drivers.simulated.programs import Program
 from control_plane.drivers.simulated.storage import DataVolume, Volume
 from control_plane.model.ids import ServerId, SnapshotId, VolumeId
 from control_plane.model.image import Image
@@ -19,6 +21,7 @@ from control_plane.model.units import GiB, Resources, Seconds
 from tests.drivers.backup_contract import UNIT, BackupContract, Content, units_of
 from tests.drivers.contract import HostDriverContract, launch
 from tests.drivers.disk_contract import DiskContract
+from tests.drivers.hook_contract import HookContract
 from tests.drivers.simulated.samples import IMAGE, POOL, A, B, spec, world
 
 
@@ -28,8 +31,12 @@ class TwoSimulatedHosts:
     def __init__(self) -> None:
         self._world: SimulatedWorld = world(A, B)
         self._made = 0
+        self._traces: list[str] = []
         self.first = self._world.driver(A)
         self.second = self._world.driver(B)
+
+    def exports(self) -> DiskExports:
+        return self._world.disk_exports()
 
     @property
     def second_endpoint(self) -> Endpoint:
@@ -142,11 +149,31 @@ class TwoSimulatedHosts:
     def cut_off(self, spec: ServerSpec) -> None:
         self._world.crash_guest(spec.id)
 
+    def boot_with_agent(self, driver: HostDriver) -> ServerSpec:
+        spec = self.spec(boots=True)
+        self.boot(driver, spec)
+        hooks = {
+            "dump": Program(
+                Seconds(1), b"Dumping.\n3 tables.\n\n", does=lambda: self._traces.append("dumped")
+            ),
+            "breaks": Program(Seconds(0), b"fine\ndisk \x1b[31m full\x07\n", 3),
+            "chatters": Program(Seconds(1), b"very long\n" * 1000 + b"the end\n"),
+            "lingers": Program(Seconds(10**9), does=lambda: self._traces.append("lingering")),
+        }
+        self._world.programs.update({(spec.id, name): each for name, each in hooks.items()})
+        return spec
+
+    def traces(self, spec: ServerSpec) -> list[str]:  # noqa: ARG002
+        return list(self._traces)
+
+    def wait(self, seconds: Seconds) -> None:
+        self._world.clock.sleep(seconds)
+
     def _machine(self, driver: HostDriver) -> Machine:
         return self._world.machines[(A if driver is self.first else B).id]
 
 
-class TestSimulatedDriver(HostDriverContract, DiskContract, BackupContract):
+class TestSimulatedDriver(HostDriverContract, DiskContract, BackupContract, HookContract):
     @pytest.fixture
     def hosts(self) -> TwoSimulatedHosts:
         return TwoSimulatedHosts()
