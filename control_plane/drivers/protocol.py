@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from control_plane.drivers.backup_source import BackupSource
+from control_plane.drivers.backup_source import BackupSource, Extent
 from control_plane.drivers.guest import GuestHook, HookResult, HttpProbe, ProbeResult
 from control_plane.model.ids import Generation, ServerId, SnapshotId, StoragePoolId, VolumeId
 from control_plane.model.image import Image
@@ -84,18 +84,20 @@ class RunState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class VolumeSpec:
     """A server's root disk on shared storage: `pool_path` is the pool's directory on the host. `build`
-    counts how often it was made anew from an image."""
+    counts how often it was made anew from an image. `backing`: where all comes from that it does not hold
+    itself, as long as it leans on something."""
 
     pool: StoragePoolId
     pool_path: str
     size: GiB
     build: int = 0
+    backing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DataVolumeSpec:
     """A disk of its own on shared storage, beside servers' root disks. `order` is its place among its
-    server's, from 0. `build` counts how often it was made anew from a snapshot."""
+    server's, from 0. `build` counts how often it was made anew from a snapshot; `backing` as of VolumeSpec."""
 
     id: VolumeId
     pool: StoragePoolId
@@ -103,6 +105,7 @@ class DataVolumeSpec:
     size: GiB
     order: int = 0
     build: int = 0
+    backing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class ServerSpec:
     """Everything a host needs to run a server. `mac` and `address` (IPv4 with prefix length) are
     given, so that the guest is the same on every host. `segment` is the number of its member's network
     in its zone, 0 where it has none; `gateway` the router of its subnet. `user_data` reaches the guest on
-    its NoCloud seed disk and must hold no secret. The network card of an `isolated` one leads to no
+    its NoCloud seed disk and must hold no secret; `public_keys`, lines as OpenSSH writes them, reach it beside. The network card of an `isolated` one leads to no
     network: at most its driver talks to it, by `probe`."""
 
     id: ServerId
@@ -145,6 +148,7 @@ class ServerSpec:
     segment: int = 0
     data_volumes: tuple[DataVolumeSpec, ...] = ()
     isolated: bool = False
+    public_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,18 @@ class HostFacts:
     capacity: Resources
     accelerated: bool
     foreign: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """How far disks that lean on others have come to hold all themselves: `done` of `total` bytes, where anything is
+    under way. `whole`: they hold all. `waits`: the guest stands still, since it could not be given what it
+    wanted to read."""
+
+    done: int = 0
+    total: int = 0
+    whole: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +310,28 @@ class HostDriver(Protocol):
         Not to be repeated: raises DiskLocked where there is anything of this build already, whole or
         not, so that no two ever write it. Raises StorageFull, StorageUnavailable, and DriverError for
         bytes outside of the disk."""
+        ...
+
+    def lean_disk(
+        self,
+        server: ServerId | None,
+        volume: VolumeSpec | DataVolumeSpec,
+        zeros: Iterable[Extent],
+    ) -> None:
+        """Make a disk of `volume`'s size and build that holds nothing but `zeros`, and leans for all else on
+        `volume.backing`: a server can be started on it at once, which writes into it and never into what it
+        leans on. Otherwise as `fill_disk`."""
+        ...
+
+    def copy_in(self, spec: ServerSpec) -> Copying:
+        """Have those disks of `spec` that lean on others come to hold all themselves, under the running
+        guest or while it is stopped, and say how far that is: to be called again and again. It ends with the machine
+        that does it, and what was copied by then stays.
+
+        Until they are whole the server is neither moved while it runs, nor copied or read for a backup, nor are these
+        disks made larger under it: that raises DisksBusy. A guest that wants what can't be had stands still, PAUSED, and
+        goes on where `start` finds that it can be had again. Raises DiskLocked where it runs
+        elsewhere, NoSuchServer, StorageUnavailable."""
         ...
 
     def remove_build(self, server: ServerId | None, volume: VolumeSpec | DataVolumeSpec) -> None:

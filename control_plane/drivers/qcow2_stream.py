@@ -2,7 +2,8 @@
 
 Layout as in QEMU's docs/interop/qcow2.txt, version 3, clusters of 64 KiB. What is data goes into the file
 one after another; the tables that say where it lies come behind it, and the header last of all, so that
-a file that was broken off is no disk. Zeros take no room.
+a file that was broken off is no disk. Zeros take no room. A file may lean on a disk elsewhere, from which
+all comes that it does not hold; it says so itself, so that nobody takes what it lacks for zeros.
 """
 
 from __future__ import annotations
@@ -17,6 +18,13 @@ CLUSTER = 64 * 1024
 _PER_TABLE = CLUSTER // 8
 _PER_REFCOUNTS = CLUSTER // 2
 _COPIED = 1 << 63
+_ZERO = 1
+"""A cluster of zeros, whatever the file leans on."""
+_BACKING_FORMAT = 0xE2792ACA
+_HEADER = 104
+_EXTENSIONS = 24
+"""The backing's format, and the end of the extensions."""
+_LONGEST_BACKING = 1023
 _PIECE = 16 * 2**20
 _MOST_HELD = 256
 """Clusters that only a part of has come."""
@@ -31,11 +39,18 @@ class _Part:
 
 class Qcow2Stream:
     """Of a disk of `size` bytes, none of which is told twice. `write` is given offsets in the file, mostly
-    ascending, and at most 16 MiB at a time. Memory: that, and 1 MiB for each 8 GiB of data."""
+    ascending, and at most 16 MiB at a time. Memory: that, and 1 MiB for each 8 GiB of data.
 
-    def __init__(self, size: int, write: Callable[[int, bytes], None]) -> None:
+    `backing`: what it leans on, a raw disk as QEMU calls it, at most 1,023 bytes."""
+
+    def __init__(
+        self, size: int, write: Callable[[int, bytes], None], backing: str | None = None
+    ) -> None:
         self._size = size
         self._write = write
+        self._backing = "" if backing is None else backing
+        if len(self._backing.encode()) > _LONGEST_BACKING:
+            raise ValueError(f"nothing can lean on a disk called {backing}")
         tables = -(-size // (CLUSTER * _PER_TABLE))
         self._first_level: list[array[int] | None] = [None] * tables
         self._first_level_clusters = max(1, -(-tables * 8 // CLUSTER))
@@ -61,6 +76,13 @@ class Qcow2Stream:
                 self._hold(number, within, part)
             offset, view = offset + len(part), view[len(part) :]
 
+    def zeros(self, offset: int, length: int) -> None:
+        """These bytes don't come from what the file leans on. Parts of clusters still do."""
+        for number in range(-(-offset // CLUSTER), (offset + length) // CLUSTER):
+            which, entry = divmod(number, _PER_TABLE)
+            table = self._table(which)
+            table[entry] = table[entry] or _ZERO
+
     def finish(self) -> int:
         """The file's length in bytes."""
         while self._held:
@@ -76,8 +98,8 @@ class Qcow2Stream:
             ">4sIQIIQIIQQIIQQQQII",
             b"QFI\xfb",
             3,
-            0,
-            0,
+            _HEADER + _EXTENSIONS if self._backing else 0,
+            len(self._backing.encode()),
             16,
             self._size,
             0,
@@ -91,8 +113,10 @@ class Qcow2Stream:
             0,
             0,
             4,
-            104,
+            _HEADER,
         )
+        if self._backing:
+            header += pack(">II8sQ", _BACKING_FORMAT, 3, b"raw", 0) + self._backing.encode()
         begin = header.ljust(CLUSTER, b"\0") + first_level
         self._write(0, begin.ljust((1 + self._first_level_clusters) * CLUSTER, b"\0"))
         return self._next * CLUSTER
@@ -121,16 +145,19 @@ class Qcow2Stream:
 
     def _append(self, number: int, content: memoryview) -> None:
         which, entry = divmod(number, _PER_TABLE)
+        self._table(which)[entry] = self._next * CLUSTER | _COPIED
+        self._behind(content)
+
+    def _table(self, which: int) -> array[int]:
         table = self._first_level[which]
         if table is None:
             table = self._first_level[which] = array("Q", bytes(CLUSTER))
-        table[entry] = self._next * CLUSTER | _COPIED
-        self._behind(content)
+        return table
 
     def _place_of(self, number: int) -> int | None:
         table = self._first_level[number // _PER_TABLE]
         entry = 0 if table is None else table[number % _PER_TABLE]
-        return entry & ~_COPIED or None
+        return entry & ~(_COPIED | _ZERO) or None
 
     def _behind(self, cluster: memoryview | bytes) -> None:
         self._ahead += cluster

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from control_plane.drivers.disk_exports import DiskExports
 from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import HostDriver
 from control_plane.model.fence import FenceEvidence
@@ -149,6 +150,11 @@ class World(Protocol):
     def objects(self, place: str) -> ObjectStore:
         """The store at `file:///path` or `s3://bucket/prefix?…`, which nobody has spoken to yet. Raises
         YuiError `place-invalid` for what cannot be one."""
+        ...
+
+    def disk_exports(self) -> DiskExports:
+        """Where hosts can read disks from this control plane. Raises YuiError `no-disk-exports` where there is no
+        such place."""
         ...
 
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:

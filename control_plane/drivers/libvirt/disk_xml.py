@@ -10,6 +10,7 @@ import posixpath
 import string
 from xml.etree.ElementTree import Element, SubElement
 
+from control_plane.drivers.libvirt.backing_xml import backing_element
 from control_plane.drivers.protocol import DataVolumeSpec, SnapshotSpec
 from control_plane.model.ids import VolumeId
 
@@ -42,12 +43,23 @@ def target_of(order: int) -> str:
 def data_disk(volume: DataVolumeSpec) -> Element:
     """The volume as a disk of a libvirt domain."""
     disk = Element("disk", type="file", device="disk")
-    SubElement(disk, "driver", name="qemu", type="qcow2", cache="none", discard="unmap")
     path = posixpath.join(volume_folder(volume), data_name(volume))
-    SubElement(disk, "source", file=path)
+    add_file(disk, path, volume.backing)
     SubElement(disk, "target", dev=target_of(volume.order), bus="virtio")
     SubElement(disk, "serial").text = volume.id
     return disk
+
+
+def add_file(disk: Element, path: str, backing: str | None) -> None:
+    """Say which file a disk is, and what it leans on."""
+    # No host keeps a cache of what the guest wrote: the next host must read it from the storage.
+    driver = SubElement(disk, "driver", name="qemu", type="qcow2", cache="none", discard="unmap")
+    SubElement(disk, "source", file=path)
+    if backing is not None:
+        # What can't be read is nothing that the guest could do anything about: it waits instead.
+        driver.set("error_policy", "stop")
+        driver.set("rerror_policy", "stop")
+        disk.append(backing_element(backing))
 
 
 def data_disks(domain: Element) -> dict[VolumeId, Element]:

@@ -9,13 +9,15 @@ from contextlib import AbstractContextManager
 
 import libvirt
 
-from control_plane.drivers.backup_source import BackupSource
-from control_plane.drivers.libvirt import backups, data_volumes, snapshots
+from control_plane.drivers.backup_source import BackupSource, Extent
+from control_plane.drivers.leaning import require_whole
+from control_plane.drivers.libvirt import backups, copying, data_volumes, snapshots
 from control_plane.drivers.libvirt.connection import LONG, SLOW, Connection
 from control_plane.drivers.libvirt.export import export_disk
-from control_plane.drivers.libvirt.filling import fill_disk, remove_build
+from control_plane.drivers.libvirt.filling import fill_disk, lean_disk, remove_build
 from control_plane.drivers.libvirt.nbd_transport import Transport
 from control_plane.drivers.protocol import (
+    Copying,
     DataVolumeSpec,
     DiskSink,
     ServerSpec,
@@ -72,6 +74,7 @@ class LibvirtDisks:
         return True
 
     def snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> bool:
+        require_whole(spec)
         host = self._connection.host
         uri = self._connection.uri
         return self._connection.call(lambda c: snapshots.take(c, uri, host, spec, snapshot), LONG)
@@ -99,12 +102,28 @@ class LibvirtDisks:
         """As a qcow2 file, written on the way: no second copy lies anywhere."""
         fill_disk(self._connection, server, volume, content)
 
+    def lean_disk(
+        self,
+        server: ServerId | None,
+        volume: VolumeSpec | DataVolumeSpec,
+        zeros: Iterable[Extent],
+    ) -> None:
+        """As a qcow2 file whose backing file is served over NBD."""
+        lean_disk(self._connection, server, volume, zeros)
+
+    def copy_in(self, spec: ServerSpec) -> Copying:
+        host, machine = self._connection.host, self._machine
+        return self._connection.call(
+            lambda c: copying.copy_in(c, host, spec, machine=machine), SLOW
+        )
+
     def remove_build(self, server: ServerId | None, volume: VolumeSpec | DataVolumeSpec) -> None:
         remove_build(self._connection, server, volume)
 
     def open_backup(
         self, spec: ServerSpec, *, checkpoint: str, since: str | None, quiesce: bool
     ) -> AbstractContextManager[BackupSource]:
+        require_whole(spec)
         asked = backups.Asked(spec, checkpoint, since, quiesce, self._transport)
         return backups.open_backup(self._connection, asked, machine=self._machine)
 

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element, SubElement, fromstring, register_namespace, tostring
 
-from control_plane.drivers.libvirt.disk_xml import data_disk
+from control_plane.drivers.libvirt.disk_xml import add_file, data_disk
 from control_plane.drivers.libvirt.storage import CONSOLE, SEED, root_path, server_folder
 from control_plane.drivers.protocol import DriverError, ServerSpec, VolumeSpec
 from control_plane.model.ids import Generation, ServerId, StoragePoolId
@@ -183,13 +183,16 @@ def _set_size(domain: Element, size: Resources) -> None:
     SubElement(domain, "vcpu", placement="static", current=str(size.vcpu)).text = str(ceiling)
 
 
+def root_disk(spec: ServerSpec) -> Element:
+    disk = Element("disk", type="file", device="disk")
+    add_file(disk, root_path(spec.id, spec.volume), spec.volume.backing)
+    SubElement(disk, "target", dev="vda", bus="virtio")
+    return disk
+
+
 def _add_devices(devices: Element, spec: ServerSpec, platform: Platform) -> None:
     folder = server_folder(spec.id, spec.volume)
-    root = SubElement(devices, "disk", type="file", device="disk")
-    # No host keeps a cache of what the guest wrote: the next host must read it from the storage.
-    SubElement(root, "driver", name="qemu", type="qcow2", cache="none", discard="unmap")
-    SubElement(root, "source", file=root_path(spec.id, spec.volume))
-    SubElement(root, "target", dev="vda", bus="virtio")
+    devices.append(root_disk(spec))
     # A read-only virtio disk rather than a CD-ROM: NoCloud goes by the label, and a guest need not
     # wait for an IDE bus to be probed.
     seed = SubElement(devices, "disk", type="file", device="disk")

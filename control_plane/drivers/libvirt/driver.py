@@ -11,6 +11,7 @@ import libvirt
 
 from control_plane.drivers.libvirt import domains, storage
 from control_plane.drivers.libvirt.connection import LONG, QUICK, SLOW, Connection
+from control_plane.drivers.libvirt.copying import leave_off, require_whole
 from control_plane.drivers.libvirt.disks import LibvirtDisks
 from control_plane.drivers.libvirt.domain_xml import (
     METADATA_KEY,
@@ -142,6 +143,7 @@ class LibvirtDriver(LibvirtDisks, LibvirtGuests):
                 return
             if domains.run_state(domain) is not RunState.STOPPED:
                 make_way(domain)
+                require_whole(domain)
                 if domain.blockInfo(_ROOT_DEVICE)[0] < size:
                     domain.blockResize(_ROOT_DEVICE, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
                 return
@@ -157,6 +159,7 @@ class LibvirtDriver(LibvirtDisks, LibvirtGuests):
 
         def remove(connection: libvirt.virConnect) -> None:
             storage.require_storage(connection, self._host, volume.pool_path)
+            leave_off(connection, server)
             path = storage.server_folder(server, volume)
             try:
                 folder = storage.open_folder(connection, path)
@@ -211,6 +214,7 @@ class LibvirtDriver(LibvirtDisks, LibvirtGuests):
                 if not hold_no_more(domain):
                     domain.resume()
                 return
+            leave_off(connection, server)
             try:
                 domain.create()
             except libvirt.libvirtError:
@@ -292,6 +296,7 @@ class LibvirtDriver(LibvirtDisks, LibvirtGuests):
                 return
             stopped = domains.run_state(domain) is RunState.STOPPED
             label = domains.insist(domain, self._host, listed)
+            leave_off(connection, server)
             if not stopped:
                 raise DriverError(
                     f"Server {server} still runs on host {self._host}, so it is not forgotten there: stop it first"

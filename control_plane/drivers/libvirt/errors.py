@@ -22,6 +22,7 @@ from control_plane.drivers.protocol import (
 )
 
 _LOCKED = ('Failed to get "write" lock', 'Failed to get shared "write" lock', "Failed to lock byte")
+_LEANS = "Could not open backing file"
 _NO_BRIDGE = ("Cannot get interface MTU on", "Unable to add bridge")
 _NOT_THERE = frozenset({errno.ENODEV})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -66,8 +67,12 @@ def is_code(error: libvirt.libvirtError, *codes: int) -> bool:
 
 
 def is_unreadable(error: libvirt.libvirtError) -> bool:
-    """True where QEMU found that a file is no image of its format, and nothing else stood in the way."""
+    """True where QEMU found that a file is no image of its format, or that what it leans on is out of reach, and
+    nothing else stood in the way."""
     said = sentence(error)
+    if _LEANS in said:
+        # It asks for what a file leans on only once it has the file's own lock.
+        return True
     stands_in_the_way = any(words in said for words in _LOCKED) or _failed_with(
         error, _FULL | _STORAGE_GONE | {errno.EACCES, errno.EPERM}
     )

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import libvirt
 
+from control_plane.drivers.backup_source import Extent
 from control_plane.drivers.libvirt import storage
+from control_plane.drivers.libvirt.backing_xml import name_in_file
 from control_plane.drivers.libvirt.connection import SLOW, Connection
 from control_plane.drivers.libvirt.disk_xml import data_name, volume_folder
 from control_plane.drivers.libvirt.transfer import file_xml, write_file
@@ -32,6 +34,39 @@ def fill_disk(
     content: Iterable[tuple[int, bytes]],
 ) -> None:
     """As `HostDriver.fill_disk` says; each piece is a call of its own."""
+
+    def put(stream: Qcow2Stream) -> None:
+        for offset, data in content:
+            stream.put(offset, data)
+
+    _make(connection, server, volume, put, None)
+
+
+def lean_disk(
+    connection: Connection,
+    server: ServerId | None,
+    volume: VolumeSpec | DataVolumeSpec,
+    zeros: Iterable[Extent],
+) -> None:
+    """As `HostDriver.lean_disk` says. The zeros are written down, so that nobody asks for them or copies
+    them."""
+    if volume.backing is None:
+        raise ValueError("a disk that leans on nothing")
+
+    def put(stream: Qcow2Stream) -> None:
+        for extent in zeros:
+            stream.zeros(extent.offset, extent.length)
+
+    _make(connection, server, volume, put, volume.backing)
+
+
+def _make(
+    connection: Connection,
+    server: ServerId | None,
+    volume: VolumeSpec | DataVolumeSpec,
+    put: Callable[[Qcow2Stream], None],
+    backing: str | None,
+) -> None:
     path, name = place_of(server, volume)
     size = volume.size * _GIB
     connection.call(partial(_begin, connection.host, volume.pool_path, path, name), SLOW)
@@ -41,11 +76,12 @@ def fill_disk(
             lambda offset, piece: connection.call(
                 partial(_write, path=path, name=name, offset=offset, piece=piece), SLOW
             ),
+            None if backing is None else name_in_file(backing),
         )
-        for offset, data in content:
-            stream.put(offset, data)
+        put(stream)
         stream.finish()
-        connection.call(partial(_finish, path=path, name=name, size=size), SLOW)
+        leans = backing is not None
+        connection.call(partial(_finish, path=path, name=name, size=size, leans=leans), SLOW)
     except ValueError as error:
         _give_up(connection, path, name)
         raise DriverError(f"What {name} in {path} was to be filled with: {error}") from error
@@ -103,13 +139,16 @@ def _write(libvirtd: libvirt.virConnect, path: str, name: str, offset: int, piec
     write_file(libvirtd, folder.storageVolLookupByName(name), offset, piece)
 
 
-def _finish(libvirtd: libvirt.virConnect, path: str, name: str, size: int) -> None:
+def _finish(libvirtd: libvirt.virConnect, path: str, name: str, size: int, *, leans: bool) -> None:
     folder = storage.open_folder(libvirtd, path)
     disk = folder.storageVolLookupByName(name)
-    if storage.format_of(disk) != "qcow2" or disk.info()[1] != size:
+    if storage.leans(disk) is not leans or disk.info()[1] != size:
         raise DriverError(f"{name} in {path} was not written as it was sent")
-    # Also flushes what is left in the host's page cache.
-    disk.resize(size, 0)
+    if not leans:
+        if storage.format_of(disk) != "qcow2":
+            raise DriverError(f"{name} in {path} was not written as it was sent")
+        # Also flushes what is left in the host's page cache.
+        disk.resize(size, 0)
     folder.storageVolLookupByName(storage.filling_mark(name)).delete(0)
 
 

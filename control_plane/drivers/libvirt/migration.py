@@ -14,6 +14,7 @@ import libvirt
 
 from control_plane.drivers.libvirt import checkpoints, domains
 from control_plane.drivers.libvirt.connection import LONG, Connection
+from control_plane.drivers.libvirt.copying import leave_off, require_whole
 from control_plane.drivers.libvirt.errors import is_code, network_not_ready
 from control_plane.drivers.libvirt.reading_job import make_way
 from control_plane.drivers.libvirt.storage import close_folder, find, open_folder, server_folder
@@ -70,9 +71,12 @@ def _move(
     domain = domains.get(connection, source.host, server)
     running = domains.run_state(domain) is not RunState.STOPPED
     if running:
+        require_whole(domain)
         make_way(domain)
         # The target would not know of them, and QEMU would go on keeping track for nobody.
         checkpoints.forget(domain, but=None)
+    else:
+        leave_off(connection, server)
     flags = _FLAGS | (_LIVE if running else libvirt.VIR_MIGRATE_OFFLINE)
     host = endpoint.migration_host
     bracketed = f"[{host}]" if ":" in host else host

@@ -8,7 +8,7 @@ definition and goes with the connection that made it, so nothing is left of it w
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import libvirt
@@ -38,7 +38,10 @@ def make(
 ) -> libvirt.virDomain:
     """Raises DiskLocked where the server is read already, and libvirtError, also where a disk is
     locked."""
-    described = _reader_xml(server, disks, accelerated=accelerated, machine=machine)
+    elements = [_read_only(device, facts) for device, facts in disks.items()]
+    described = still_machine(
+        _PREFIX + server, server, elements, accelerated=accelerated, machine=machine
+    )
     flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
     if find(connection, server) is not None:
         raise DiskLocked(f"Server {server} is being read already while it is stopped")
@@ -61,23 +64,28 @@ def remove(connection: libvirt.virConnect, server: ServerId) -> None:
             reader.destroy()
 
 
-def _reader_xml(
-    server: ServerId, disks: Mapping[str, DiskFacts], *, accelerated: bool, machine: str
+def still_machine(
+    name: str, server: ServerId, disks: Iterable[Element], *, accelerated: bool, machine: str
 ) -> str:
+    """A machine of that name whose processor is never to run, with the server's `disks`."""
     domain = Element("domain", type="kvm" if accelerated else "qemu")
-    SubElement(domain, "name").text = _PREFIX + server
+    SubElement(domain, "name").text = name
     SubElement(SubElement(domain, "metadata"), _TAG, of=server)
     SubElement(domain, "memory", unit="MiB").text = "8"
     SubElement(domain, "vcpu").text = "1"
     system = SubElement(domain, "os")
     SubElement(system, "type", arch="x86_64", machine=machine).text = "hvm"
     devices = SubElement(domain, "devices")
-    for device, facts in disks.items():
-        disk = SubElement(devices, "disk", type="file", device="disk")
-        SubElement(disk, "driver", name="qemu", type="qcow2", cache="none")
-        SubElement(disk, "source", file=facts.file)
-        SubElement(disk, "target", dev=device, bus="virtio")
-        SubElement(disk, "readonly")
+    devices.extend(disks)
     SubElement(devices, "controller", type="usb", model="none")
     SubElement(devices, "memballoon", model="none")
     return tostring(domain, encoding="unicode")
+
+
+def _read_only(device: str, facts: DiskFacts) -> Element:
+    disk = Element("disk", type="file", device="disk")
+    SubElement(disk, "driver", name="qemu", type="qcow2", cache="none")
+    SubElement(disk, "source", file=facts.file)
+    SubElement(disk, "target", dev=device, bus="virtio")
+    SubElement(disk, "readonly")
+    return disk

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from control_plane.drivers.fencing import LeaseChannel, LeaseFencer, LeaseWatch
 from control_plane.drivers.fencing.redfish import Bmcs, RedfishFencer
+from control_plane.drivers.nbd import NbdExports
 from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import HostDriver
 from control_plane.drivers.real.driver_cache import STANDARD_DRIVERS, DriverCache, DriverFactory
@@ -25,7 +26,8 @@ T = TypeVar("T")
 class RealWorld:
     """A World (drivers/world.py). `drivers` makes a driver from an endpoint by the endpoint's
     `driver`; None takes the standard ones. `notifiers` None writes events to standard error.
-    `objects` makes a store of objects from its place; without it there are none.
+    `objects` makes a store of objects from its place; without it there are none. `disk_exports`: where hosts read
+    disks from this control plane, if anywhere.
 
     The management network comes first among the channels, since drivers reach hosts over it. Redfish
     comes first among the fences, since it takes seconds where a lease takes its full time."""
@@ -38,6 +40,7 @@ class RealWorld:
         notifiers: Sequence[Notifier] | None = None,
         clock: Clock | None = None,
         objects: Callable[[str], ObjectStore] | None = None,
+        disk_exports: NbdExports | None = None,
     ) -> None:
         settings = settings or Settings()
         self._settings = settings
@@ -55,6 +58,7 @@ class RealWorld:
         self._redfish = RedfishFencer(self._clock, Bmcs(settings.bmc))
         self._lease = LeaseFencer(self._clock, self._watch, margin=settings.lease_margin)
         self._objects = objects
+        self._disk_exports = disk_exports
         self._workers = Workers("yui", settings.at_once)
         self._lanes = {
             Lane.SLOW: Workers("yui-slow", settings.slow_at_once),
@@ -110,6 +114,16 @@ class RealWorld:
             )
         return self._objects(place)
 
+    def disk_exports(self) -> NbdExports:
+        if self._disk_exports is None:
+            raise YuiError(
+                "no-disk-exports",
+                en="This control plane has no address at which hosts could read disks, so no server starts before its disks are restored: ask the operators to start it with --disk-address, or restore without starting at once.",
+                ja="このコントロールプレーンには、ホストがディスクを読み取るためのアドレスが設定されていません。復元が終わる前にサーバーを起動するには、運用担当者に --disk-address の設定を依頼してください。すぐに起動しない復元は今のままで行えます。",
+                status=409,
+            )
+        return self._disk_exports
+
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:
         """A task that hangs is given up after `task_patience`: TimeoutError in its place."""
         return self._workers.run_all(tasks, self._settings.task_patience)
@@ -123,5 +137,7 @@ class RealWorld:
         self._workers.close()
         for workers in self._lanes.values():
             workers.close()
+        if self._disk_exports is not None:
+            self._disk_exports.close()
         self._management.close()
         self._drivers.close()

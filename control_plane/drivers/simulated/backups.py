@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from control_plane.drivers.backup_source import ROOT_DISK, BackupSource, Consistency, Extent
 from control_plane.drivers.extents import aligned, pieces
+from control_plane.drivers.leaning import require_whole
 from control_plane.drivers.protocol import (
     DiskLocked,
     DisksBusy,
@@ -67,6 +68,7 @@ def open_backup(
 
 def _begin(machine: Machine, call: Call, asked: Asked) -> tuple[Reading, tuple[_Disk, ...]]:
     spec, backups = asked.spec, machine.backups
+    require_whole(spec)
     pools = [
         machine.reached(pool)
         for pool in {spec.volume.pool, *(each.pool for each in spec.data_volumes)}

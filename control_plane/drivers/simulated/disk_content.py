@@ -97,6 +97,15 @@ class DiskContent:
         return f"record {place + rounds * self._most_records}\n".encode().ljust(RECORD)
 
     def _data(self) -> Iterator[Extent]:
+        """In order; what lies over something else is told once."""
+        end = 0
+        for extent in sorted(self._parts(), key=lambda each: each.offset):
+            if extent.end > end:
+                begin = max(end, extent.offset)
+                yield Extent(begin, extent.end - begin, True)
+                end = extent.end
+
+    def _parts(self) -> Iterator[Extent]:
         yield Extent(0, BLOCK, True)
         if self._kept_records:
             yield Extent(RECORDS_AT, -(-self._kept_records * RECORD // BLOCK) * BLOCK, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from control_plane.drivers.leaning import require_whole
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
     DiskLocked,
@@ -83,6 +84,7 @@ def _with_volumes(spec: ServerSpec, volumes: tuple[DataVolumeSpec, ...]) -> Serv
 
 def snapshot(machine: Machine, spec: ServerSpec, wanted: SnapshotSpec, *, deaf: bool) -> bool:
     """True where the guest answered, and so held still, or did not run."""
+    require_whole(spec)
     pool = machine.reached(wanted.pool)
     if wanted.id in pool.snapshots:
         return False

@@ -31,6 +31,7 @@ from control_plane.drivers.simulated import backups, disks
 from control_plane.drivers.simulated.filling import SimulatedFilling
 from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.guests import SimulatedGuests
+from control_plane.drivers.simulated.leaning import require_whole
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.simulated.storage import SharedStorage, Volume
@@ -169,6 +170,7 @@ class SimulatedDriver(SimulatedFilling, SimulatedGuests):
             defined = self._defined(spec.id)
             if defined.volume.size >= spec.volume.size:
                 return
+            require_whole(self.machine.guests.get(spec.id), spec.id)
             self.machine.backups.make_way(spec.id)
             self._grow(self.machine.reached(spec.volume.pool), spec)
             volume = replace(defined.volume, size=spec.volume.size)

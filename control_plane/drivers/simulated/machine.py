@@ -20,6 +20,7 @@ from control_plane.drivers.protocol import (
     StorageUnavailable,
 )
 from control_plane.drivers.simulated.clock import Timer
+from control_plane.drivers.simulated.leaning import bring, may_go_on
 from control_plane.drivers.simulated.storage import DataVolume, SharedStorage, Volume
 from control_plane.drivers.simulated.tracking import Backups
 from control_plane.model.ids import Generation, ImageId, ServerId, StoragePoolId, VolumeId
@@ -94,8 +95,7 @@ class Machine:
     storage_link: bool = True
     bmc: Bmc = Bmc.WORKS
     has_watchdog: bool = True
-    has_agent: bool = True
-    """Something on it renews its lease."""
+    has_agent: bool = True  # Something on it renews its lease.
     watchdog_works: bool = True
     cache_full: bool = False
     boot_time: Seconds | None = None
@@ -108,7 +108,7 @@ class Machine:
     arriving: dict[ServerId, Resources] = field(default_factory=dict)
     """Room held by incoming migrations."""
     deaths: int = 0
-    """How often everything that ran here has died; a migration looks whether it grew."""
+    """How often everything that ran here has died."""
     backups: Backups = field(default_factory=Backups)
     _load: Resources = NOTHING
     _reset: Timer | None = None
@@ -237,13 +237,14 @@ class Machine:
     # Guests
 
     def start_guest(self, server: ServerId) -> None:
-        """Power a defined server on. Raises DiskLocked, StorageUnavailable, DriverError."""
+        """Raises DiskLocked, StorageUnavailable, DriverError."""
         spec = self.definitions[server]
         volume = self._volume(spec)
         self.check_room(spec)
         if volume.holder not in (None, self.host.id) and self.around.disk_locks:
             raise DiskLocked(f"The disk of {server} is locked by {volume.holder}.")
         disks = {each.id: self.data_volume(server, each) for each in spec.data_volumes}
+        bring(self.around, volume, *disks.values())
         now = self.around.clock.monotonic()
         boot = self.around.timing.guest_boot if self.slow_guests is None else self.slow_guests
         started = Guest(
@@ -304,7 +305,7 @@ class Machine:
     def unpause(self, server: ServerId) -> None:
         """It goes on, unless what paused it still holds."""
         guest = self.guests[server]
-        if not self.around.pool_of(guest.volume).full:
+        if may_go_on(self.around, guest):
             guest.state = RunState.RUNNING
             self._resume(guest)
 

@@ -14,6 +14,7 @@ from control_plane.drivers.protocol import (
     NoSuchServer,
     StorageUnavailable,
 )
+from control_plane.drivers.simulated.leaning import require_whole
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.surroundings import Surroundings
 from control_plane.model.ids import HostId, ServerId
@@ -67,6 +68,7 @@ class Migrations:
             raise NoSuchServer(f"{source} has no definition of {server}.")
         if server not in source.guests:
             raise DriverError(f"{server} does not run on {source}, so it cannot be migrated.")
+        require_whole(source.guests[server], server)
         if source is target:
             raise DriverError(f"{server} already is on {target}.")
         if not target.answers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from control_plane.drivers.backup_source import Extent
 from control_plane.drivers.protocol import DiskLocked
 from control_plane.drivers.simulated.tracking import Reading
 from control_plane.model.ids import (
@@ -15,7 +16,19 @@ from control_plane.model.ids import (
     StoragePoolId,
     VolumeId,
 )
-from control_plane.model.units import GiB
+from control_plane.model.units import GiB, Seconds
+
+
+@dataclass(slots=True)
+class Leaning:
+    """A disk takes from `backing` what it lacks, all but `zeros`. `brought`: what a guest sees of it has been
+    brought here, in one go where a real one would bring it piece by piece."""
+
+    backing: str
+    zeros: tuple[Extent, ...]
+    brought: bool = False
+    copied: int = 0
+    looked_at: Seconds | None = None
 
 
 @dataclass(slots=True)
@@ -42,6 +55,7 @@ class Volume:
     """While its server is stopped and read."""
     label: str | None = None
     """What it says of itself at its beginning, where it was made from another disk's bytes."""
+    leaning: Leaning | None = None
 
     @property
     def holder(self) -> str | None:
@@ -64,6 +78,7 @@ class DataVolume:
     opened_by: ServerId | None = None
     reading: Reading | None = None
     label: str | None = None
+    leaning: Leaning | None = None
 
     @property
     def holder(self) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from control_plane.drivers.disk_exports import ServedDisk
 from control_plane.drivers.simulated.clock import VirtualClock
 from control_plane.drivers.simulated.monitor import InvariantMonitor
 from control_plane.drivers.simulated.storage import SharedStorage, Volume
@@ -35,6 +36,9 @@ class Surroundings:
     corrupt_arrivals: dict[ImageId, int] = field(default_factory=dict)
     """How many more copies of an image arrive broken."""
     listeners: list[Callable[[Happening], None]] = field(default_factory=list)
+
+    exports: dict[str, ServedDisk] = field(default_factory=dict)
+    """Disks that control planes serve to hosts, by where they are found."""
 
     def tell(self, what: str, text: str) -> None:
         if self.listeners:

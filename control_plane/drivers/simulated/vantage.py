@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from control_plane.drivers.disk_exports import DiskExports
 from control_plane.drivers.fencing import LeaseChannel, LeaseFencer
 from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import HostDriver
@@ -19,6 +20,7 @@ from control_plane.drivers.simulated.clock import Begun
 from control_plane.drivers.simulated.driver import SimulatedDriver
 from control_plane.drivers.simulated.fencers import BmcFencer
 from control_plane.drivers.simulated.gate import Gate, ProcessClock
+from control_plane.drivers.simulated.leaning import SimulatedExports
 from control_plane.drivers.simulated.leases import SimulatedLeases
 from control_plane.drivers.simulated.machine import Bmc
 from control_plane.drivers.simulated.objects import SimulatedObjects
@@ -58,6 +60,7 @@ class Vantage:
             ManagementNetwork(world, self.gate, lambda host: leases.answered(host, margin)),
             channels.Gated(LeaseChannel(leases), self.gate),
         )
+        self._exports = SimulatedExports(world, self.gate)
         self._bmc = BmcFencer(world, self.gate)
         lease = LeaseFencer(self._clock, leases, margin=margin)
         self._lease = fencers.Gated(lease, self.gate)
@@ -81,6 +84,9 @@ class Vantage:
 
     def objects(self, place: str) -> ObjectStore:
         return SimulatedObjects(self._world.bucket(place), self.gate)
+
+    def disk_exports(self) -> DiskExports:
+        return self._exports
 
     def switch_on(self, host: Host) -> None:
         self._bmc.switch_on(host)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from control_plane.drivers.disk_exports import DiskExports
 from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import DriverError, HostDriver, RunState
 from control_plane.drivers.simulated.clock import Begun
@@ -76,6 +77,9 @@ class SimulatedWorld(Premises):
 
     def objects(self, place: str) -> ObjectStore:
         return self._vantage.objects(place)
+
+    def disk_exports(self) -> DiskExports:
+        return self._vantage.disk_exports()
 
     def switch_on(self, host: Host) -> None:
         self._vantage.switch_on(host)
