@@ -1,4 +1,4 @@
-"""One step of Yui's in the comparison, as a process of its own: its orders are JSON on standard input.
+"""Yui's steps in the comparison: a process that is told on standard input which to take.
 
 The disk is a file here. A hypervisor tells a guest's disk the same way: which parts hold data, and, where
 it has kept a bitmap, which have changed.
@@ -122,6 +122,16 @@ def _whole(
 
 _STEPS = {"begin": begin, "back_up": back_up, "restore": restore, "verify": verify}
 
+
+def main() -> None:
+    """Orders as JSON, one a line, of which each is answered with its name when it is done: the control
+    plane, whose backups these are, doesn't start for each of them either."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        given = json.loads(line)
+        _STEPS[given["step"]](given)
+        print(given["step"], flush=True)
+
+
 if __name__ == "__main__":
-    given = json.load(sys.stdin)
-    _STEPS[given["step"]](given)
+    main()
