@@ -32,6 +32,8 @@ from typing import Any
 
 import yaml
 
+from control_plane.drivers.kubernetes import volume_agent
+
 _ARCHIVES = Path("../shared/lab/kubernetes")
 _PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 _NEEDED = {
@@ -177,6 +179,39 @@ def image_archive(
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
     return path
+
+
+def agent_image(cluster: Cluster) -> str:
+    """An image of this machine's own Python and what of its library the agent beside volumes needs, on the
+    node; its reference. YUI_TEST_AGENT_IMAGE names another, for a cluster that is not ours."""
+    given = os.environ.get("YUI_TEST_AGENT_IMAGE")
+    if given:
+        return given
+    if not cluster._namespace:
+        raise NoKubernetes("YUI_TEST_AGENT_IMAGE names no image with a python3 for the cluster")
+    python = Path("/usr/bin/python3").resolve()
+    if not python.exists():
+        raise NoKubernetes("the machine's own Python is missing (apt: python3-minimal)")
+    agent = Path(volume_agent.__file__)
+    listing = (
+        "import sys, runpy; runpy.run_path(sys.argv[1]); import encodings.utf_8, encodings.ascii;"
+        "print('\\n'.join(m.__file__ for m in list(sys.modules.values())"
+        " if getattr(m, '__file__', None) and m.__name__ != '__main__'))"
+    )
+    used = _said(str(python), "-I", "-S", "-c", listing, str(agent)).split()
+    linked = [word for word in _said("ldd", str(python)).split() if word.startswith("/")]
+    files: dict[str, bytes | str] = {
+        name.lstrip("/"): Path(name).read_bytes() for name in (*used, *linked, str(python))
+    }
+    files["usr/bin/python3"] = python.name
+    reference = "localhost/yui-test-python:1"
+    cluster.load_image(image_archive(cluster.folder / "python.tar", reference, files, ["python3"]))
+    return reference
+
+
+def _said(*command: str) -> str:
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    return done.stdout
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ for little at a time.
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 from kubernetes import client
@@ -78,15 +79,18 @@ class PodChannel:
             raise ReadingBroken(f"The connection to the pod broke: {error}"[:300]) from None
 
     def receive(self, length: int) -> bytes:
+        deadline = time.monotonic() + self._patience
         try:
             while len(self._held) < length:
-                got = self._socket.read_channel(_STDOUT, timeout=self._patience)
+                # Frames may be empty, so that nothing may come before the time is over.
+                got = self._socket.read_channel(_STDOUT, timeout=1)
                 if got:
                     self._held += got
-                elif self._socket.is_open():
-                    raise HostUnreachable("The pod beside the volume did not answer in time.")
-                else:
+                    deadline = time.monotonic() + self._patience
+                elif not self._socket.is_open():
                     break
+                elif time.monotonic() > deadline:
+                    raise HostUnreachable("The pod beside the volume did not answer in time.")
         except (OSError, WebSocketException) as error:
             raise ReadingBroken(f"The connection to the pod broke: {error}"[:300]) from None
         taken = bytes(self._held[:length])
