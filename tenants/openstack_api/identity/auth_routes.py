@@ -44,11 +44,13 @@ def _version(request: Request) -> dict[str, Any]:
 
 @router.get("", status_code=300)
 async def versions(request: Request) -> dict[str, Any]:
+    """Which versions of Identity there are."""
     return {"versions": {"values": [_version(request)]}}
 
 
 @router.get("/v3")
 async def version(request: Request) -> dict[str, Any]:
+    """The version that there is."""
     return {"version": _version(request)}
 
 
