@@ -48,7 +48,7 @@ def _lines() -> Iterator[str]:
         for route in router.routes:
             if isinstance(route, APIRoute):
                 service = service_of(route.path) or Service.IDENTITY
-                methods = sorted(route.methods - {"HEAD"}, key=_ORDER.index)
+                methods = sorted((route.methods or set()) - {"HEAD"}, key=_ORDER.index)
                 routes[service] += [(_below(route.path), each, _what(route)) for each in methods]
     for service, title in _TITLES.items():
         yield from ("", f"## {title}", "", "| | path | |", "| --- | --- | --- |")
