@@ -63,6 +63,7 @@ from tenants.catalogue import Catalogue
 from tenants.container_groups.routes import router as container_group_router
 from tenants.creation_routes import router as creation_router
 from tenants.first_users import Trusted
+from tenants.keypairs.routes import router as keypair_router
 from tenants.leaving.export_directory import ExportDirectory
 from tenants.leaving.routes import router as leaving_router
 from tenants.lifecycle_routes import router as lifecycle_router
@@ -184,6 +185,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         system_router,
         network_router,
         group_router,
+        keypair_router,
         binding_router,
         host_network_router,
         blueprint_router,

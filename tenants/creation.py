@@ -18,6 +18,7 @@ from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Store, Transaction
 from tenants.asking import Asker, Keep
+from tenants.keypairs.keypairs import key_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class ServerRequest:
     user_data: str = ""
     protected: bool = False
     count: int = 1
+    keypair: str | None = None
+    """By id or name, one of the member's."""
 
     @property
     def names(self) -> list[str]:
@@ -56,7 +59,7 @@ def create(
 
     Raises `system-not-found`, `system-deleting`, `servers-of-several-regions`,
     `servers-of-several-members`, `server-name-twice`, `server-name-taken`, `flavor-not-found`,
-    `image-not-found`, `image-larger-than-disk`, `quota-exceeded`, `no-room`, `addresses-exhausted`.
+    `image-not-found`, `keypair-not-found`, `image-larger-than-disk`, `quota-exceeded`, `no-room`, `addresses-exhausted`.
     """
     names = [name for request in requests for name in request.names]
     _refuse_twice(names)
@@ -70,7 +73,7 @@ def create(
         if taken:
             raise _name_taken(sorted(taken)[0])
         return [
-            _new_server(request, systems[request.system], name, ids[name])
+            _new_server(tx, request, systems[request.system], name, ids[name])
             for request in requests
             for name in request.names
         ]
@@ -137,7 +140,9 @@ def _systems(
     return systems
 
 
-def _new_server(request: ServerRequest, system: System, name: str, id: ServerId) -> NewServer:
+def _new_server(
+    tx: Snapshot, request: ServerRequest, system: System, name: str, id: ServerId
+) -> NewServer:
     group = request.anti_affinity
     return NewServer(
         id=id,
@@ -150,6 +155,7 @@ def _new_server(request: ServerRequest, system: System, name: str, id: ServerId)
         group=None if group is None else GroupId(f"{system.id}-{group}"),
         protected=request.protected,
         user_data=request.user_data,
+        key=key_for(tx, request.keypair, system.tenant),
     )
 
 

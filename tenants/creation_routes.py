@@ -79,6 +79,7 @@ def _request(one: NewServerIn) -> ServerRequest:
         user_data=one.user_data,
         protected=one.protected,
         count=one.count,
+        keypair=one.keypair,
     )
 
 

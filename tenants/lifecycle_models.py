@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from control_plane.http.bounds import FlavorName, Name, RequestBody
 from control_plane.model.pool import Zone
+from tenants.keypairs.models import KeyPairName
 
 _MOST_SERVERS = 200
 _MOST_USER_DATA = 64 * 1024
@@ -45,6 +46,9 @@ class NewServerIn(RequestBody):
     user_data: UserData = ""
     protected: bool = Field(default=False, description="Against being deleted.")
     count: int = Field(default=1, ge=1, le=_MOST_SERVERS)
+    keypair: KeyPairName | None = Field(
+        default=None, description="The key that opens it, by its pair's id or name."
+    )
 
 
 class NewServersIn(RequestBody):

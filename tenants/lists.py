@@ -223,6 +223,8 @@ def _server(row: ServerRow) -> Json:
         # SQLite knows no truth values.
         "protected": bool(row.protected),
         "restart_needed": bool(row.restart_needed),
+        "keypair": row.keypair,
+        "server_group": row.server_group,
     }
 
 

@@ -83,7 +83,8 @@ class ServerOut(ResponseBody):
     """`host`, `moving_to` and `storage` are null for members, who never see hardware. `address` is
     IPv4 with prefix length; `power` is what is wanted, `status` what is. `restart_needed`: it was
     resized while it ran, and may have all of its size only once it is restarted. One that is
-    `protected` is not deleted."""
+    `protected` is not deleted. `keypair` names the key pair that it was made with. Servers of the same
+    `server_group` never share a host."""
 
     id: str
     name: str
@@ -118,6 +119,8 @@ class ServerOut(ResponseBody):
     generation: int
     protected: bool
     restart_needed: bool
+    keypair: str | None = None
+    server_group: str | None = None
 
 
 class ServerRefuges(ResponseBody):

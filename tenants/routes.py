@@ -57,8 +57,9 @@ def read_server(
     """By id or by name."""
     with edge.store.read() as tx:
         found = find_server(tx, server, who.tenant)
+        shown = server_out(tx, found, with_hardware=who.sees_hardware)
     return JSONResponse(
-        server_out(found, with_hardware=who.sees_hardware).model_dump(mode="json"),
+        shown.model_dump(mode="json"),
         headers={"ETag": entity_tag(found.generation)},
     )
 

@@ -25,6 +25,7 @@ from control_plane.pool.certificate_change import certificate_change
 from control_plane.pool.hosts import size_out
 from control_plane.pool.models import RefugeOut
 from control_plane.pool.plan import added, cost_of
+from control_plane.store import Snapshot
 from tenants.blueprint_views import lack_out
 from tenants.catalogue import Catalogue
 from tenants.models import (
@@ -89,8 +90,9 @@ def join_plan(joined: Joined) -> JoinPlan:
     )
 
 
-def server_out(server: Server, *, with_hardware: bool) -> ServerOut:
+def server_out(tx: Snapshot, server: Server, *, with_hardware: bool) -> ServerOut:
     """Members see no hardware."""
+    key = tx.keys_of_servers([server.id]).get(server.id)
     host, heading = _hosts(server) if with_hardware else (None, None)
     return ServerOut(
         id=server.id,
@@ -115,6 +117,8 @@ def server_out(server: Server, *, with_hardware: bool) -> ServerOut:
         generation=server.generation,
         protected=server.protected,
         restart_needed=server.restart_needed,
+        keypair=None if key is None else key.name,
+        server_group=server.group,
     )
 
 

@@ -198,6 +198,8 @@ def _place(tx: Transaction, wanted: Sequence[Resolved], plan: Plan) -> tuple[Ser
         servers.append(tx.add_server(placed))
         if one.new.user_data:
             tx.put_user_data(one.new.id, one.new.user_data)
+        if one.new.key is not None:
+            tx.put_server_key(one.new.id, one.new.key)
     return tuple(servers)
 
 

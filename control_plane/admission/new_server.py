@@ -18,6 +18,7 @@ from control_plane.model.ids import (
     SystemId,
 )
 from control_plane.model.image import Image
+from control_plane.model.keypair import ServerKey
 from control_plane.model.ledger import LedgerWorkload
 from control_plane.model.workload import Flavor, Placed, Power, Server
 from control_plane.store import Transaction
@@ -27,7 +28,7 @@ from control_plane.store import Transaction
 class NewServer:
     """Tenant, zone and tier come with its system, size and disk with its flavor. Servers that share
     a `group` never share a host; `sites` empty means any site of the region. `user_data` is what its
-    seed disk gives cloud-init."""
+    seed disk gives cloud-init, `key` opens it to whoever has the other half."""
 
     id: ServerId
     system: SystemId
@@ -43,6 +44,7 @@ class NewServer:
     protected: bool = False
     user_data: str = ""
     isolated: bool = False
+    key: ServerKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ _COMMANDS: Mapping[str, str] = {
     "network": "networks:app",
     "security-group": "security_groups:app",
     "binding": "bindings:app",
+    "keypair": "keypairs:app",
     "certificate": "certificate:app",
     "explain": "explain:explain",
     "events": "events:events",

@@ -12,6 +12,7 @@ from control_plane.cli.help_backups_ja import HELP_BACKUPS_JA
 from control_plane.cli.help_capacity_ja import HELP_CAPACITY_JA
 from control_plane.cli.help_containers_ja import HELP_CONTAINERS_JA
 from control_plane.cli.help_images_ja import HELP_IMAGES_JA
+from control_plane.cli.help_keypairs_ja import HELP_KEYPAIRS_JA
 from control_plane.cli.help_leaving_ja import HELP_LEAVING_JA
 from control_plane.cli.help_lifecycle_ja import HELP_LIFECYCLE_JA
 from control_plane.cli.help_networks_ja import HELP_NETWORKS_JA
@@ -29,6 +30,7 @@ HELP_JA: Mapping[str, str] = {
     **HELP_IMAGES_JA,
     **HELP_CONTAINERS_JA,
     **HELP_NETWORKS_JA,
+    **HELP_KEYPAIRS_JA,
     **HELP_BACKUPS_JA,
     **HELP_PULL_JA,
     "The cloud that municipalities own together. The options below hold for every command and may stand anywhere on the line. Where they are missing, YUI_URL, YUI_TOKEN_FILE, YUI_CA_FILE, YUI_PROFILE and YUI_LANG count, and then the file ~/.config/yui/config.toml (mode 600), which knows url, token_file and ca_file, at its top or in tables named profile.NAME.": "自治体が共同で持つクラウドです。\n\n下のオプションはすべてのコマンドで使え、どの位置に書いてもかまいません。省略すると、環境変数 YUI_URL、YUI_TOKEN_FILE、YUI_CA_FILE、YUI_PROFILE、YUI_LANG、次にファイル ~/.config/yui/config.toml(モード 600)の url、token_file、ca_file(先頭または profile.名前 の表)に従います。",

@@ -46,6 +46,10 @@ def create(
         Path | None,
         typer.Option(help="A file for cloud-init, 64 KiB at most. It must hold no secret."),
     ] = None,
+    keypair: Annotated[
+        str | None,
+        typer.Option(help="The key pair whose public key opens it, by id or name."),
+    ] = None,
     protected: Annotated[
         bool, typer.Option("--protected", help="Protect it against being deleted.")
     ] = False,
@@ -69,6 +73,8 @@ def create(
         wanted["anti_affinity"] = apart
     if user_data is not None:
         wanted["user_data"] = _text_of(user_data)
+    if keypair is not None:
+        wanted["keypair"] = keypair
     document = session.api.post("/v1/servers", {"servers": [wanted]}, dry_run=dry_run)
     finish(session, document, wait=wait, dry_run=dry_run)
 

@@ -69,6 +69,13 @@ class Principal:
         return self.may(Permission.POOL_READ)
 
     @property
+    def user(self) -> str:
+        """What is kept of whoever made something: the service account, the user, or the token alone."""
+        if self.account is not None:
+            return self.account
+        return self.token if self.is_user else f"token-{self.token}"
+
+    @property
     def marks(self) -> Mapping[str, object]:
         """What every entry of the audit trail says of it."""
         under = {} if self.grant is None else {"break_glass": self.grant.id}

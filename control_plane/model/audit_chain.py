@@ -36,6 +36,8 @@ FOR_MEMBERS = frozenset(
     | {"server", "size_gib", "protected", "volume", "snapshot"}
     # Of borrowed room.
     | {"reclaim"}
+    # Of key pairs.
+    | {"fingerprint"}
     # Of images of their own.
     | {"version", "sha256", "size_bytes"}
     # Of container groups.

@@ -22,6 +22,7 @@ VolumeId = NewType("VolumeId", str)
 SnapshotId = NewType("SnapshotId", str)
 ReclaimId = NewType("ReclaimId", str)
 ContainerGroupId = NewType("ContainerGroupId", str)
+KeyPairId = NewType("KeyPairId", str)
 GroupId = NewType("GroupId", str)
 """An anti-affinity group: its members never share a host, nor meet at a refuge."""
 

@@ -257,7 +257,7 @@ class Repair:
             self._errands.make_way(action)
         waiting = [a for a in wanted if self._errands.may_try(a.server.id)]
         changes = 0
-        user_data = self._user_data(waiting)
+        given = self._given(waiting)
         while waiting:
             bring_ups = [a for a in waiting if isinstance(a, BringUp)]
             turn: list[HostAction] = [a for a in waiting if not isinstance(a, BringUp)]
@@ -268,7 +268,8 @@ class Repair:
             if not turn:
                 break
             for action in turn:
-                spec = surroundings.spec_of(action.server, user_data.get(action.server.id, ""))
+                seed = given.get(action.server.id, ("", ()))
+                spec = surroundings.spec_of(action.server, *seed)
                 self._errands.begin(action, hosts, spec)
             changes += len(turn)
             begun = {action.server.id for action in turn}
@@ -276,12 +277,19 @@ class Repair:
             changes += self._record(self._errands.settle(), lease)
         return changes
 
-    def _user_data(self, actions: Sequence[HostAction]) -> Mapping[ServerId, str]:
+    def _given(
+        self, actions: Sequence[HostAction]
+    ) -> Mapping[ServerId, tuple[str, tuple[str, ...]]]:
+        """What the seeds of those that are to be defined tell: user data and public keys."""
         defined = {a.server.id for a in actions if isinstance(a, BringUp | Relabel)}
         if not defined:
             return {}
         with self.store.read() as tx:
-            return tx.user_data_of(defined)
+            user_data, keys = tx.user_data_of(defined), tx.keys_of_servers(defined)
+        return {
+            id: (user_data.get(id, ""), (keys[id].public_key,) if id in keys else ())
+            for id in user_data.keys() | keys.keys()
+        }
 
     def _given_up(self, action: Action, doubtful: Collection[HostId]) -> bool:
         """A move that the target says has not come to it, and that goes wrong again and again or

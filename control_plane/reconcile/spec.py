@@ -49,13 +49,16 @@ class Surroundings:
             volume.size,
             0 if isinstance(at, Unattached) else at.order,
             volume.build,
+            volume.leans_on,
         )
 
     def snapshot_spec(self, snapshot: ServerSnapshot) -> SnapshotSpec:
         disks = tuple(disk.volume for disk in snapshot.disks if disk.volume is not None)
         return SnapshotSpec(snapshot.id, snapshot.storage, self.path_of(snapshot.storage), disks)
 
-    def spec_of(self, server: Server, user_data: str = "") -> ServerSpec:
+    def spec_of(
+        self, server: Server, user_data: str = "", public_keys: tuple[str, ...] = ()
+    ) -> ServerSpec:
         site = self.sites[server.storage]
         network = self.networks.get((server.tenant, site.region, server.zone))
         path = self.path_of(server.storage)
@@ -64,7 +67,9 @@ class Surroundings:
             name=server.name,
             generation=server.generation,
             size=server.size,
-            volume=VolumeSpec(server.storage, path, server.disk, server.disk_build),
+            volume=VolumeSpec(
+                server.storage, path, server.disk, server.disk_build, server.leans_on
+            ),
             image=self.images[server.image],
             zone=server.zone,
             mac=mac_of(server.id),
@@ -74,6 +79,7 @@ class Surroundings:
             segment=0 if network is None else network.segment,
             data_volumes=tuple(map(self.volume_spec, self.disks.wanted(server.id))),
             isolated=server.isolated,
+            public_keys=public_keys,
         )
 
 

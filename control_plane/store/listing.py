@@ -35,6 +35,7 @@ from sqlalchemy.sql.functions import Function
 from control_plane.model.ids import HostId, RegionId, SystemId
 from control_plane.model.workload import Power, Seen, ServerStatus
 from control_plane.store import tables
+from control_plane.store.keypair_tables import server_keys
 from control_plane.store.rows import Rows, TenantName
 
 _servers, _sightings, _systems = tables.servers.c, tables.sightings.c, tables.systems.c
@@ -128,6 +129,8 @@ class ServerRow(NamedTuple):
     generation: int
     protected: bool
     restart_needed: bool
+    keypair: str | None
+    server_group: str | None
 
 
 class SystemRow(NamedTuple):
@@ -251,6 +254,7 @@ def _compiled(named: frozenset[str], dialect: Dialect) -> SQLCompiler:
     query = (
         select(*_SERVER_COLUMNS)
         .join(tables.sightings, _sightings.server_id == _servers.id)
+        .outerjoin(server_keys, server_keys.c.server_id == _servers.id)
         .where(*(_CONDITIONS[name] for name in sorted(named) if name in _CONDITIONS))
         .order_by(_servers.id)
         .limit(bindparam("limit", type_=Integer))
@@ -305,4 +309,6 @@ _SERVER_COLUMNS: tuple[ColumnElement[Any], ...] = (
     _servers.generation,
     _servers.protected,
     restart_needed.label("restart_needed"),
+    server_keys.c.name.label("keypair"),
+    _servers.group_id,
 )

@@ -32,6 +32,8 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     "network": ("network", "ネットワーク"),
     "security-group": ("security group", "セキュリティグループ"),
     "binding": ("binding", "サービス公開"),
+    "keypair": ("key pair", "キーペア"),
+    "server-group": ("server group", "サーバーグループ"),
     "volume": ("volume", "ボリューム"),
     "snapshot": ("snapshot", "スナップショット"),
     "operation": ("operation", "操作"),

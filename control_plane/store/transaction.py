@@ -18,6 +18,7 @@ from control_plane.store.idempotency import IdempotencyReads, IdempotencyWrites
 from control_plane.store.identity import IdentityReads, IdentityWrites
 from control_plane.store.image_uploads import ImageUploadReads, ImageUploadWrites
 from control_plane.store.journal import JournalReads, JournalWrites
+from control_plane.store.keypairs import KeyPairReads, KeyPairWrites
 from control_plane.store.leases import LeaseReads
 from control_plane.store.ledger import LedgerReads
 from control_plane.store.listing import ListingReads
@@ -48,6 +49,7 @@ class Snapshot(
     ExportReads,
     ImageUploadReads,
     ContainerGroupReads,
+    KeyPairReads,
     OperationReads,
     ReclaimReads,
     JournalReads,
@@ -78,6 +80,7 @@ class Transaction(
     DepartureWrites,
     ImageUploadWrites,
     ContainerGroupWrites,
+    KeyPairWrites,
     OperationWrites,
     ReclaimWrites,
     JournalWrites,

@@ -105,6 +105,10 @@ def member_of(tx: Snapshot, membership: Membership, operation: OperationId) -> M
         ],
         "networks": [_plain(network) for network in tx.networks(code)],
         "security-groups": [_plain(group) for group in tx.security_groups(code)],
+        "keypairs": [
+            {"name": key.name, "public_key": key.public_key, "fingerprint": key.fingerprint}
+            for key in tx.keypairs(code)
+        ],
         "bindings": [_plain(binding) for binding in tx.bindings(code)],
         "container-groups": [_plain(group) for group in tx.container_groups(code)],
         "users": [

@@ -25,11 +25,13 @@ from control_plane.model.ids import (
     BindingId,
     ContainerGroupId,
     ImageId,
+    KeyPairId,
     ReclaimId,
     RegionId,
     SecurityGroupId,
 )
 from control_plane.model.image import ImageUpload
+from control_plane.model.keypair import KeyPair
 from control_plane.model.network import Binding, BindingState, Protocol, SecurityGroup
 from control_plane.model.pool import Zone
 from control_plane.model.reclaim import Notice, Reclaim, ReclaimState
@@ -169,6 +171,10 @@ NEEDS: dict[Route, P] = {
     ("GET", "/v1/security-groups/{group}"): P.NETWORKS_READ,
     ("PUT", "/v1/security-groups/{group}"): P.NETWORKS_WRITE,
     ("DELETE", "/v1/security-groups/{group}"): P.NETWORKS_WRITE,
+    ("GET", "/v1/keypairs"): P.SERVERS_READ,
+    ("POST", "/v1/keypairs"): P.SERVERS_WRITE,
+    ("GET", "/v1/keypairs/{keypair}"): P.SERVERS_READ,
+    ("DELETE", "/v1/keypairs/{keypair}"): P.SERVERS_WRITE,
     ("GET", "/v1/bindings"): P.NETWORKS_READ,
     ("POST", "/v1/bindings"): P.NETWORKS_WRITE,
     ("GET", "/v1/bindings/{binding}"): P.NETWORKS_READ,
@@ -254,7 +260,7 @@ BEYOND: dict[tuple[Route, Role], str] = {
 }
 """What a role may not do to a member's things although it has the permission."""
 
-OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "binding", "volume", "image", "upload", "container_group", "snapshot", "point", "restore", "task"}  # fmt: skip
+OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "keypair", "binding", "volume", "image", "upload", "container_group", "snapshot", "point", "restore", "task"}  # fmt: skip
 """The parts of paths that name a member's things."""
 
 
@@ -315,6 +321,10 @@ def town(api: Api) -> Town:
         group = tx.add_security_group(
             SecurityGroup(SecurityGroupId("sg-mikasa"), MunicipalityCode(MIKASA), "三笠市 web")
         )
+        tx.add_keypair(
+            KeyPair(KeyPairId("key-mikasa"), group.tenant, "三笠市 laptop", "ssh-ed25519 AAAA",
+                    "00:11", "user-9", NOW)
+        )  # fmt: skip
         tx.add_binding(
             Binding(
                 BindingId("binding-mikasa"), "三笠市 certificates", group.tenant, SAPPORO.code,
@@ -336,6 +346,7 @@ def town(api: Api) -> Town:
         "container_group": "cont-mikasa",
         "network": f"m{MIKASA}-mynumber",
         "group": "sg-mikasa",
+        "keypair": "key-mikasa",
         "binding": "binding-mikasa",
         "point": "rp-mikasa",
         "restore": "rs-mikasa",

@@ -46,6 +46,8 @@ CHANGES = {
     ("POST", "/v1/security-groups"): ("security-group.add", "security-group"),
     ("PUT", "/v1/security-groups/{group}"): ("security-group.change", "security-group:"),
     ("DELETE", "/v1/security-groups/{group}"): ("security-group.remove", "security-group:"),
+    ("POST", "/v1/keypairs"): ("keypair.add", "keypair"),
+    ("DELETE", "/v1/keypairs/{keypair}"): ("keypair.remove", "keypair:"),
     ("POST", "/v1/bindings"): ("binding.request", "binding"),
     ("POST", "/v1/bindings/{binding}/approve"): ("binding.approve", "binding:"),
     ("POST", "/v1/bindings/{binding}/refuse"): ("binding.refuse", "binding:"),

@@ -45,8 +45,11 @@ def seed_files(spec: ServerSpec) -> dict[str, str]:
     for key, value in environment.items():
         if not _SAFE.issuperset(value):
             raise ValueError(f"{key} of server {spec.id} holds characters that it may not")
+    meta_data: dict[str, object] = {"instance-id": spec.id, "local-hostname": hostname}
+    if spec.public_keys:
+        meta_data["public-keys"] = list(spec.public_keys)
     return {
-        "meta-data": _yaml({"instance-id": spec.id, "local-hostname": hostname}),
+        "meta-data": _yaml(meta_data),
         "network-config": _yaml({"version": 2, "ethernets": {"card0": card}}),
         "user-data": spec.user_data or "#cloud-config\n{}\n",
         "yui.env": "".join(f"{key}={value}\n" for key, value in environment.items()),

@@ -55,6 +55,13 @@ def test_cloud_init_finds_the_same_settings() -> None:
     assert card["routes"] == [{"to": "0.0.0.0/0", "via": "10.77.16.1"}]
 
 
+def test_a_key_reaches_the_guest_and_changes_nothing_where_there_is_none() -> None:
+    assert "public-keys" not in seed_files(SPEC)["meta-data"]
+    keyed = replace(SPEC, public_keys=("ssh-ed25519 AAAA alice: at home",))
+    meta_data = yaml.safe_load(seed_files(keyed)["meta-data"])
+    assert meta_data["public-keys"] == ["ssh-ed25519 AAAA alice: at home"]
+
+
 def test_a_site_without_a_router_gives_no_route() -> None:
     files = seed_files(replace(SPEC, gateway=None))
     assert "GATEWAY=\n" in files["yui.env"]
