@@ -20,7 +20,7 @@ from control_plane.cli.private_file import write_private
 from control_plane.cli.settings import Settings
 from control_plane.model.errors import YuiError
 from control_plane.model.units import GiB, MiB, Seconds, VCpu
-from deploy.local import bmc, daemon
+from deploy.local import bmc, daemon, network
 from deploy.local.agent import start_agent
 from deploy.local.description import LocalFlavor
 from deploy.local.free_port import free_port
@@ -82,7 +82,7 @@ class LocalCloud:
             tell("image")
             image = build_tiny(images or root / "images")
             tell(f"{len(sites) * hosts_per_site} hosts")
-            pool = LocalPool.create(root / "pool", sites, hosts_per_site, segments=segments)
+            pool = _pool_in_a_free_network(root / "pool", sites, hosts_per_site, segments)
             cloud = LocalCloud(root, pool)
             tell("API")
             cloud._start(image, members)
@@ -227,3 +227,19 @@ class LocalCloud:
                     status=500,
                 )
             time.sleep(0.1)
+
+
+def _pool_in_a_free_network(
+    root: Path, sites: Sequence[LocalSite], hosts_per_site: int, segments: bool
+) -> LocalPool:
+    """The usual network where nothing else has it, else the next one."""
+    for tries_left in (4, 3, 2, 1, 0):
+        try:
+            return LocalPool.create(
+                root, sites, hosts_per_site, subnet=network.free_subnet(), segments=segments
+            )
+        except YuiError as refused:
+            # Another pool on this machine took the same network a moment earlier.
+            if refused.type != "local-subnet-in-use" or not tries_left:
+                raise
+    raise AssertionError("the last try returns or raises")

@@ -95,8 +95,8 @@ def _in_use(subnet: ipaddress.IPv4Network, route: str) -> YuiError:
     )
 
 
-def free_subnet(candidates: Sequence[int] = tuple(range(78, 95))) -> str:
-    """The first 10.N.0.0/16 that this machine routes nowhere, for pools that stand beside another."""
+def free_subnet(candidates: Sequence[int] = tuple(range(77, 95))) -> str:
+    """The first 10.N.0.0/16 that this machine routes nowhere: the usual one, or the next beside it."""
     for second in candidates:
         subnet = ipaddress.IPv4Network(f"10.{second}.0.0/16")
         if route_in_the_way(subnet) is None:
