@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; `make setup` alone does only that.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-thorough static up down bench bench-api bench-backup openapi fuzz-api locks clean
+.PHONY: help setup demo test test-fast test-thorough static up down bench bench-api bench-backup bench-openstack-api openapi fuzz-api locks clean
 
 # Tests start Python a few hundred times: compiling everything each time would take minutes.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,6 +16,7 @@ help:
 	@echo 'make bench      how long the control plane takes to bring a dead host'\''s servers back'
 	@echo 'make bench-api  how fast the API lists and creates servers'
 	@echo 'make bench-backup  how Yui'\''s backups compare with restic'\''s and borg'\''s'
+	@echo 'make bench-openstack-api  the same through the OpenStack-compatible API'
 	@echo 'make setup      only install what the others need     make locks  lock Python packages'
 	@echo 'make clean      make down, and remove what can be made again'
 
@@ -54,6 +55,9 @@ bench: setup
 # Measures also how fast the machine is at the moment: let nothing else run.
 bench-api: setup
 	@$(PY) -m benchmarks.api
+
+bench-openstack-api: setup
+	@$(PY) -m benchmarks.openstack_api
 
 # Beside restic and borg, on the same disk image; takes some 20 GB for a while.
 bench-backup: setup

@@ -48,11 +48,13 @@ def load(
     *,
     rate: float | None,
     connections: int = 16,
+    session: str | None = None,
 ) -> dict[str, Any]:
-    """What `benchmarks.load` measured."""
+    """What `benchmarks.load` measured; with `session` as a client of OpenStack's."""
     orders = {
         "port": served.port,
-        "token": served.token,
+        "token": session or served.token,
+        "openstack": session is not None,
         "connections": connections,
         "rate": rate,
         "requests": list(requests),

@@ -5,7 +5,7 @@ one before was answered, so that a server that stalls can't hide it by slowing d
 (coordinated omission). With no rate, each connection sends its next request once it is answered.
 
 Orders are JSON: `port`, `token`, `connections`, `rate` (requests a second, or null), and `requests`, each
-`[method, path, body or null]`. What comes out is JSON: `seconds`, `sent`, `statuses`, `late` (requests
+`[method, path, body or null]`; with `openstack` the token is sent as OpenStack's clients send it. What comes out is JSON: `seconds`, `sent`, `statuses`, `late` (requests
 that were sent more than 5 ms after their moment for want of this process's own time), and
 `milliseconds`, one figure for each request in their order.
 """
@@ -32,6 +32,7 @@ class Load:
     connections: int
     rate: float | None
     requests: list[tuple[str, str, Any]]
+    openstack: bool = False
     milliseconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     late: int = 0
@@ -88,12 +89,16 @@ class Load:
             self.milliseconds[number] = (perf_counter() - since) * 1000
             self.statuses[int(head[9:12])] += 1
 
+    def _proof(self) -> str:
+        name = "X-Auth-Token: " if self.openstack else "Authorization: Bearer "
+        return name + self.token
+
     def _wire(self, request: tuple[str, str, Any]) -> bytes:
         method, path, body = request
         content = b"" if body is None else json.dumps(body).encode()
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
-            f"Authorization: Bearer {self.token}\r\nAccept: application/json\r\n"
+            f"{self._proof()}\r\nAccept: application/json\r\n"
         )
         if body is not None:
             head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"

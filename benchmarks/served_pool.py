@@ -62,15 +62,20 @@ def vcpus_for(servers: int, hosts: int, full: float = 0.6) -> int:
     return max(8, math.ceil(asked / hosts / full))
 
 
-def fill(store: Store, servers: int) -> None:
-    """Members with twenty servers each, placed and protected as everybody's are."""
-    for number, first in enumerate(range(0, servers, _PER_SYSTEM)):
-        _admit(store, number, range(first, min(first + _PER_SYSTEM, servers)))
+def fill(store: Store, servers: int, each: int = _PER_SYSTEM) -> None:
+    """Members with so many servers each, placed and protected as everybody's are."""
+    for number, first in enumerate(range(0, servers, each)):
+        _admit(store, number, range(first, min(first + each, servers)))
+
+
+def member_of(number: int) -> MunicipalityCode:
+    """The one that `fill` made as that."""
+    code = f"{number % 47 + 1:02}{100 + number // 47:03}"
+    return MunicipalityCode(code + str(check_digit(code)))
 
 
 def _admit(store: Store, number: int, servers: Sequence[int]) -> None:
-    code = f"{number % 47 + 1:02}{100 + number // 47:03}"
-    member = MunicipalityCode(code + str(check_digit(code)))
+    member = member_of(number)
     system = SystemId(f"system-{number}")
 
     def prepare(tx: Transaction) -> Sequence[NewServer]:
