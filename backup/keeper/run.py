@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from backup.keeper import telling
 from backup.keeper.bases import bases_of
+from backup.keeper.group_parts import insist_on_something
 from backup.keeper.keyrings import open_to_write
 from backup.keeper.operations import show_progress
 from backup.keeper.sources import Readable, still_the_same
@@ -27,6 +28,7 @@ from control_plane.drivers.world import World
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.points import Taking as BeingTaken
 from control_plane.model.backup.work import BackupRun, Trouble
+from control_plane.model.ids import ServerId
 from control_plane.model.units import Seconds
 from control_plane.store import Lease, Store, Transaction
 
@@ -63,6 +65,8 @@ class Run:
     def carry_out(self) -> RecoveryPointRecord:
         """Raises NotWanted, StepRefused, DriverError, ObjectStoreError, YuiError, LeaseLost."""
         system = self.wanted.backup.system
+        if not self.readable.servers:
+            insist_on_something(self.world, system, self.readable.groups)
         opened = open_to_write(self.vaults, self.store, self.wanted.home, system.tenant)
         with opened.vault:
             with self.store.read() as tx:
@@ -74,6 +78,7 @@ class Run:
     def _taking(self, opened: OpenVault, points: tuple[RecoveryPointRecord, ...]) -> Taking:
         backup, home = self.wanted.backup, self.wanted.home
         servers = {each.server.id for each in self.readable.servers}
+        servers |= {ServerId(each.id) for each in self.readable.groups}
         leaves_region = home.region != backup.system.region
         lock = timedelta(days=home.lock_days)
         return Taking(

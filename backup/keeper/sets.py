@@ -40,7 +40,10 @@ def whole_set(vault: Vault, points: Iterable[RecoveryPoint]) -> tuple[ServerPoin
         details = vault.details(point)
         if set(PointDetails.of(details).servers) != set(by_server):
             return ()
-        told.append(server_point(point, _name(details, point), hooks_of(details)))
+        group = "container_group" in details
+        told.append(
+            server_point(point, _name(details, point), hooks_of(details), container_group=group)
+        )
     return tuple(sorted(told, key=lambda each: each.server))
 
 
@@ -51,7 +54,13 @@ def forget_set(vault: Vault, points: Iterable[str]) -> None:
         vault.forget(id)
 
 
-def server_point(point: RecoveryPoint, name: str, hooks: tuple[HookRun, ...]) -> ServerPoint:
+def server_point(
+    point: RecoveryPoint,
+    name: str,
+    hooks: tuple[HookRun, ...],
+    *,
+    container_group: bool = False,
+) -> ServerPoint:
     return ServerPoint(
         ServerId(point.server),
         name,
@@ -62,10 +71,11 @@ def server_point(point: RecoveryPoint, name: str, hooks: tuple[HookRun, ...]) ->
             for d in point.disks
         ),
         hooks,
+        container_group=container_group,
     )
 
 
 def _name(details: dict[str, object], point: RecoveryPoint) -> str:
-    server = details.get("server")
+    server = details.get("server") or details.get("container_group")
     name = server.get("name") if isinstance(server, dict) else None
     return name if isinstance(name, str) else point.server

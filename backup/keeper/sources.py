@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from control_plane.drivers.protocol import ServerSpec
 from control_plane.model.backup.work import Trouble
+from control_plane.model.container_group import ContainerGroup
 from control_plane.model.host_health import Up
 from control_plane.model.ids import HostId, ServerId, SiteId, StoragePoolId, SystemId
 from control_plane.model.pool import Host
@@ -30,10 +31,12 @@ class ReadableServer:
 @dataclass(frozen=True, slots=True)
 class Readable:
     """All servers of a system; `waits` says for what some of them have to wait, and nothing is read
-    then: a point holds all servers of its system, or is none."""
+    then: a point holds all servers of its system, or is none. Of its container groups it holds those that
+    run somewhere, and have volumes."""
 
     servers: tuple[ReadableServer, ...]
     waits: Trouble | None = None
+    groups: tuple[ContainerGroup, ...] = ()
 
     @property
     def hosts(self) -> frozenset[HostId]:
@@ -46,6 +49,9 @@ class Readable:
 
 def readable(tx: Snapshot, system: SystemId) -> Readable:
     servers = [each for each in tx.servers(system=system) if not each.deleting]
+    groups = tx.container_groups(system=system)
+    if not servers and groups:
+        return Readable((), groups=groups)
     if not servers:
         return Readable(
             (),
@@ -54,7 +60,7 @@ def readable(tx: Snapshot, system: SystemId) -> Readable:
                 f"システム {system} にバックアップするサーバーがありません。",
             ),
         )
-    surroundings = _surroundings(tx, servers)
+    surroundings = surroundings_of(tx, servers)
     hosts = {host.id: host for host in tx.hosts()}
     user_data = tx.user_data_of([server.id for server in servers])
     found = []
@@ -70,7 +76,7 @@ def readable(tx: Snapshot, system: SystemId) -> Readable:
                 surroundings.disks.wanted(server.id),
             )
         )
-    return Readable(tuple(found))
+    return Readable(tuple(found), groups=groups)
 
 
 def may_be_read_on(tx: Snapshot, system: SystemId) -> Iterator[tuple[ServerId, Host]]:
@@ -140,7 +146,8 @@ def _waits(server: Server, en: str, ja: str) -> Trouble:
     )
 
 
-def _surroundings(tx: Snapshot, servers: Sequence[Server]) -> Surroundings:
+def surroundings_of(tx: Snapshot, servers: Sequence[Server]) -> Surroundings:
+    """All that their specifications refer to; servers of one member."""
     tenant = servers[0].tenant
     sites = {pool.id: site for site in tx.sites() for pool in site.storage_pools}
     networks = {(n.tenant, n.region, n.zone): n for n in tx.networks(tenant)}

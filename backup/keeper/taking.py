@@ -1,5 +1,5 @@
-"""Takes one recovery point of a system: all disks of all its servers, begun together, written to one
-repository. Its manifests come last of all, one after another under one name of their set; whoever finds
+"""Takes one recovery point of a system: all disks of all its servers, begun together, and its container
+groups' volumes, written to one repository. Its manifests come last of all, one after another under one name of their set; whoever finds
 less than all of them has found nothing.
 """
 
@@ -13,19 +13,21 @@ from functools import partial
 
 from backup.keeper.copying import copy_disk
 from backup.keeper.describing import PointDetails, describe
+from backup.keeper.group_parts import held_group, volumes_of
 from backup.keeper.hooks import Hooks
 from backup.keeper.pace import Pace
 from backup.keeper.sets import forget_set, server_point
 from backup.keeper.sources import Readable, ReadableServer
 from backup.keeper.vaults import OpenVault
 from backup.repository import PointWriter, RecoveryPoint
-from control_plane.drivers.backup_source import BackupSource, SourceDisk
+from control_plane.drivers.backup_source import BackupSource, Consistency, SourceDisk
 from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.world import Lane, World
-from control_plane.model.backup.dumps import Dump
+from control_plane.model.backup.dumps import Dump, HookRun
 from control_plane.model.backup.ids import RecoveryPointId
 from control_plane.model.backup.points import ServerPoint
 from control_plane.model.blueprint import System
+from control_plane.model.container_group import ContainerGroup
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import ServerId
 
@@ -49,6 +51,19 @@ class _Base:
 
     point: RecoveryPoint | None = None
     checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is to be said of one server, or container group, whose disks are written."""
+
+    id: ServerId
+    name: str
+    consistency: Consistency
+    checkpoint: str | None
+    description: Mapping[str, object]
+    hooks: tuple[HookRun, ...] = ()
+    container_group: bool = False
 
 
 @dataclass(slots=True)
@@ -82,7 +97,8 @@ class Taking:
         """`id` names the set, and what hosts keep track of from now on. Raises DumpFailed, DriverError,
         ObjectStoreError, YuiError, and what `pulse` raises; nothing that counts is left then."""
         bases = {each.server.id: self._base(each.server.id) for each in self.readable.servers}
-        writers: list[tuple[ReadableServer, BackupSource, PointWriter]] = []
+        writers: list[PointWriter] = []
+        groups: list[_Part] = []
         self._hooks.before()
         try:
             with ExitStack() as held:
@@ -91,17 +107,11 @@ class Taking:
                 finally:
                     self._hooks.begin_after()
                 self._total = sum(disk.size for source in sources for disk in source.disks)
+                for group in self.readable.groups:
+                    groups += self._take_group(group, taken_at, writers)
                 for each, source in zip(self.readable.servers, sources, strict=True):
                     base = bases[each.server.id]
-                    writer = self.open.vault.begin(
-                        each.server.id,
-                        self.system.id,
-                        base=base.point,
-                        taken_at=taken_at,
-                        locked_until=self.locked_until,
-                    )
-                    writers.append((each, source, writer))
-                    writer.distrust(self.distrusted)
+                    writer = self._begin(each.server.id, base, taken_at, writers)
                     for disk in source.disks:
                         self._copy(disk, writer, base)
                     # What servers have in common is stored once, and memory does not grow with them.
@@ -109,11 +119,64 @@ class Taking:
             self._hooks.settle()
             # Only now is it known that no reading broke.
             self.pulse(self._total, self._total)
-            return self._commit(id, writers)
+            servers = map(self._part, self.readable.servers, sources)
+            return self._commit(id, [*groups, *servers], writers)
         except Exception:
-            for _, _, writer in writers:
+            for writer in writers:
                 writer.abandon()
             raise
+
+    def _take_group(
+        self, group: ContainerGroup, taken_at: datetime, writers: list[PointWriter]
+    ) -> list[_Part]:
+        """Nothing where it keeps nothing."""
+        volumes = volumes_of(self.world, group)
+        if volumes is None:
+            return []
+        id = ServerId(group.id)
+        base = self._base(id)
+        with held_group(volumes, group, quiesce=self.quiesce) as held:
+            self._total += sum(disk.size for disk in held.disks)
+            writer = self._begin(id, base, taken_at, writers)
+            for disk in held.disks:
+                self._copy(disk, writer, base)
+            writer.rest()
+        return [
+            _Part(
+                id,
+                group.name,
+                held.consistency,
+                None,
+                held.described(self.system),
+                container_group=True,
+            )
+        ]
+
+    def _part(self, each: ReadableServer, source: BackupSource) -> _Part:
+        hooks = self._hooks.of(each.server.id)
+        described = describe(self.system, each, hooks)
+        return _Part(
+            each.server.id,
+            each.server.name,
+            source.consistency,
+            source.checkpoint,
+            described,
+            hooks,
+        )
+
+    def _begin(
+        self, id: ServerId, base: _Base, taken_at: datetime, writers: list[PointWriter]
+    ) -> PointWriter:
+        writer = self.open.vault.begin(
+            id,
+            self.system.id,
+            base=base.point,
+            taken_at=taken_at,
+            locked_until=self.locked_until,
+        )
+        writers.append(writer)
+        writer.distrust(self.distrusted)
+        return writer
 
     def _go_on(self) -> None:
         """While guests are waited for."""
@@ -192,20 +255,21 @@ class Taking:
     def _commit(
         self,
         id: RecoveryPointId,
-        writers: Sequence[tuple[ReadableServer, BackupSource, PointWriter]],
+        parts: Sequence[_Part],
+        writers: Sequence[PointWriter],
     ) -> Taken:
-        servers = tuple(each.server.id for each, _, _ in writers)
+        servers = tuple(each.id for each in parts)
         points: list[ServerPoint] = []
         stored = 0
         try:
-            for each, source, writer in writers:
-                hooks = self._hooks.of(each.server.id)
-                described = describe(self.system, each, hooks)
-                details = PointDetails(servers, source.checkpoint, described)
+            for each, writer in zip(parts, writers, strict=True):
+                details = PointDetails(servers, each.checkpoint, each.description)
                 point = writer.commit(
-                    consistency=source.consistency.value, set=id, details=details.document()
+                    consistency=each.consistency.value, set=id, details=details.document()
                 )
-                points.append(server_point(point, each.server.name, hooks))
+                points.append(
+                    server_point(point, each.name, each.hooks, container_group=each.container_group)
+                )
                 stored += point.stored_bytes
         except Exception:
             forget_set(self.open.vault, [each.point for each in points])

@@ -276,7 +276,8 @@ def _newly_silent(
 
 
 def _crash(point: ServerPoint) -> bool:
-    return point.consistency == Consistency.CRASH
+    """What runs in containers has no agent that could have answered."""
+    return point.consistency == Consistency.CRASH and not point.container_group
 
 
 def _event(

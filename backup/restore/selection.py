@@ -10,8 +10,11 @@ from backup.repository import RecoveryPoint
 from backup.restore.reading import PointSource
 from control_plane.drivers.backup_source import ROOT_DISK
 from control_plane.model.backup.points import RecoveryPointRecord, ServerPoint
-from control_plane.model.backup.work import RestoreTarget
+from control_plane.model.backup.work import RestoreTarget, RestoreTo
 from control_plane.model.errors import YuiError
+
+_OF_SERVERS = (RestoreTo.NEW, RestoreTo.REGION, RestoreTo.ISOLATED)
+"""Where a system is made anew, of servers alone: container groups' volumes come back in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ def chosen(
     found = []
     for part in point.servers:
         if target.servers and part.server not in target.servers:
+            continue
+        if part.container_group and target.to in _OF_SERVERS:
             continue
         manifest, details = source.point(part)
         disks = _wanted(manifest, target.disks)

@@ -11,10 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from control_plane.drivers.container_volumes import ContainerVolumes
 from control_plane.drivers.disk_exports import DiskExports
 from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import HostDriver
 from control_plane.model.fence import FenceEvidence
+from control_plane.model.ids import RegionId
 from control_plane.model.operation import Event
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
@@ -155,6 +157,11 @@ class World(Protocol):
     def disk_exports(self) -> DiskExports:
         """Where hosts can read disks from this control plane. Raises YuiError `no-disk-exports` where there is no
         such place."""
+        ...
+
+    def container_volumes(self, region: RegionId) -> ContainerVolumes:
+        """Of whatever runs containers there, which nobody has spoken to yet. Raises NoPlatform, a
+        DriverError, where nothing does."""
         ...
 
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:

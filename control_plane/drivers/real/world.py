@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from control_plane.drivers.container_volumes import ContainerVolumes, NoPlatform
 from control_plane.drivers.fencing import LeaseChannel, LeaseFencer, LeaseWatch
 from control_plane.drivers.fencing.redfish import Bmcs, RedfishFencer
 from control_plane.drivers.nbd import NbdExports
@@ -18,6 +19,7 @@ from control_plane.drivers.real.workers import Job, Workers
 from control_plane.drivers.system_clock import SystemClock
 from control_plane.drivers.world import Clock, Fencer, Lane, LivenessChannel, Notifier, PowerFailed
 from control_plane.model.errors import YuiError
+from control_plane.model.ids import RegionId
 from control_plane.model.pool import Host
 
 T = TypeVar("T")
@@ -26,7 +28,8 @@ T = TypeVar("T")
 class RealWorld:
     """A World (drivers/world.py). `drivers` makes a driver from an endpoint by the endpoint's
     `driver`; None takes the standard ones. `notifiers` None writes events to standard error.
-    `objects` makes a store of objects from its place; without it there are none. `disk_exports`: where hosts read
+    `objects` makes a store of objects from its place; without it there are none. `containers` are the
+    regions that run any. `disk_exports`: where hosts read
     disks from this control plane, if anywhere.
 
     The management network comes first among the channels, since drivers reach hosts over it. Redfish
@@ -40,6 +43,7 @@ class RealWorld:
         notifiers: Sequence[Notifier] | None = None,
         clock: Clock | None = None,
         objects: Callable[[str], ObjectStore] | None = None,
+        containers: Mapping[RegionId, ContainerVolumes] | None = None,
         disk_exports: NbdExports | None = None,
     ) -> None:
         settings = settings or Settings()
@@ -58,6 +62,7 @@ class RealWorld:
         self._redfish = RedfishFencer(self._clock, Bmcs(settings.bmc))
         self._lease = LeaseFencer(self._clock, self._watch, margin=settings.lease_margin)
         self._objects = objects
+        self._containers = dict(containers or {})
         self._disk_exports = disk_exports
         self._workers = Workers("yui", settings.at_once)
         self._lanes = {
@@ -123,6 +128,12 @@ class RealWorld:
                 status=409,
             )
         return self._disk_exports
+
+    def container_volumes(self, region: RegionId) -> ContainerVolumes:
+        found = self._containers.get(region)
+        if found is None:
+            raise NoPlatform(f"Nothing in region {region} runs containers.")
+        return found
 
     def run_all(self, tasks: Sequence[Callable[[], T]]) -> Sequence[T | BaseException]:
         """A task that hangs is given up after `task_patience`: TimeoutError in its place."""

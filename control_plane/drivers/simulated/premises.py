@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.simulated.clock import VirtualClock
+from control_plane.drivers.simulated.container_volumes import SimulatedPlatform
 from control_plane.drivers.simulated.faults import Faults
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.migration import Migrations
@@ -18,7 +19,7 @@ from control_plane.drivers.simulated.storage import DataVolume, SharedStorage, V
 from control_plane.drivers.simulated.surroundings import Surroundings
 from control_plane.drivers.simulated.timing import Timing
 from control_plane.drivers.simulated.trouble import Trouble
-from control_plane.model.ids import HostId, ServerId, VolumeId
+from control_plane.model.ids import HostId, RegionId, ServerId, VolumeId
 from control_plane.model.operation import Event
 from control_plane.model.pool import Endpoint, Host, StoragePool
 from control_plane.model.units import GiB
@@ -58,6 +59,8 @@ class Premises(Faults):
         """What an image file truly contains: location to sha256, where it isn't the catalogue's."""
         self.told: list[Event] = []
         """Every event that people were notified of."""
+        self.platforms: dict[RegionId, SimulatedPlatform] = {}
+        """Regions that run containers."""
         self._buckets: dict[str, Bucket] = {}
         for pool in storage:
             self.add_storage(pool)

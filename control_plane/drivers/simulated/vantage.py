@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from control_plane.drivers.container_volumes import ContainerVolumes, NoPlatform
 from control_plane.drivers.disk_exports import DiskExports
 from control_plane.drivers.fencing import LeaseChannel, LeaseFencer
 from control_plane.drivers.objects import ObjectStore
@@ -17,6 +18,7 @@ from control_plane.drivers.protocol import HostDriver
 from control_plane.drivers.simulated import channels, fencers
 from control_plane.drivers.simulated.channels import ManagementNetwork
 from control_plane.drivers.simulated.clock import Begun
+from control_plane.drivers.simulated.container_volumes import SimulatedVolumes
 from control_plane.drivers.simulated.driver import SimulatedDriver
 from control_plane.drivers.simulated.fencers import BmcFencer
 from control_plane.drivers.simulated.gate import Gate, ProcessClock
@@ -26,6 +28,7 @@ from control_plane.drivers.simulated.machine import Bmc
 from control_plane.drivers.simulated.objects import SimulatedObjects
 from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.world import Clock, Fencer, Lane, LivenessChannel, Notifier
+from control_plane.model.ids import RegionId
 from control_plane.model.operation import Event
 from control_plane.model.pool import Host
 
@@ -87,6 +90,12 @@ class Vantage:
 
     def disk_exports(self) -> DiskExports:
         return self._exports
+
+    def container_volumes(self, region: RegionId) -> ContainerVolumes:
+        platform = self._world.platforms.get(region)
+        if platform is None:
+            raise NoPlatform(f"Nothing in region {region} runs containers.")
+        return SimulatedVolumes(platform, self.gate)
 
     def switch_on(self, host: Host) -> None:
         self._bmc.switch_on(host)

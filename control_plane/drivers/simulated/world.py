@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from control_plane.drivers.container_volumes import ContainerVolumes
 from control_plane.drivers.disk_exports import DiskExports
 from control_plane.drivers.objects import ObjectStore
 from control_plane.drivers.protocol import DriverError, HostDriver, RunState
@@ -21,7 +22,7 @@ from control_plane.drivers.simulated.surroundings import Happening
 from control_plane.drivers.simulated.timing import Timing
 from control_plane.drivers.simulated.vantage import Vantage
 from control_plane.drivers.world import Clock, Fencer, Lane, LivenessChannel, Notifier
-from control_plane.model.ids import HostId, ServerId, VolumeId
+from control_plane.model.ids import HostId, RegionId, ServerId, VolumeId
 from control_plane.model.pool import Host, StoragePool
 from control_plane.model.units import Seconds
 
@@ -80,6 +81,9 @@ class SimulatedWorld(Premises):
 
     def disk_exports(self) -> DiskExports:
         return self._vantage.disk_exports()
+
+    def container_volumes(self, region: RegionId) -> ContainerVolumes:
+        return self._vantage.container_volumes(region)
 
     def switch_on(self, host: Host) -> None:
         self._vantage.switch_on(host)

@@ -166,7 +166,8 @@ class DiskFacts:
 @dataclass(frozen=True, slots=True)
 class ServerPoint:
     """One server's part: `point` is the id of its manifest. `consistency` is quiesced, stopped or crash.
-    `hooks` are those that were run in its guest for it, in their order."""
+    `hooks` are those that were run in its guest for it, in their order. With `container_group` it is one of
+    those: `server` is its id, and its disks are its volumes."""
 
     server: ServerId
     name: str
@@ -174,6 +175,7 @@ class ServerPoint:
     consistency: str
     disks: tuple[DiskFacts, ...]
     hooks: tuple[HookRun, ...] = ()
+    container_group: bool = False
 
     @property
     def lacks_dump(self) -> bool:
