@@ -107,34 +107,40 @@ class ProviderKeys:
             )
 
     def _fetch(self) -> tuple[tuple[str | None, str, Key], ...]:
-        try:
-            trust = ssl.create_default_context(
-                cafile=None if self.provider.ca_file is None else str(self.provider.ca_file)
-            )
-        except OSError as error:
-            raise Unreachable from error
-        with httpx.Client(
-            verify=trust,
-            follow_redirects=False,
-            timeout=self.patience,
-            trust_env=urlsplit(self.provider.issuer).scheme == "https",
-        ) as client:
-            ends = time.monotonic() + self.patience
-            address = self.provider.jwks_uri or self._described(client, ends)
-            document = _get(client, address, ends)
+        ends = time.monotonic() + self.patience
+        document = self._get(self.provider.jwks_uri or self._described(ends), ends)
         keys = document.get("keys")
         if not isinstance(keys, list):
             raise Unreachable("no list of keys")
         return tuple(found for key in keys[:_MOST_KEYS] if (found := _key(key)) is not None)
 
-    def _described(self, client: httpx.Client, ends: float) -> str:
-        described = _get(client, self.provider.discovery, ends)
+    def _described(self, ends: float) -> str:
+        described = self._get(self.provider.discovery, ends)
         if described.get("issuer") != self.provider.issuer:
             raise Unreachable("the description is another issuer's")
         try:
             return TypeAdapter(Address).validate_python(described.get("jwks_uri"))
         except ValueError as error:
             raise Unreachable("no usable jwks_uri") from error
+
+    def _get(self, address: str, ends: float) -> dict[str, Any]:
+        with httpx.Client(
+            verify=self._trust(address),
+            follow_redirects=False,
+            timeout=self.patience,
+            trust_env=urlsplit(self.provider.issuer).scheme == "https",
+        ) as client:
+            return _get(client, address, ends)
+
+    def _trust(self, address: str) -> ssl.SSLContext:
+        if urlsplit(address).scheme == "http":
+            # Nobody shows a certificate, so none of an authority's needs to be read.
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        file = self.provider.ca_file
+        try:
+            return ssl.create_default_context(cafile=None if file is None else str(file))
+        except OSError as error:
+            raise Unreachable from error
 
 
 def _get(client: httpx.Client, address: str, ends: float) -> dict[str, Any]:

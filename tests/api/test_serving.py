@@ -28,6 +28,7 @@ from control_plane.http.serve import serve
 from control_plane.model.errors import YuiError
 from control_plane.store import Store
 from tenants.catalogue import Catalogue
+from tests.plain_http import ask
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +231,7 @@ def test_sigterm_answers_who_waits_and_ends_everything_in_order(tmp_path: Path) 
 
         def wait() -> None:
             url = f"http://127.0.0.1:{port}/v1/events?after=99&wait=60"
-            answers.append(httpx.get(url, headers=headers, timeout=90))
+            answers.append(ask("GET", url, headers=headers, timeout=90))
 
         waiting = threading.Thread(target=wait)
         waiting.start()

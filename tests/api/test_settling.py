@@ -24,6 +24,7 @@ from control_plane.store import Store
 from tenants.catalogue import Catalogue
 from tests.api.conftest import Api
 from tests.api.test_serving import free_port
+from tests.plain_http import ask
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -76,6 +77,6 @@ def test_a_state_that_is_busy_for_a_while_ends_neither_the_api_nor_what_settles_
 
 def answers(listening: Listening) -> bool:
     try:
-        return httpx.get(f"{listening.url}/healthz").status_code == 200
+        return ask("GET", f"{listening.url}/healthz").status_code == 200
     except httpx.TransportError:
         return False

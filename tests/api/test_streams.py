@@ -19,6 +19,7 @@ from control_plane.http.serve import serve
 from control_plane.http.tokens import token_id_of
 from control_plane.model.units import Seconds
 from tests.api.conftest import MIKASA, UJI, Api, problem_of, standard_catalogue
+from tests.plain_http import ask
 
 
 @pytest.fixture
@@ -137,8 +138,10 @@ def test_streams_are_bounded_for_each_token_and_free_again_once_closed(served: A
     streams.most_each = 1
     with stream(url, "/v1/events/stream", api.operator_token) as messages:
         assert next(messages)
-        refused = httpx.get(
-            url + "/v1/events/stream", headers={"Authorization": f"Bearer {api.operator_token}"}
+        refused = ask(
+            "GET",
+            url + "/v1/events/stream",
+            headers={"Authorization": f"Bearer {api.operator_token}"},
         )
         problem_of(refused, 429, "too-many-streams")
         assert refused.headers["retry-after"]

@@ -28,6 +28,7 @@ from control_plane.model.units import Seconds
 from control_plane.store import Store
 from tenants.register import MemberRegister
 from tests.api.conftest import MEMBERS, Prepared, rows_of, standard_catalogue
+from tests.plain_http import ask
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Wire:
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.token}", **more.pop("headers", {})}
         url = f"http://127.0.0.1:{self.port}{path}"
-        return httpx.request(method, url, headers=headers, timeout=60, **more)
+        return ask(method, url, headers=headers, timeout=60, **more)
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
         return rows_of(self.state_file)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.api.conftest import problem_of, rows_of
 from tests.cli.running import Ended, run_apart
 from tests.cli.served import DECLARED, Served, served
+from tests.plain_http import ask
 
 WHALE = "  - {id: m1.whale, vcpus: 64, memory: 512 GiB, disk: 20 GiB}\n"
 """A size that no host of the pool could ever hold."""
@@ -60,7 +60,7 @@ class Plane:
         token = self.served.token_file.read_text(encoding="utf-8").strip()
         headers = {"Authorization": f"Bearer {token}", "Accept-Language": language}
         url = self.served.url + path
-        return httpx.request(method, url, headers=headers, timeout=60, json=body)
+        return ask(method, url, headers=headers, timeout=60, json=body)
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that is on record, but for who leads at the moment."""

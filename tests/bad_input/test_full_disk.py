@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from control_plane.model.errors import YuiError
@@ -21,6 +20,7 @@ from tests.bad_input.conftest import (
 )
 from tests.cli.running import environment_of
 from tests.cli.served import DECLARED, served
+from tests.plain_http import ask
 from tests.small_disk import fill, free, mounted_disk
 
 
@@ -56,7 +56,7 @@ def test_a_disk_that_fills_up_under_a_control_plane_that_runs(disk: Path, tmp_pa
         image = ("--name", "office", "--version", "1", "--provenance", "made for a test", *DECLARED)
         refused(plane, "image", "add", "tiny.raw", *image, code=1, type="state-disk-full")
         assert {host["health"] for host in plane.data("host", "list")} == {"up"}
-        assert httpx.get(f"{running.url}/healthz").status_code == 200
+        assert ask("GET", f"{running.url}/healthz").status_code == 200
         free(disk)
         eventually(lambda: plane.yui(*join, "--wait").returncode == 0)
         assert [m["code"] for m in plane.data("member", "list")] == ["012220", "012289"]

@@ -7,12 +7,12 @@ import re
 import time
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 
 from control_plane.model.operation import Event, Severity
 from control_plane.store import Store
 from tests.cli.served import Served, served
+from tests.plain_http import ask
 
 HAPPENED = 2345
 EVERYTHING = [*(f"test.{number}" for number in range(HAPPENED)), "audit.signed"]
@@ -43,8 +43,8 @@ def kinds(plane: Served, *arguments: str) -> list[str]:
 def asked(plane: Served) -> int:
     """How many times the API was asked for events."""
     token = plane.token_file.read_text().strip()
-    said = httpx.get(
-        f"{plane.url}/metrics", headers={"Authorization": f"Bearer {token}"}, trust_env=False
+    said = ask(
+        "GET", f"{plane.url}/metrics", headers={"Authorization": f"Bearer {token}"}, trust_env=False
     ).text
     lines = [
         line for line in said.splitlines() if 'route="/v1/events"' in line and "_total" in line

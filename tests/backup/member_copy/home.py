@@ -31,6 +31,7 @@ from tests.api.conftest import QUICKLY, standard_catalogue
 from tests.backup.keeper.stand import NIGHTLY, Stand
 from tests.backup.yui_restore.carried import Carried
 from tests.cli.running import CHECKOUT, Ended, command, environment_of, run_here
+from tests.plain_http import ask
 from tests.scenarios.joining import MEMBER, OTHER, join
 from tests.scenarios.setting import ServerSetting, SystemSetting
 
@@ -75,7 +76,7 @@ class Home:
 
     def get(self, path: str, token: str | None = None, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token or self.token}", **more.pop("headers", {})}
-        return httpx.get(self.url + path, headers=headers, **more)
+        return ask("GET", self.url + path, headers=headers, **more)
 
     def night(self) -> None:
         self.stand.keep(timedelta(hours=24))
@@ -143,7 +144,7 @@ def listening(app: Any) -> Iterator[str]:
 def _token(url: str, operator: str, code: str) -> str:
     body = {"role": "member-admin", "tenant": code, "label": f"town {code}"}
     headers = {"Authorization": f"Bearer {operator}", "Idempotency-Key": f"token-of-{code}"}
-    answer = httpx.post(f"{url}/v1/tokens", json=body, headers=headers)
+    answer = ask("POST", f"{url}/v1/tokens", json=body, headers=headers)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["token"])
 
