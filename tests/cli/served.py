@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cli.forked import begin
 from tests.cli.running import CHECKOUT, Ended, command, environment_of, run_here
 
 POOL = """\
@@ -94,6 +95,18 @@ class Served:
         return process.returncode, "".join(seen) + out, err
 
 
+def _started(arguments: tuple[str, ...], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=CHECKOUT,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @contextlib.contextmanager
 def served(
     folder: Path,
@@ -115,8 +128,8 @@ def served(
     partition = b"\x80" + bytes(3) + b"\x83" + bytes(3) + struct.pack("<II", 1, 2047)
     boot_sector = b"\xfa".ljust(446, b"\0") + partition.ljust(64, b"\0") + b"\x55\xaa"
     (folder / "images" / "tiny.raw").write_bytes(boot_sector + bytes((1 << 20) - 512))
-    process = subprocess.Popen(
-        command(
+    process = (begin if simulated else _started)(
+        (
             "serve",
             *("--database", f"sqlite:///{state or folder / 'state.db'}"),
             *("--port", str(port)),
@@ -128,12 +141,7 @@ def served(
             *(("--simulated", "--pace", str(pace)) if simulated else ()),
             *more,
         ),
-        cwd=CHECKOUT,
-        env=at.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+        at.environment,
     )
     log: list[str] = []
     try:
