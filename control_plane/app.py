@@ -73,6 +73,7 @@ from tenants.networks.binding_routes import router as binding_router
 from tenants.networks.group_routes import router as group_router
 from tenants.networks.host_routes import router as host_network_router
 from tenants.networks.network_routes import router as network_router
+from tenants.networks.own_network_routes import router as own_network_router
 from tenants.networks.plans import HostNetworks
 from tenants.openstack_api.edge import BRINGING_TOKENS, OPEN, OpenStackEdge
 from tenants.openstack_api.routers import ROUTERS as OPENSTACK_ROUTERS
@@ -184,6 +185,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         snapshot_router,
         system_router,
         network_router,
+        own_network_router,
         group_router,
         keypair_router,
         binding_router,

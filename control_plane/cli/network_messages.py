@@ -23,10 +23,20 @@ SHARED = _M("the site's shared network", "サイトの共有ネットワーク")
 
 # Sentences
 NO_NETWORKS = _M(
-    "There is no network yet: each zone gets one with its first server.",
-    "ネットワークはまだありません。ゾーンに最初のサーバーを作成すると用意されます。",
+    "There is no network yet: each zone gets one with its first server, or before with `yui network create ZONE`.",
+    "ネットワークはまだありません。ゾーンに最初のサーバーを作成したとき、または `yui network create ZONE` で用意されます。",
 )
 NO_BINDINGS = _M("There is no binding.", "サービス公開はありません。")
+NETWORK_MADE = _M("Network {network} is made.", "ネットワーク {network} を作成しました。")
+NETWORK_RENAMED = _M(
+    "Network {network} is called {name} now.",
+    "ネットワーク {network} の名前を {name} にしました。",
+)
+NETWORK_REMOVED = _M("Network {network} is removed.", "ネットワーク {network} を削除しました。")
+NETWORK_REMOVE_ASK = _M(
+    "Remove network {network}, its addresses and the offices that were declared for it?",
+    "ネットワーク {network} を、アドレスと庁内ネットワークの設定とともに削除しますか?",
+)
 OFFICES_SET = _M(
     "Declared. Hosts make it so within a minute; `yui network show {network}` says when.",
     "設定しました。1分ほどでホストに反映されます。`yui network show {network}` で確認できます。",

@@ -10,7 +10,7 @@ from control_plane.cli import messages as m
 from control_plane.cli import network_messages as n
 from control_plane.cli.changes import show_difference
 from control_plane.cli.client import segment
-from control_plane.cli.options import DryRun, RegionFilter, TenantFilter
+from control_plane.cli.options import DryRun, RegionFilter, TenantFilter, Yes, confirm
 from control_plane.cli.output import Column, State
 from control_plane.cli.session import Session, read, read_all, session_of
 from tenants.networks.models import HostNetworkState, NetworkOut, NetworkPlan
@@ -32,13 +32,14 @@ def list_(context: typer.Context, tenant: TenantFilter = None) -> None:
     if not found:
         session.screen.note(n.NO_NETWORKS)
         return
-    heads = (m.ID, m.MEMBER, m.ZONE, n.ADDRESSES, n.OFFICES, n.IN_EFFECT)
+    heads = (m.ID, m.MEMBER, m.NAME, m.ZONE, n.ADDRESSES, n.OFFICES, n.IN_EFFECT)
     session.screen.table(
         [Column(head) for head in heads],
         [
             (
                 one.id,
                 one.tenant,
+                one.name,
                 one.zone.value,
                 _addresses(session, one),
                 " ".join(one.offices) or "-",
@@ -54,6 +55,54 @@ def show(context: typer.Context, network: NetworkArgument) -> None:
     """Show one network."""
     session = session_of(context)
     _show(session, session.api.get(f"/v1/networks/{segment(network)}"))
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    zone: Annotated[str, typer.Argument(help="mynumber, lgwan or internet.", metavar="ZONE")],
+    *,
+    name: Annotated[str | None, typer.Option(help="What the network is to be called.")] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Which region; without it the one that serves you.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Have the network of a zone ahead of its first server, with addresses of its own."""
+    session = session_of(context)
+    said = {"zone": zone, "name": name, "region": region}
+    body = {key: value for key, value in said.items() if value is not None}
+    document = session.api.post("/v1/networks", body, dry_run=dry_run)
+    if not _shown(session, document, dry_run=dry_run):
+        session.screen.say(n.NETWORK_MADE, network=read(NetworkOut, document).id)
+
+
+@app.command()
+def rename(
+    context: typer.Context,
+    network: NetworkArgument,
+    name: Annotated[str, typer.Argument(help="What the network is to be called.", metavar="NAME")],
+    dry_run: DryRun = False,
+) -> None:
+    """Give a network another name."""
+    session = session_of(context)
+    path = f"/v1/networks/{segment(network)}"
+    document = session.api.patch(path, {"name": name}, dry_run=dry_run)
+    if not _shown(session, document, dry_run=dry_run):
+        session.screen.say(n.NETWORK_RENAMED, network=network, name=name)
+
+
+@app.command()
+def delete(
+    context: typer.Context, network: NetworkArgument, yes: Yes = False, dry_run: DryRun = False
+) -> None:
+    """Give back a network that no server is in, with its addresses and offices."""
+    session = session_of(context)
+    if not dry_run and not confirm(session, n.NETWORK_REMOVE_ASK, yes=yes, network=network):
+        raise typer.Abort
+    document = session.api.delete(f"/v1/networks/{segment(network)}", dry_run=dry_run)
+    if not _shown(session, document, dry_run=dry_run):
+        session.screen.say(n.NETWORK_REMOVED, network=network)
 
 
 @app.command()
@@ -114,6 +163,7 @@ def _show(session: Session, document: Any) -> None:
     pairs = [
         (m.ID, one.id),
         (m.MEMBER, one.tenant),
+        (m.NAME, one.name),
         (m.REGION, one.region),
         (m.ZONE, one.zone.value),
         (n.ADDRESSES, _addresses(session, one)),
@@ -123,6 +173,15 @@ def _show(session: Session, document: Any) -> None:
     if one.segment is not None:
         pairs.append((n.SEGMENT, str(one.segment)))
     session.screen.pairs(pairs)
+
+
+def _shown(session: Session, document: Any, *, dry_run: bool) -> bool:
+    """Whether there is nothing left to say."""
+    if session.screen.json:
+        session.screen.data(document)
+    elif dry_run:
+        show_difference(session, read(NetworkPlan, document).diff)
+    return session.screen.json or dry_run
 
 
 def _addresses(session: Session, one: NetworkOut) -> str:

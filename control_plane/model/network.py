@@ -69,7 +69,8 @@ class Network:
     """One member's network in one zone of one region: one segment (`segment` is its VXLAN network
     identifier, unique in the consortium), with one or more subnets at each site where it has servers.
     `offices` are the member's own networks that may reach its servers, and be reached by them,
-    through the site's router, as far as the security groups allow."""
+    through the site's router, as far as the security groups allow. One that is `reserved` keeps its
+    last subnet at a site also while it has no server there."""
 
     id: NetworkId
     tenant: MunicipalityCode
@@ -80,6 +81,7 @@ class Network:
     subnets: tuple[Subnet, ...] = ()
     offices: tuple[IPv4Network, ...] = ()
     generation: Generation = Generation(1)
+    reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class SecurityRule:
     remote: IPv4Network | None = None
     remote_group: SecurityGroupId | None = None
     offices: bool = False
+    description: str = ""
 
 
 DEFAULT_GROUP = "default"
@@ -111,6 +114,7 @@ class SecurityGroup:
     name: str
     rules: tuple[SecurityRule, ...] = ()
     generation: Generation = Generation(1)
+    description: str = ""
 
 
 def default_rules(of: SecurityGroupId) -> tuple[SecurityRule, ...]:

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import SiteId
-from control_plane.model.network import Network
+from control_plane.model.network import Network, Subnet
 from control_plane.model.pool import Site
 from control_plane.store import tables
 from control_plane.store.at_once import rows_at_once
@@ -55,21 +55,32 @@ class AddressWrites(NetworkWrites, RegionReads):
             if number is not None:
                 self._claim(site, block.addresses)
                 return f"{IPv4Address(number)}/{addresses.prefixlen}"
-        addresses = self._new_block(described, (IPv4Network(b.addresses) for b in blocks))
-        gateway = addresses[1]
+        block = self._add_block(network, described, (IPv4Network(b.addresses) for b in blocks))
+        number = self._free(site, block.addresses, (block.gateway,))
+        if number is None:
+            raise _exhausted(site, block.addresses)
+        return f"{IPv4Address(number)}/{block.addresses.prefixlen}"
+
+    def add_block(self, network: Network, site: Site) -> Subnet:
+        """One more for the network at the site, which has `member_prefix`. Raises `addresses-exhausted`."""
+        taken = self._connection.scalars(
+            select(subnets.c.addresses).where(subnets.c.site_id == site.id)
+        )
+        return self._add_block(network, site, [IPv4Network(block) for block in taken])
+
+    def _add_block(self, network: Network, site: Site, taken: Iterable[IPv4Network]) -> Subnet:
+        addresses = self._new_block(site, taken)
+        block = Subnet(site.id, addresses, addresses[1])
         self._connection.execute(
             insert(subnets).values(
-                site_id=site,
+                site_id=site.id,
                 addresses=str(addresses),
-                gateway=str(gateway),
+                gateway=str(block.gateway),
                 network_id=network.id,
                 claims=1,
             )
         )
-        number = self._free(site, addresses, (gateway,))
-        if number is None:
-            raise _exhausted(site, addresses)
-        return f"{IPv4Address(number)}/{addresses.prefixlen}"
+        return block
 
     def _free(
         self, site: SiteId, network: IPv4Network, gateways: Iterable[IPv4Address]

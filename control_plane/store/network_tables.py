@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 
 from control_plane.store.columns import UtcTime
 from control_plane.store.tables import metadata
@@ -26,6 +38,7 @@ networks = Table(
     Column("segment", ForeignKey("segments.number"), nullable=False, unique=True),
     Column("offices", JSON, nullable=False),
     Column("generation", BigInteger, nullable=False),
+    Column("reserved", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("tenant", "region_id", "zone"),
 )
 
@@ -49,6 +62,7 @@ security_groups = Table(
     Column("name", Text, nullable=False),
     Column("rules", JSON, nullable=False),
     Column("generation", BigInteger, nullable=False),
+    Column("description", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("tenant", "name"),
 )
 

@@ -31,6 +31,8 @@ def _to_json(rule: SecurityRule) -> Json:
         value["remote_group"] = rule.remote_group
     if rule.offices:
         value["offices"] = True
+    if rule.description:
+        value["description"] = rule.description
     return value
 
 
@@ -43,4 +45,5 @@ def _from_json(value: Json) -> SecurityRule:
         remote=IPv4Network(value["remote"]) if "remote" in value else None,
         remote_group=None if group is None else SecurityGroupId(group),
         offices=value.get("offices", False),
+        description=value.get("description", ""),
     )

@@ -240,6 +240,7 @@ class NetworkWrites(BindingWrites, NetworkReads):
                 name=group.name,
                 rules=rules_to_json(group.rules),
                 generation=group.generation,
+                description=group.description,
             )
         )
         return group
@@ -250,7 +251,7 @@ class NetworkWrites(BindingWrites, NetworkReads):
         return self.add_security_group(SecurityGroup(id, tenant, DEFAULT_GROUP, default_rules(id)))
 
     def save_security_group(self, group: SecurityGroup) -> SecurityGroup:
-        """Its name and rules; answers it with the next generation. Raises `security-group-exists`,
+        """Its name, description and rules; answers it with the next generation. Raises `security-group-exists`,
         and LostRace when it has moved on since it was read."""
         of = security_groups.c
         named = select(of.id).where(
@@ -264,6 +265,7 @@ class NetworkWrites(BindingWrites, NetworkReads):
             .where(of.id == group.id, of.generation == group.generation)
             .values(
                 name=group.name,
+                description=group.description,
                 rules=rules_to_json(group.rules),
                 generation=saved.generation,
             )
@@ -319,15 +321,18 @@ class NetworkWrites(BindingWrites, NetworkReads):
 
     def leave_network(self, server: ServerId, tenant: str, site: SiteId, address: str) -> None:
         """Before it is removed: its groups know it no more, and its block, if it is the last there, is
-        anybody's."""
+        anybody's; only a reserved network keeps its last block at a site."""
         self._connection.execute(delete(server_groups).where(server_groups.c.server_id == server))
         held = IPv4Address(address.partition("/")[0])
-        own = select(networks.c.id).where(networks.c.tenant == tenant)
-        blocks = self._connection.execute(
-            select(subnets).where(subnets.c.site_id == site, subnets.c.network_id.in_(own))
-        )
-        block = next((b for b in blocks if held in IPv4Network(b.addresses)), None)
+        found = self._connection.execute(
+            select(subnets, networks.c.reserved)
+            .join(networks, networks.c.id == subnets.c.network_id)
+            .where(subnets.c.site_id == site, networks.c.tenant == tenant)
+        ).all()
+        block = next((b for b in found if held in IPv4Network(b.addresses)), None)
         if block is None:
+            return
+        if block.reserved and sum(b.network_id == block.network_id for b in found) == 1:
             return
         of = tables.servers.c
         others = self._connection.scalars(
@@ -353,6 +358,7 @@ def _network(row: Row[Any], of: Collection[Subnet]) -> Network:
         tuple(sorted(of, key=lambda subnet: (subnet.site, subnet.addresses))),
         tuple(IPv4Network(office) for office in row.offices),
         Generation(row.generation),
+        row.reserved,
     )
 
 
@@ -367,4 +373,5 @@ def _group(row: Row[Any]) -> SecurityGroup:
         row.name,
         rules_from_json(row.rules),
         Generation(row.generation),
+        row.description,
     )

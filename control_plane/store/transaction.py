@@ -29,6 +29,7 @@ from control_plane.store.operations import OperationReads, OperationWrites
 from control_plane.store.reclaims import ReclaimReads, ReclaimWrites
 from control_plane.store.recovery_points import RecoveryPointReads, RecoveryPointWrites
 from control_plane.store.regions import RegionReads
+from control_plane.store.reserved_networks import ReservedNetworkWrites
 from control_plane.store.servers import ServerReads, ServerWrites
 from control_plane.store.sessions import SessionReads, SessionWrites
 from control_plane.store.tenancy import TenancyReads, TenancyWrites
@@ -73,6 +74,7 @@ class Transaction(
     GrowthWrites,
     ServerWrites,
     CertificateWrites,
+    ReservedNetworkWrites,
     AddressWrites,
     TenancyWrites,
     MembershipWrites,

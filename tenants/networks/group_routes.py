@@ -93,12 +93,14 @@ def add_security_group(
     def change(tx: Transaction) -> SecurityGroup:
         with named_in_body():
             asker = Asker(who, edge.clock.now())
-            return add_group(tx, _member(who), body.name, body.rules, asker)
+            return add_group(
+                tx, _member(who), body.name, body.rules, asker, description=body.description
+            )
 
     def rehearse(_: Remember) -> NetworkPlan:
         with edge.rehearsable(dry_run=True) as tx:
             made = group_out(change(tx))
-        what = made.model_dump(mode="json", include={"name", "rules"})
+        what = made.model_dump(mode="json", include={"name", "description", "rules"})
         return NetworkPlan(diff=[added(f"/security-groups/{made.name}", what)])
 
     def work(remember: Remember) -> SecurityGroupOut:
@@ -128,7 +130,9 @@ def put_security_group(
         before = expect(tx.security_group(SecurityGroupId(group), who.tenant), expected)
         with named_in_body():
             asker = Asker(who, edge.clock.now())
-            return before, change_group(tx, before, body.name, body.rules, asker)
+            return before, change_group(
+                tx, before, body.name, body.rules, asker, description=body.description
+            )
 
     def rehearse(_: Remember) -> NetworkPlan:
         with edge.rehearsable(dry_run=True) as tx:
@@ -136,7 +140,7 @@ def put_security_group(
         path = f"/security-groups/{group}"
         diff: Sequence[Difference] = [
             replaced(f"{path}/{key}", before[key], after[key])
-            for key in ("name", "rules")
+            for key in ("name", "description", "rules")
             if before[key] != after[key]
         ]
         return NetworkPlan(diff=list(diff))

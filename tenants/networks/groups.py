@@ -31,6 +31,7 @@ def group_out(group: SecurityGroup) -> SecurityGroupOut:
         id=group.id,
         tenant=group.tenant.text,
         name=group.name,
+        description=group.description,
         rules=[_rule_out(rule) for rule in group.rules],
         generation=group.generation,
     )
@@ -42,6 +43,8 @@ def add_group(
     name: str,
     rules: Sequence[RuleIn],
     asker: Asker,
+    *,
+    description: str = "",
 ) -> SecurityGroup:
     """Raises `security-group-exists`, `security-groups-too-many`, and `security-group-not-found` for a
     group that a rule names."""
@@ -54,7 +57,9 @@ def add_group(
         )
     id = SecurityGroupId(f"sg-{draw(10)}")
     made = tx.add_security_group(
-        SecurityGroup(id, tenant, name, _rules(tx, tenant, rules, itself=id))
+        SecurityGroup(
+            id, tenant, name, _rules(tx, tenant, rules, itself=id), description=description
+        )
     )
     _tell(tx, "add", made, asker, ("was made", "を作成しました"))
     return made
@@ -66,13 +71,16 @@ def change_group(
     name: str | None,
     rules: Sequence[RuleIn],
     asker: Asker,
+    *,
+    description: str | None = None,
 ) -> SecurityGroup:
     """Raises `security-group-exists`, `security-group-default` for a new name of the default one, and
     `security-group-not-found` for a group that a rule names."""
     wanted = replace(
         group,
         name=group.name if name is None else name,
-        rules=_rules(tx, group.tenant, rules, itself=group.id),
+        description=group.description if description is None else description,
+        rules=_rules(tx, group.tenant, rules, itself=group.id, known=group.rules),
     )
     if wanted == group:
         return group
@@ -169,25 +177,32 @@ def expect(group: SecurityGroup, expected: Generation | None) -> SecurityGroup:
 
 
 def _rules(
-    tx: Transaction, tenant: MunicipalityCode, rules: Sequence[RuleIn], *, itself: SecurityGroupId
+    tx: Transaction,
+    tenant: MunicipalityCode,
+    rules: Sequence[RuleIn],
+    *,
+    itself: SecurityGroupId,
+    known: Sequence[SecurityRule] = (),
 ) -> tuple[SecurityRule, ...]:
-    """Each once. The groups that they name stay until the transaction ends."""
-    found: dict[SecurityRule, None] = {}
+    """Each once, with the description that it is given or had. The groups that they name stay until the
+    transaction ends."""
+    described = {replace(rule, description=""): rule.description for rule in known}
+    found: dict[SecurityRule, str] = {}
     for rule in rules:
         group = None if rule.remote_group is None else SecurityGroupId(rule.remote_group)
         if group is not None and group != itself:
             tx.hold_security_group(tx.security_group(group, tenant).id)
-        found[
-            SecurityRule(
-                rule.direction,
-                rule.protocol,
-                None if rule.ports is None else _range(rule.ports),
-                None if rule.remote is None else IPv4Network(rule.remote),
-                group,
-                rule.offices,
-            )
-        ] = None
-    return tuple(found)
+        bare = SecurityRule(
+            rule.direction,
+            rule.protocol,
+            None if rule.ports is None else _range(rule.ports),
+            None if rule.remote is None else IPv4Network(rule.remote),
+            group,
+            rule.offices,
+        )
+        had = described.get(bare, "")
+        found[bare] = had if rule.description is None else rule.description
+    return tuple(replace(bare, description=text) for bare, text in found.items())
 
 
 def _range(text: str) -> PortRange:
@@ -208,6 +223,7 @@ def _rule_out(rule: SecurityRule) -> RuleOut:
         remote=None if rule.remote is None else str(rule.remote),
         remote_group=rule.remote_group,
         offices=rule.offices,
+        description=rule.description,
     )
 
 

@@ -49,6 +49,9 @@ PortsText = Annotated[
 ]
 """`443`, or `8000-8010` with both ends."""
 
+Note = Literal[""] | Sentence
+"""What something is for; may be empty."""
+
 
 class SubnetOut(ResponseBody):
     addresses: str
@@ -57,7 +60,7 @@ class SubnetOut(ResponseBody):
 
 class NetworkOut(ResponseBody):
     """A member's network in one zone of one region. `subnets` are empty where servers share their site's
-    guest network. `offices` are the member's own networks that may reach its servers, and be reached by
+    guest network; a `reserved` network keeps one at each site also without servers. `offices` are the member's own networks that may reach its servers, and be reached by
     them, as far as security groups allow. `in_effect` says whether all hosts concerned have made it so:
     `unknown` where some never said, `site-managed` where a site's own people keep networks apart; null
     as an answer to a change. `segment` is for those who see hardware."""
@@ -70,8 +73,21 @@ class NetworkOut(ResponseBody):
     subnets: list[SubnetOut]
     offices: list[str]
     in_effect: Effect | None = None
+    reserved: bool = False
     segment: int | None = None
     generation: int
+
+
+class NewNetworkIn(RequestBody):
+    """`region` is the one that serves the member, where it is not said."""
+
+    zone: Zone
+    region: Name | None = None
+    name: ShortText | None = Field(default=None, description="Without it: region and zone.")
+
+
+class NetworkChangeIn(RequestBody):
+    name: ShortText
 
 
 class OfficesIn(RequestBody):
@@ -89,6 +105,9 @@ class RuleIn(RequestBody):
     remote: NetworkText | None = None
     remote_group: Name | None = None
     offices: bool = False
+    description: Note | None = Field(
+        default=None, description="What it is for. Without it: as it is, where the rule is there."
+    )
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:
@@ -108,15 +127,18 @@ class RuleOut(ResponseBody):
     remote: str | None = None
     remote_group: str | None = None
     offices: bool = False
+    description: str = ""
 
 
 class NewSecurityGroupIn(RequestBody):
     name: ShortText
+    description: Note = ""
     rules: Annotated[list[RuleIn], Field(max_length=MOST_RULES)] = Field(default=[])
 
 
 class SecurityGroupIn(RequestBody):
     name: ShortText | None = Field(default=None, description="Without it: as it is.")
+    description: Note | None = Field(default=None, description="Without it: as it is.")
     rules: Annotated[list[RuleIn], Field(max_length=MOST_RULES)]
 
 
@@ -127,6 +149,7 @@ class SecurityGroupOut(ResponseBody):
     id: str
     tenant: str
     name: str
+    description: str = ""
     rules: list[RuleOut]
     generation: int
 

@@ -32,6 +32,7 @@ def network_out(network: Network, who: Principal, effect: Effect | None) -> Netw
         ],
         offices=[str(office) for office in network.offices],
         in_effect=effect,
+        reserved=network.reserved,
         # Numbers that grow tell how many networks others have.
         segment=network.segment if who.sees_hardware else None,
         generation=network.generation,

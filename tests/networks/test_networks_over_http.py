@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from control_plane.http.tokens import new_token
 from control_plane.model.access import Role, Token
 from control_plane.model.fence import FenceEvidence, FenceKind
 from control_plane.model.host_health import Fenced
-from control_plane.model.ids import HostId
+from control_plane.model.ids import HostId, ServerId
 from control_plane.model.tenant import MunicipalityCode
 from tenants.networks.bindings import end_with
 from tenants.networks.models import HostNetworkOut
@@ -383,3 +384,68 @@ def test_looking_for_changes_takes_a_tenth_of_the_time_at_most(api: Api) -> None
     looked = [number for number, plan in enumerate(found) if plan is not None]
     assert looked == [0, 9]
     assert found[0] != found[9]
+
+
+def test_a_member_has_a_network_ahead_of_its_servers_and_gives_it_back_after_them(
+    api: Api,
+) -> None:
+    town = api.tenant(MIKASA)
+    may_have_much(api, MIKASA)
+    body = {"zone": "lgwan", "name": "窓口"}
+    planned = ok(town.post("/v1/networks?dry_run=true", json=body))["diff"][0]["to"]
+    made = town.post("/v1/networks", json=body)
+    network = ok(made, 201)
+    assert {key: network[key] for key in planned} == planned
+    assert (network["id"], network["region"]) == (f"m{MIKASA}-lgwan", "hokkaido")
+    (block,) = network["subnets"]
+    path = f"/v1/networks/{network['id']}"
+    problem_of(town.post("/v1/networks", json=body), 409, "network-exists")
+    named = {"zone": "internet", "name": "窓口"}
+    problem_of(town.post("/v1/networks", json=named), 409, "network-name-taken")
+    elsewhere = {"zone": "internet", "region": "kyoto"}
+    problem_of(town.post("/v1/networks", json=elsewhere), 422, "region-does-not-serve")
+    tag = {"If-Match": made.headers["etag"]}
+    assert (
+        ok(town.request("PATCH", path, json={"name": "counter"}, headers=tag))["name"] == "counter"
+    )
+    problem_of(town.request("PATCH", path, json={"name": "x"}, headers=tag), 412, "network-changed")
+    assert ok(town.get(path))["name"] == "counter"
+    # Its servers have the addresses that it was given before, and leave it as it was.
+    ok(town.post("/v1/systems", json={"name": "portal", "zone": "lgwan", "tier": 2}), 202)
+    web = {"name": "web", "system": f"m{MIKASA}-own-portal", "flavor": "m1.small", "image": "tiny"}
+    ok(town.post("/v1/servers", json={"servers": [web]}), 202)
+    (server,) = [s for s in ok(town.get("/v1/servers"))["items"] if s["name"] == "web"]
+    assert IPv4Interface(server["address"]).network == IPv4Network(block["addresses"])
+    problem_of(town.request("DELETE", path), 409, "network-in-use")
+    with api.store.write() as tx:
+        tx.remove_server(ServerId(server["id"]))
+    assert ok(town.get(path))["subnets"] == [block]
+    ok(town.request("DELETE", f"{path}?dry_run=true"))
+    ok(town.request("DELETE", path))
+    problem_of(town.get(path), 404, "network-not-found")
+    told = [e["kind"] for e in town.get("/v1/events").json()["items"]]
+    assert [k for k in told if k.startswith("network.")] == [
+        "network.added",
+        "network.renamed",
+        "network.removed",
+    ]
+    entries = town.get("/v1/audit").json()["items"]
+    trail = {e["action"]: e["fields"] for e in entries if e["outcome"] == "done"}
+    assert trail["network.add"]["zone"] == "lgwan"
+    assert {"network.change", "network.remove"} <= set(trail)
+    # What another was given meanwhile is not this one's any more.
+    theirs = ok(api.tenant(UJI).post("/v1/networks", json={"zone": "lgwan"}), 201)
+    assert theirs["subnets"][0]["addresses"] != block["addresses"]
+
+
+def test_what_a_rule_is_for_stays_with_it_until_it_is_said_anew(api: Api) -> None:
+    town = api.tenant(MIKASA)
+    rule = {"direction": "ingress", "protocol": "tcp", "ports": "443"}
+    body = {"name": "web", "description": "窓口", "rules": [{**rule, "description": "住民向け"}]}
+    group = ok(town.post("/v1/security-groups", json=body), 201)
+    path = f"/v1/security-groups/{group['id']}"
+    again = ok(town.put(path, json={"rules": [rule]}))
+    assert again["rules"] == group["rules"]
+    assert (again["description"], again["generation"]) == ("窓口", 1)
+    bare = ok(town.put(path, json={"description": "", "rules": [{**rule, "description": ""}]}))
+    assert (bare["description"], bare["rules"][0]["description"]) == ("", "")
