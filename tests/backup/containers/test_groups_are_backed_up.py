@@ -17,11 +17,19 @@ from control_plane.drivers.simulated.container_volumes import (
     SimulatedPlatform,
     SimulatedVolume,
 )
+from control_plane.model.backup.ids import RestoreId
 from control_plane.model.backup.points import RecoveryPointRecord
+from control_plane.model.backup.work import (
+    Restored,
+    RestoreJob,
+    RestoreTarget,
+    RestoreTo,
+    Waiting,
+)
 from control_plane.model.container_group import Container, ContainerGroup
-from control_plane.model.ids import ContainerGroupId, RegionId
+from control_plane.model.ids import ContainerGroupId, RegionId, ServerId
 from control_plane.model.pool import Zone
-from control_plane.model.units import MiB, VCpu
+from control_plane.model.units import MiB, Seconds, VCpu
 from tests.backup.keeper.stand import RESIDENTS, SLOWLY, Stand
 from tests.scenarios.joining import MEMBER
 
@@ -100,9 +108,8 @@ def test_each_night_holds_the_groups_volume_as_it_was_and_stores_what_changed(
     assert not any("papers" in each.en for each in stand.events("backup.not-quiesced"))
 
 
-def test_a_platform_that_is_silent_makes_no_point_that_lacks_the_volume(
-    stand: Stand, group: SimulatedGroup
-) -> None:
+@pytest.mark.usefixtures("group")
+def test_a_platform_that_is_silent_makes_no_point_that_lacks_the_volume(stand: Stand) -> None:
     stand.world.platforms[KYOTO].silent = True
     stand.keep(timedelta(hours=2))
     assert stand.points() == []
@@ -122,3 +129,32 @@ def test_a_group_that_wants_to_be_stopped_runs_again_and_one_whose_command_fails
     group.wants, group.hook_fails = Consistency.QUIESCED, True
     stand.keep(DAY, SLOWLY)
     assert stand.points() == [point]
+
+
+def test_a_volume_comes_back_in_its_place_once_nothing_uses_it(
+    stand: Stand, group: SimulatedGroup
+) -> None:
+    stand.keep(timedelta(hours=1))
+    (point,) = stand.points()
+    group.volumes["data"].put(b"list", b"spoiled")
+    group.volumes["data"].put(b"left over", b"")
+    job = wanted(stand, point)
+    stand.keep(timedelta(minutes=20), Seconds(60))
+    # It runs, and nobody writes under it.
+    assert group.volumes["data"].files[b"list"].content == b"spoiled"
+    group.running = False
+    stand.keep(timedelta(hours=2), Seconds(60))
+    with stand.store.read() as tx:
+        assert isinstance(tx.restore(job).standing, Restored), tx.restore(job).standing
+    files_now = {path: file.content for path, file in group.volumes["data"].files.items()}
+    assert files_now == {b"": b"", b"list": b"one", b"scans": bytes(range(256)) * 4096}
+
+
+def wanted(stand: Stand, point: RecoveryPointRecord) -> RestoreId:
+    now, id = stand.world.clock.now(), RestoreId("rs-000000000001")
+    target = RestoreTarget(RestoreTo.IN_PLACE, (ServerId(GROUP),))
+    with stand.store.write() as tx:
+        tx.add_restore(
+            RestoreJob(id, MEMBER.code, point.id, RESIDENTS, target, "Sato", now, Waiting(now))
+        )
+    return id
