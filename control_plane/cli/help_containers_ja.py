@@ -14,4 +14,6 @@ HELP_CONTAINERS_JA: Mapping[str, str] = {
     "The container group's name or id.": "コンテナーグループの名前か ID",
     "What the group is to be called.": "グループの名前",
     "What is to run (YAML): replicas, and containers with name, image, vcpus, memory_mib and ports.": "動かす内容(YAML): replicas と containers(name、image、vcpus、memory_mib、ports)",
+    "REGION=KUBECONFIG of what runs a region's container groups, so that their volumes are backed up; repeatable.": "リージョンのコンテナーグループを動かす Kubernetes(ボリュームのバックアップに使用)。リージョン=kubeconfigのパス。繰り返し指定できます。",
+    "The image, with a python3, of the pods that read and write volumes; with --kubernetes.": "ボリュームを読み書きするポッドのイメージ(python3 を含むもの)。--kubernetes とともに指定します。",
 }

@@ -76,6 +76,18 @@ def serve(
         str | None,
         typer.Option(help="Post events to the address kept there: file:/PATH or env:NAME."),
     ] = None,
+    kubernetes: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="REGION=KUBECONFIG of what runs a region's container groups, so that their volumes are backed up; repeatable."
+        ),
+    ] = None,
+    volume_agent_image: Annotated[
+        str | None,
+        typer.Option(
+            help="The image, with a python3, of the pods that read and write volumes; with --kubernetes."
+        ),
+    ] = None,
     register: Annotated[
         Path | None,
         typer.Option(
@@ -161,9 +173,19 @@ def serve(
             # What may be refused comes before what leaves something behind: a state, a token.
             bound = opening.enter_context(listening.bind())
             local = opening.enter_context(_local(local_socket))
-            from control_plane.cli.worlds import real_world, world_for_trying_out  # noqa: PLC0415
+            from control_plane.cli.worlds import platforms, real_world, world_for_trying_out  # noqa: PLC0415
 
-            world = None if simulated else opening.enter_context(real_world(witness or [], webhook))
+            world = (
+                None
+                if simulated
+                else opening.enter_context(
+                    real_world(
+                        witness or [],
+                        webhook,
+                        platforms(kubernetes or [], volume_agent_image),
+                    )
+                )
+            )
             from control_plane.store import Store  # noqa: PLC0415
 
             store = Store.open(state)

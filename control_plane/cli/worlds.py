@@ -5,14 +5,16 @@ Each is loaded where it is wanted, since nobody wants both."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from control_plane.model.errors import YuiError
+from control_plane.model.ids import RegionId, is_name
 
 if TYPE_CHECKING:
+    from control_plane.drivers.container_volumes import ContainerVolumes
     from control_plane.drivers.real import Witness
     from control_plane.drivers.world import Notifier, World
     from control_plane.store import Store
@@ -21,11 +23,45 @@ _WITNESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})")
 _REFERENCE = re.compile(r"file:/\S+|env:[A-Za-z_][A-Za-z0-9_]*")
 
 
+def platforms(named: Sequence[str], image: str | None) -> Mapping[RegionId, ContainerVolumes]:
+    """`named` as REGION=KUBECONFIG. Raises YuiError `kubernetes-invalid`, `kubernetes-client-missing`."""
+    if not named:
+        return {}
+    split = [(region, path) for region, _, path in (each.partition("=") for each in named)]
+    wrong = next((region for region, path in split if not is_name(region) or not path), None)
+    if wrong is not None or len({region for region, _ in split}) < len(split):
+        raise YuiError(
+            "kubernetes-invalid",
+            en="Name each region's Kubernetes once, as REGION=KUBECONFIG, such as kyoto=/etc/yui/kyoto.kubeconfig.",
+            ja="各リージョンの Kubernetes は、kyoto=/etc/yui/kyoto.kubeconfig のように リージョン=kubeconfigのパス で1回ずつ指定してください。",
+        )
+    if not image:
+        raise YuiError(
+            "kubernetes-invalid",
+            en="Name the image of the pods beside volumes with --volume-agent-image: any that has a python3, by its digest.",
+            ja="ボリュームを読み書きするポッドのイメージを --volume-agent-image で指定してください(python3 を含むもの。ダイジェストで指定)。",
+        )
+    try:
+        from control_plane.drivers.kubernetes import KubernetesVolumes, Platform  # noqa: PLC0415
+    except ImportError:
+        raise YuiError(
+            "kubernetes-client-missing",
+            en="The Python package kubernetes is not installed here: install it, or leave --kubernetes out.",
+            ja="Python パッケージ kubernetes がインストールされていません。インストールするか、--kubernetes を外してください。",
+        ) from None
+    return {RegionId(region): KubernetesVolumes(Platform(path, image)) for region, path in split}
+
+
 @contextmanager
-def real_world(witnesses: Sequence[str], webhook: str | None) -> Iterator[World]:
+def real_world(
+    witnesses: Sequence[str],
+    webhook: str | None,
+    containers: Mapping[RegionId, ContainerVolumes] | None = None,
+) -> Iterator[World]:
     """`witnesses` as ADDRESS:PORT; `webhook` names the secret that holds its address. Raises
     YuiError `witness-invalid`, `webhook-invalid`."""
     from backup.objects.places import Places  # noqa: PLC0415
+    from control_plane.drivers.nbd import NbdExports  # noqa: PLC0415
     from control_plane.drivers.real import (  # noqa: PLC0415
         LogNotifier,
         RealWorld,
@@ -48,7 +84,13 @@ def real_world(witnesses: Sequence[str], webhook: str | None) -> Iterator[World]
             hook = WebhookNotifier(webhook)
             closing.callback(hook.close)
             notifiers.append(hook)
-        world = RealWorld(settings, notifiers=notifiers, clock=clock, objects=Places(clock).open)
+        world = RealWorld(
+            settings,
+            notifiers=notifiers,
+            clock=clock,
+            objects=Places(clock).open,
+            containers=containers,
+        )
         closing.callback(world.close)
         yield world
 

@@ -47,7 +47,12 @@ def test_serving_without_encryption_to_other_machines_is_refused(home, tmp_path)
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--witness", "router"), ("--witness", "192.0.2.1:99999"), ("--webhook", "https://x/secret")],
+    [
+        ("--witness", "router"),
+        ("--witness", "192.0.2.1:99999"),
+        ("--webhook", "https://x/secret"),
+        ("--kubernetes", "kyoto"),
+    ],
 )
 def test_a_mistyped_setting_is_told(home, tmp_path, option, value):
     where = f"sqlite:///{tmp_path / 'state.db'}"
