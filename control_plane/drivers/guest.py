@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from control_plane.model.backup.dumps import HookEnd
+from control_plane.model.health import Miss
 from control_plane.model.units import Seconds
 
 _LONGEST_LINE = 200
@@ -42,12 +43,11 @@ class HttpProbe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """`status` None: no answer, for the reason in `why`, which says what was seen of it (English, half a
-    sentence). Of `body` there is as much as PROBE_BODY."""
+    """`status` None: no answer, because of `miss`. Of `body` there is as much as PROBE_BODY."""
 
     status: int | None
     body: bytes = b""
-    why: str = ""
+    miss: Miss | None = None
 
 
 PROBE_BODY = 64 * 1024

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element, SubElement, fromstring, register_namespace, tostring
 
+from control_plane.drivers.libvirt import lone_card
 from control_plane.drivers.libvirt.disk_xml import add_file, data_disk
 from control_plane.drivers.libvirt.storage import CONSOLE, SEED, root_path, server_folder
 from control_plane.drivers.protocol import DriverError, ServerSpec, VolumeSpec
@@ -29,11 +30,13 @@ register_namespace(METADATA_KEY, METADATA_URI)
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What a host offers: `accelerated` by KVM, the guest `machine` type, the bridge to plug into."""
+    """What a host offers: `accelerated` by KVM, the guest `machine` type, the bridge to plug into, and
+    whether isolated servers can be asked (see lone_card)."""
 
     accelerated: bool
     machine: str
     bridge: str
+    lone_cards: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ def domain_xml(spec: ServerSpec, platform: Platform, booted: Generation | None =
     SubElement(domain, "on_poweroff").text = "destroy"
     SubElement(domain, "on_reboot").text = "restart"
     SubElement(domain, "on_crash").text = "destroy"
-    _add_devices(SubElement(domain, "devices"), spec, platform)
+    _add_devices(domain, spec, platform)
     return tostring(domain, encoding="unicode")
 
 
@@ -190,7 +193,8 @@ def root_disk(spec: ServerSpec) -> Element:
     return disk
 
 
-def _add_devices(devices: Element, spec: ServerSpec, platform: Platform) -> None:
+def _add_devices(domain: Element, spec: ServerSpec, platform: Platform) -> None:
+    devices = SubElement(domain, "devices")
     folder = server_folder(spec.id, spec.volume)
     devices.append(root_disk(spec))
     # A read-only virtio disk rather than a CD-ROM: NoCloud goes by the label, and a guest need not
@@ -202,17 +206,7 @@ def _add_devices(devices: Element, spec: ServerSpec, platform: Platform) -> None
     SubElement(seed, "readonly")
     devices.extend(data_disk(volume) for volume in spec.data_volumes)
     SubElement(devices, "controller", type="usb", model="none")
-    card = SubElement(devices, "interface", type="bridge")
-    SubElement(card, "mac", address=spec.mac)
-    SubElement(card, "source", bridge=bridge_for(platform.bridge, spec))
-    if _has_segments(platform.bridge):
-        SubElement(card, "target", dev=tap_for(spec))
-    if spec.isolated:
-        # QEMU passes nothing on, either way. (libvirt 9.0 dies of a card of its type "null".)
-        SubElement(card, "link", state="down")
-    SubElement(card, "model", type="virtio")
-    # Servers boot from their disk, so the card needs no boot program.
-    SubElement(card, "rom", enabled="no")
+    _add_card(domain, devices, spec, platform)
     serial = SubElement(devices, "serial", type="file")
     SubElement(serial, "source", path=posixpath.join(folder, CONSOLE), append="on")
     SubElement(serial, "target", port="0")
@@ -221,3 +215,20 @@ def _add_devices(devices: Element, spec: ServerSpec, platform: Platform) -> None
     SubElement(devices, "memballoon", model="virtio")
     random = SubElement(devices, "rng", model="virtio")
     SubElement(random, "backend", model="random").text = "/dev/urandom"
+
+
+def _add_card(domain: Element, devices: Element, spec: ServerSpec, platform: Platform) -> None:
+    card = SubElement(devices, "interface", type="bridge")
+    SubElement(card, "mac", address=spec.mac)
+    if not (spec.isolated and platform.lone_cards):
+        SubElement(card, "source", bridge=bridge_for(platform.bridge, spec))
+        if _has_segments(platform.bridge):
+            SubElement(card, "target", dev=tap_for(spec))
+        if spec.isolated:
+            # QEMU passes nothing on, either way. (libvirt 9.0 dies of a card of its type "null".)
+            SubElement(card, "link", state="down")
+    SubElement(card, "model", type="virtio")
+    # Servers boot from their disk, so the card needs no boot program.
+    SubElement(card, "rom", enabled="no")
+    if spec.isolated and platform.lone_cards:
+        lone_card.add(domain, devices, card)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import libvirt
 
-from control_plane.drivers.libvirt import domains, storage
+from control_plane.drivers.libvirt import domains, lone_card, storage
 from control_plane.drivers.libvirt.connection import LONG, QUICK, SLOW, Connection
 from control_plane.drivers.libvirt.copying import leave_off, require_whole
 from control_plane.drivers.libvirt.disks import LibvirtDisks
@@ -185,7 +185,12 @@ class LibvirtDriver(LibvirtDisks, LibvirtGuests):
                 booted = Generation(0) if label is None else label.booted
             else:
                 self._write_seed(connection, spec)
-            platform = Platform(accelerated(connection), self._machine, self._endpoint.bridge)
+            platform = Platform(
+                accelerated(connection),
+                self._machine,
+                self._endpoint.bridge,
+                lone_cards=lone_card.possible(connection),
+            )
             domain = connection.defineXMLFlags(
                 domain_xml(spec, platform, booted), libvirt.VIR_DOMAIN_DEFINE_VALIDATE
             )
@@ -212,11 +217,11 @@ class LibvirtDriver(LibvirtDisks, LibvirtGuests):
                 if reason == libvirt.VIR_DOMAIN_PAUSED_MIGRATION:
                     raise DriverError(f"Server {server} on host {self._host} is being moved")
                 if not hold_no_more(domain):
-                    domain.resume()
+                    lone_card.go_on(domain)
                 return
             leave_off(connection, server)
             try:
-                domain.create()
+                lone_card.create(domain)
             except libvirt.libvirtError:
                 # Another call may have been faster.
                 if domains.run_state(domain) is not RunState.RUNNING:

@@ -18,6 +18,7 @@ from control_plane.drivers.protocol import DriverError, ProbeImpossible, ServerS
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.premises import Premises
 from control_plane.model.backup.dumps import HOOKS_FOLDER, HookEnd
+from control_plane.model.health import Miss
 from control_plane.model.ids import ServerId
 from control_plane.model.units import Seconds
 
@@ -72,11 +73,15 @@ class SimulatedGuests(ABC):
         with self._call("probe", server):
             if not self._defined(server).isolated:
                 raise ProbeImpossible(f"{server} is not isolated.")
-            if not self.machine.guest_answers(server):
-                return ProbeResult(None, why="nobody answers at its address")
+            if server not in self.machine.guests:
+                return ProbeResult(None, miss=Miss.NOT_RUNNING)
+            known = [address.split("/")[0] for address in probe.addresses]
+            is_there = self._defined(server).address.split("/")[0] in known
+            if not is_there or not self.machine.guest_answers(server):
+                return ProbeResult(None, miss=Miss.NOBODY)
             site = self.world.website
             if site.port != probe.port:
-                return ProbeResult(None, why=f"port {probe.port} is closed")
+                return ProbeResult(None, miss=Miss.CLOSED)
             page = dict(site.pages).get(probe.path)
             if page is None:
                 return ProbeResult(404)

@@ -22,6 +22,7 @@ from tests.drivers.backup_contract import UNIT, BackupContract, Content, units_o
 from tests.drivers.contract import HostDriverContract, launch
 from tests.drivers.disk_contract import DiskContract
 from tests.drivers.hook_contract import HookContract
+from tests.drivers.probe_contract import ProbeContract
 from tests.drivers.simulated.samples import IMAGE, POOL, A, B, spec, world
 
 
@@ -173,7 +174,9 @@ class TwoSimulatedHosts:
         return self._world.machines[(A if driver is self.first else B).id]
 
 
-class TestSimulatedDriver(HostDriverContract, DiskContract, BackupContract, HookContract):
+class TestSimulatedDriver(
+    HostDriverContract, DiskContract, BackupContract, HookContract, ProbeContract
+):
     @pytest.fixture
     def hosts(self) -> TwoSimulatedHosts:
         return TwoSimulatedHosts()
