@@ -84,6 +84,7 @@ from tenants.reclaim_routes import router as reclaim_router
 from tenants.register import MemberRegister
 from tenants.routes import Membership
 from tenants.routes import router as tenants_router
+from tenants.server_notes_routes import router as server_notes_router
 from tenants.shelving_routes import router as shelving_router
 from tenants.system_routes import router as system_router
 from tenants.volumes.snapshot_routes import router as snapshot_router
@@ -180,6 +181,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         creation_router,
         power_router,
         lifecycle_router,
+        server_notes_router,
         shelving_router,
         volume_router,
         snapshot_router,

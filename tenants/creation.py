@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from control_plane.admission import Admitted, NewServer, admit
 from control_plane.journal.operations import draw
@@ -12,19 +12,33 @@ from control_plane.journal.server_progress import SERVER_CREATE
 from control_plane.model.addressing import mac_of
 from control_plane.model.blueprint import System
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import FlavorId, GroupId, ImageId, ServerId, SystemId
+from control_plane.model.ids import (
+    FlavorId,
+    GroupId,
+    ImageId,
+    RegionId,
+    SecurityGroupId,
+    ServerId,
+    SiteId,
+    SystemId,
+)
+from control_plane.model.network import DEFAULT_GROUP
 from control_plane.model.operation import Event, Operation, Severity
+from control_plane.model.server_notes import ServerNotes
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Store, Transaction
+from control_plane.store.rows import not_found
 from tenants.asking import Asker, Keep
 from tenants.keypairs.keypairs import key_for
+from tenants.systems import tell_added
 
 
 @dataclass(frozen=True, slots=True)
 class ServerRequest:
     """`count` servers of one kind; more than one are called `<name>-1`, `<name>-2` and so on. Servers
-    of one system with the same `anti_affinity` never share a host."""
+    of one system with the same `anti_affinity` never share a host. `site` None means any of the region,
+    no `security_groups` (ids of its member's) the default one."""
 
     name: str
     system: str
@@ -38,6 +52,11 @@ class ServerRequest:
     count: int = 1
     keypair: str | None = None
     """By id or name, one of the member's."""
+    site: SiteId | None = None
+    security_groups: tuple[SecurityGroupId, ...] = ()
+    description: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -53,25 +72,30 @@ def create(
     keep: Keep,
     *,
     draw: Callable[[int], str] = draw,
+    founding: System | None = None,
     dry_run: bool = False,
 ) -> Admitted[Operation]:
-    """Admit all of them in one decision, or none.
+    """Admit all of them in one decision, or none. `founding` is a system of the member's own that they
+    may belong to and that is made with them where there is none of its id yet.
 
     Raises `system-not-found`, `system-deleting`, `servers-of-several-regions`,
     `servers-of-several-members`, `server-name-twice`, `server-name-taken`, `flavor-not-found`,
-    `image-not-found`, `keypair-not-found`, `image-larger-than-disk`, `quota-exceeded`, `no-room`, `addresses-exhausted`.
+    `image-not-found`, `keypair-not-found`, `security-group-not-found`, `site-not-found`,
+    `image-larger-than-disk`, `quota-exceeded`, `no-room`, `addresses-exhausted`.
     """
     names = [name for request in requests for name in request.names]
     _refuse_twice(names)
     with store.read() as snapshot:
-        systems = _systems(snapshot, requests, asker.tenant)
+        systems = _systems(snapshot, requests, asker.tenant, founding)
         ids = _fresh_ids(snapshot, names, draw)
     region = next(iter(systems.values())).region
 
     def prepare(tx: Transaction) -> list[NewServer]:
         taken = tx.server_names_taken(next(iter(systems.values())).tenant, names)
         if taken:
-            raise _name_taken(sorted(taken)[0])
+            raise name_taken(sorted(taken)[0])
+        if founding is not None and not _stands(tx, founding):
+            tx.add_system(founding)
         return [
             _new_server(tx, request, systems[request.system], name, ids[name])
             for request in requests
@@ -81,11 +105,39 @@ def create(
     def finish(tx: Transaction, servers: Sequence[Server]) -> Operation:
         operation = asker.operation(SERVER_CREATE, servers)
         tx.put_operation(operation)
+        _write_down(tx, requests, servers, asker)
         keep(tx, operation)
         _tell_of_new(tx, servers, asker, operation)
+        if founding is not None and len(tx.servers(system=founding.id)) == len(servers):
+            tell_added(tx, founding, (founding.name, founding.name), servers, asker)
         return operation
 
-    return admit(store, region, prepare, finish, dry_run=dry_run, together=True)
+    # Those that wait are decided together, as long as nothing but the servers is to be made.
+    return admit(store, region, prepare, finish, dry_run=dry_run, together=founding is None)
+
+
+def _stands(tx: Snapshot, system: System) -> bool:
+    return system.id in {each.id for each in tx.systems(system.tenant)}
+
+
+def _write_down(
+    tx: Transaction, requests: Sequence[ServerRequest], servers: Sequence[Server], asker: Asker
+) -> None:
+    """What comes with them and isn't the servers themselves."""
+    wanted = [request for request in requests for _ in request.names]
+    tx.add_notes(
+        {
+            server.id: ServerNotes(
+                asker.at, asker.who.user, request.description, request.labels, request.tags
+            )
+            for request, server in zip(wanted, servers, strict=True)
+        }
+    )
+    for request, server in zip(wanted, servers, strict=True):
+        if request.security_groups:
+            groups = [tx.security_group(id, server.tenant) for id in request.security_groups]
+            if [group.name for group in groups] != [DEFAULT_GROUP]:
+                tx.set_groups_of(server.id, {group.id for group in groups})
 
 
 def _tell_of_new(
@@ -118,9 +170,18 @@ def _tell_of_new(
 
 
 def _systems(
-    tx: Snapshot, requests: Sequence[ServerRequest], tenant: MunicipalityCode | None
+    tx: Snapshot,
+    requests: Sequence[ServerRequest],
+    tenant: MunicipalityCode | None,
+    founding: System | None,
 ) -> dict[str, System]:
-    systems = {name: tx.system(SystemId(name), tenant) for name in {r.system for r in requests}}
+    wanted = {request.system for request in requests}
+    systems: dict[str, System] = {
+        name: founding
+        if founding is not None and name == founding.id and not _stands(tx, founding)
+        else tx.system(SystemId(name), tenant)
+        for name in wanted
+    }
     regions = sorted({system.region for system in systems.values()})
     if len(regions) > 1:
         raise YuiError(
@@ -155,8 +216,16 @@ def _new_server(
         group=None if group is None else GroupId(f"{system.id}-{group}"),
         protected=request.protected,
         user_data=request.user_data,
+        sites=frozenset(() if request.site is None else (_site(tx, request.site, system.region),)),
         key=key_for(tx, request.keypair, system.tenant),
     )
+
+
+def _site(tx: Snapshot, id: SiteId, region: RegionId) -> SiteId:
+    """Raises `site-not-found`, for one of another region too."""
+    if tx.site(id).region != region:
+        raise not_found("site", id)
+    return id
 
 
 def _fresh_ids(
@@ -185,7 +254,7 @@ def _refuse_twice(names: Sequence[str]) -> None:
             )
 
 
-def _name_taken(name: str) -> YuiError:
+def name_taken(name: str) -> YuiError:
     return YuiError(
         "server-name-taken",
         en=f"A server is called '{name}' already: choose another name.",

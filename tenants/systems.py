@@ -58,7 +58,7 @@ def add(
         region = region_for(snapshot, tenant, request.region)
     match request.what:
         case OwnSystem() as own:
-            system = _own(tenant, region, own, asker)
+            system = own_system(tenant, region, own, asker)
             blueprint = None
         case name:
             (blueprint,) = onboarding.blueprints([name])
@@ -75,28 +75,54 @@ def add(
         operation = _operation(SYSTEM_ADD, system, servers, len(servers), asker)
         tx.put_operation(operation)
         keep(tx, operation)
-        en, ja = _called(system, blueprint)
-        tx.add_event(
-            _event(
-                "system.added",
-                system,
-                asker,
-                f"System {en} is added with {len(servers)} servers, {asker.who.label} asks.",
-                f"{asker.who.label} さんの指示により、システム {ja}(サーバー {len(servers)} 台)を追加しました。",
-            )
-        )
-        tx.add_audit(
-            asker.who.did(
-                "system.add",
-                f"system:{system.id}",
-                asker.at,
-                tenant=system.tenant,
-                fields={"servers": [server.id for server in servers]},
-            )
-        )
+        tell_added(tx, system, _called(system, blueprint), servers, asker)
         return operation
 
     return system, admit(onboarding.store, region, prepare, finish, dry_run=dry_run)
+
+
+def own_system(tenant: Tenant, region: RegionId, own: OwnSystem, asker: Asker) -> System:
+    """What `add` makes of it."""
+    return System(
+        id=SystemId(f"m{tenant.code}-own-{own.name}"),
+        tenant=tenant.code,
+        region=region,
+        blueprint=OWN,
+        blueprint_version=0,
+        tier=own.tier,
+        zone=own.zone,
+        created_at=asker.at,
+        name=own.name,
+    )
+
+
+def tell_added(
+    tx: Transaction,
+    system: System,
+    called: tuple[str, str],
+    servers: Sequence[Server],
+    asker: Asker,
+) -> None:
+    """The event and the audit entry; `called` is its name in English and in Japanese."""
+    en, ja = called
+    tx.add_event(
+        _event(
+            "system.added",
+            system,
+            asker,
+            f"System {en} is added with {len(servers)} servers, {asker.who.label} asks.",
+            f"{asker.who.label} さんの指示により、システム {ja}(サーバー {len(servers)} 台)を追加しました。",
+        )
+    )
+    tx.add_audit(
+        asker.who.did(
+            "system.add",
+            f"system:{system.id}",
+            asker.at,
+            tenant=system.tenant,
+            fields={"servers": [server.id for server in servers]},
+        )
+    )
 
 
 def delete(
@@ -150,20 +176,6 @@ def _member(tx: Snapshot, request: SystemRequest, asker: Asker) -> Tenant:
         # As if that member did not exist.
         return tx.tenant("")
     return tx.tenant(code)
-
-
-def _own(tenant: Tenant, region: RegionId, own: OwnSystem, asker: Asker) -> System:
-    return System(
-        id=SystemId(f"m{tenant.code}-own-{own.name}"),
-        tenant=tenant.code,
-        region=region,
-        blueprint=OWN,
-        blueprint_version=0,
-        tier=own.tier,
-        zone=own.zone,
-        created_at=asker.at,
-        name=own.name,
-    )
 
 
 def _called(system: System, blueprint: Blueprint | None) -> tuple[str, str]:

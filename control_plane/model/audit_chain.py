@@ -36,6 +36,8 @@ FOR_MEMBERS = frozenset(
     | {"server", "size_gib", "protected", "volume", "snapshot"}
     # Of borrowed room.
     | {"reclaim"}
+    # Of what members write of their servers.
+    | {"labels", "tags", "description"}
     # Of key pairs.
     | {"fingerprint"}
     # Of images of their own.

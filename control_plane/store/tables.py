@@ -286,6 +286,7 @@ events = Table(
     # A member's own number of the event.
     Column("tenant_sequence", BigInteger),
     Index("ix_events_tenant_sequence", "tenant", "sequence"),
+    Index("ix_events_subject_at", "subject", "at"),
     Index("ix_events_tenant_tenant_sequence", "tenant", "tenant_sequence", unique=True),
 )
 

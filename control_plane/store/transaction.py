@@ -30,6 +30,8 @@ from control_plane.store.reclaims import ReclaimReads, ReclaimWrites
 from control_plane.store.recovery_points import RecoveryPointReads, RecoveryPointWrites
 from control_plane.store.regions import RegionReads
 from control_plane.store.reserved_networks import ReservedNetworkWrites
+from control_plane.store.server_cards import ServerCardReads
+from control_plane.store.server_notes import ServerNoteReads, ServerNoteWrites
 from control_plane.store.servers import ServerReads, ServerWrites
 from control_plane.store.sessions import SessionReads, SessionWrites
 from control_plane.store.tenancy import TenancyReads, TenancyWrites
@@ -45,6 +47,8 @@ class Snapshot(
     FenceReads,
     CertificateReads,
     ServerReads,
+    ServerNoteReads,
+    ServerCardReads,
     TenancyReads,
     MembershipReads,
     ExportReads,
@@ -73,6 +77,7 @@ class Snapshot(
 class Transaction(
     GrowthWrites,
     ServerWrites,
+    ServerNoteWrites,
     CertificateWrites,
     ReservedNetworkWrites,
     AddressWrites,

@@ -55,6 +55,9 @@ FOR_MEMBERS = {
     ("POST", "/v1/servers/{server}/resize"),
     ("POST", "/v1/servers/{server}/shelve"),
     ("POST", "/v1/servers/{server}/unshelve"),
+    ("POST", "/v1/servers/{server}/rename"),
+    ("GET", "/v1/servers/{server}/notes"),
+    ("PATCH", "/v1/servers/{server}/notes"),
     ("POST", "/v1/servers/{server}/rebuild"),
     ("GET", "/v1/servers/{server}/security-groups"),
     ("PUT", "/v1/servers/{server}/security-groups"),
@@ -196,6 +199,8 @@ BODIES: dict[tuple[str, str], Any] = {
         "reason": "A test.",
     },
     ("POST", "/v1/servers/{server}/resize"): {"flavor": "m1.large"},
+    ("POST", "/v1/servers/{server}/rename"): {"name": "renamed"},
+    ("PATCH", "/v1/servers/{server}/notes"): {"labels": {"a": "b"}},
     ("POST", "/v1/servers/{server}/rebuild"): {"image": "tiny"},
     ("POST", "/v1/members"): {"code": "262048", "blueprints": ["facility-booking"]},
     ("PUT", "/v1/members/{code}/quota"): {

@@ -40,6 +40,8 @@ CHANGES = {
     ("POST", "/v1/servers/{server}/resize"): ("server.resize", "server:"),
     ("POST", "/v1/servers/{server}/shelve"): ("server.shelve", "server:"),
     ("POST", "/v1/servers/{server}/unshelve"): ("server.unshelve", "server:"),
+    ("POST", "/v1/servers/{server}/rename"): ("server.rename", "server:"),
+    ("PATCH", "/v1/servers/{server}/notes"): ("server.notes", "server:"),
     ("POST", "/v1/servers/{server}/rebuild"): ("server.rebuild", "server:"),
     ("PUT", "/v1/servers/{server}/security-groups"): ("server.security-groups", "server:"),
     ("POST", "/v1/networks"): ("network.add", "network"),

@@ -1,0 +1,1 @@
+"""Compute v2.1: a member's servers of one region, and what they are made from."""
