@@ -192,7 +192,8 @@ class WholePointOut(PointOut):
 
 class RestoreIn(RequestBody):
     """`to`: new, in-place (stopped servers; what is on their disks now is lost), region, isolated, or file.
-    Without `servers` all of the point's, without `disks` all of theirs."""
+    Without `servers` all of the point's, without `disks` all of theirs. With `at_once` servers start before their
+    disks are copied, and read from the repository what is not there yet."""
 
     to: RestoreTo
     servers: list[Name] = Field(default_factory=list, max_length=100)
@@ -201,17 +202,27 @@ class RestoreIn(RequestBody):
     name: Name | None = None
     format: Literal["qcow2", "raw"] | None = None
     start: bool = True
+    at_once: bool = False
 
 
 class RestoreOut(ResponseBody):
-    """`made` is the system that came of it."""
+    """`made` is the system that came of it. Its servers run from what lies in the repository while it is
+    `running-from-repository`, and while it is `copying`: then `done_bytes` of `total_bytes` lie on their disks."""
 
     id: str
     point: str
     system: str
     tenant: str
     to: str
-    state: Literal["waiting", "restoring", "restored", "failed", "cancelled"]
+    state: Literal[
+        "waiting",
+        "restoring",
+        "running-from-repository",
+        "copying",
+        "restored",
+        "failed",
+        "cancelled",
+    ]
     asked_by: str
     asked_at: datetime
     since: datetime
@@ -221,6 +232,17 @@ class RestoreOut(ResponseBody):
     trouble_ja: str | None
     made: str | None
     operation: str | None
+
+
+class HealthSeenOut(ResponseBody):
+    """`by`: http, or console where its blueprint names no check or its host can't ask. It was well `seconds`
+    after its start; null: it was not, and `en` and `ja` say what was seen last."""
+
+    server: str
+    by: str
+    seconds: float | None
+    en: str | None
+    ja: str | None
 
 
 class RestoreTestOut(ResponseBody):
@@ -236,6 +258,7 @@ class RestoreTestOut(ResponseBody):
     passed: bool
     trouble_en: str | None
     trouble_ja: str | None
+    servers: list[HealthSeenOut] = Field(default_factory=list)
 
 
 class FindingOut(ResponseBody):

@@ -37,13 +37,14 @@ from control_plane.model.backup.ids import RecoveryPointId, RestoreId
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.work import (
     RestoreJob,
+    RestorePhase,
     RestoreTarget,
     RestoreTo,
     Trouble,
     Waiting,
 )
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import RegionId, ServerId, SystemId
+from control_plane.model.ids import ContainerGroupId, RegionId, ServerId, SystemId
 from control_plane.model.operation import Operation, Severity
 from control_plane.model.workload import Power, Seen
 from control_plane.pool.plan import added, replaced
@@ -52,6 +53,10 @@ from control_plane.store import Snapshot, Transaction
 router = APIRouter(prefix="/v1", tags=["backups"])
 
 Restorer = Annotated[Principal, needs(Permission.BACKUPS_RESTORE)]
+_AT_ONCE = (
+    "Its servers start before their disks are restored: what they need first is read from the repository, they are slower until all is copied, and stand still while the repository can't be read. Until then they are not moved while they run, nor backed up.",
+    "サーバーはディスクの復元が終わる前に起動します。必要なデータはリポジトリから読み取るため、複写が終わるまで動作が遅くなり、リポジトリを読み取れない間は一時停止します。それまでは、稼働中の移動とバックアップはできません。",
+)
 OfTenant = Annotated[CodeText | None, Query(description="Only this member's.")]
 
 
@@ -163,6 +168,7 @@ def restore_point(
     def rehearse(_: Remember) -> BackupPlan:
         with edge.rehearsable(dry_run=True) as tx:
             found, target, _begun = put(tx)
+        warnings = [_AT_ONCE] if target.at_once else []
         then = f"as of {found.taken_at.isoformat()}"
         if target.to is RestoreTo.IN_PLACE:
             return plan(
@@ -170,10 +176,11 @@ def restore_point(
                     replaced(f"/servers/{each.name}/disks", "as they are", then)
                     for each in found.servers
                     if not target.servers or each.server in target.servers
-                )
+                ),
+                warnings=warnings,
             )
         shown = {"to": target.to.value, "bytes": found.bytes, "then": then}
-        return plan(added(f"/systems/{target.name or found.system}", shown))
+        return plan(added(f"/systems/{target.name or found.system}", shown), warnings=warnings)
 
     def work(remember: Remember) -> OperationOut:
         with edge.store.write() as tx:
@@ -275,7 +282,8 @@ def read_findings(
 def _cancelled(tx: Transaction, id: RestoreId, who: Principal, edge: AtHand) -> RestoreJob:
     job = tx.restore(id, who.tenant)
     at = edge.clock.now()
-    if not isinstance(job.standing, Waiting):
+    fresh = isinstance(job.standing, Waiting) and job.standing.phase is RestorePhase.FILLING
+    if not fresh or not isinstance(job.standing, Waiting):
         raise refused(
             "restore-begun",
             f"Restore '{job.id}' has begun or ended already: it can't be taken back.",
@@ -320,6 +328,12 @@ def _target(tx: Snapshot, point: RecoveryPointRecord, body: RestoreIn) -> Restor
             f"Recovery point '{point.id}' has no {strange[0]}: see what it holds with `yui backup show`.",
             f"復元ポイント「{point.id}」に {strange[0]} はありません。`yui backup show` で内容を確認してください。",
         )
+    of_servers = body.to in (RestoreTo.NEW, RestoreTo.REGION, RestoreTo.ISOLATED)
+    if of_servers and all(known[each].container_group for each in servers or known):
+        raise _invalid(
+            "Volumes of container groups come back in their place, or as files: restore with --to in-place or --to file.",
+            "コンテナーグループのボリュームは、元の場所かファイルにだけ復元できます。--to in-place か --to file を指定してください。",
+        )
     if (body.to is RestoreTo.REGION) != (body.region is not None):
         raise _invalid(
             "A region is named for a restore to another region, and for no other: mend that.",
@@ -329,6 +343,11 @@ def _target(tx: Snapshot, point: RecoveryPointRecord, body: RestoreIn) -> Restor
         raise _invalid(
             "A format is for files: leave it out.",
             "形式はファイルへの復元のときだけ指定してください。",
+        )
+    if body.at_once and (body.to is RestoreTo.FILE or not body.start):
+        raise _invalid(
+            "Only servers that are to start can start at once: leave one of the two out.",
+            "すぐに起動できるのは、起動するサーバーへの復元だけです。どちらかの指定を外してください。",
         )
     region = None if body.region is None else tx.region(RegionId(body.region)).id
     if body.to is RestoreTo.IN_PLACE:
@@ -341,12 +360,16 @@ def _target(tx: Snapshot, point: RecoveryPointRecord, body: RestoreIn) -> Restor
         body.name,
         (body.format or "qcow2") if body.to is RestoreTo.FILE else None,
         body.start,
+        body.at_once,
     )
 
 
 def _need_stopped(tx: Snapshot, point: RecoveryPointRecord, servers: tuple[ServerId, ...]) -> None:
     for each in point.servers:
         if servers and each.server not in servers:
+            continue
+        if each.container_group:
+            tx.container_group(ContainerGroupId(each.server), point.tenant)
             continue
         try:
             server = tx.server(each.server, point.tenant)

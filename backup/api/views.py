@@ -10,6 +10,7 @@ from backup.api.models import (
     BreachOut,
     DiskOut,
     FindingOut,
+    HealthSeenOut,
     HookRunOut,
     KeyTaskOut,
     PointCopyOut,
@@ -49,6 +50,8 @@ from control_plane.model.backup.work import (
     KeyErrand,
     KeyTask,
     RestoreJob,
+    RestorePhase,
+    RestoreStanding,
     RestoreTest,
     Restoring,
     Waiting,
@@ -236,7 +239,7 @@ def restore_out(job: RestoreJob) -> RestoreOut:
         system=job.system,
         tenant=job.tenant.text,
         to=job.target.to.value,
-        state=_state(standing),
+        state=_restore_state(standing),
         asked_by=job.asked_by,
         asked_at=job.asked_at,
         since=standing.since,
@@ -247,6 +250,12 @@ def restore_out(job: RestoreJob) -> RestoreOut:
         made=job.made,
         operation=job.operation,
     )
+
+
+def _restore_state(standing: RestoreStanding) -> Any:
+    if isinstance(standing, Waiting | Restoring) and standing.phase is not RestorePhase.FILLING:
+        return standing.phase.value
+    return _state(standing)
 
 
 def test_out(test: RestoreTest) -> RestoreTestOut:
@@ -261,6 +270,16 @@ def test_out(test: RestoreTest) -> RestoreTestOut:
         passed=test.passed,
         trouble_en=None if test.trouble is None else test.trouble.en,
         trouble_ja=None if test.trouble is None else test.trouble.ja,
+        servers=[
+            HealthSeenOut(
+                server=each.server,
+                by=each.by,
+                seconds=each.seconds,
+                en=None if each.finding is None else each.finding.en,
+                ja=None if each.finding is None else each.finding.ja,
+            )
+            for each in test.servers
+        ],
     )
 
 

@@ -13,6 +13,7 @@ from control_plane.model.backup.work import (
     Agreed,
     KeyTask,
     RestoreJob,
+    RestorePhase,
     RestoreTest,
     Restoring,
     Trouble,
@@ -27,6 +28,11 @@ def begin_restore(tx: Transaction, id: RestoreId, now: datetime, worker: str) ->
     if not isinstance(job.standing, Waiting):
         raise StepRefused(f"restore {id} is {job.standing}")
     return tx.save_restore(replace(job, standing=job.standing.begin(now, worker)))
+
+
+def enter_phase(tx: Transaction, id: RestoreId, phase: RestorePhase) -> RestoreJob:
+    job = tx.restore(id)
+    return tx.save_restore(replace(job, standing=replace(_under_way(job), phase=phase)))
 
 
 def progress_restore(tx: Transaction, id: RestoreId, done: int, total: int) -> RestoreJob:

@@ -17,6 +17,7 @@ from backup.keeper.trouble import NotWanted
 from backup.records.restores import finish_restore, made_by_restore
 from backup.restore import telling
 from backup.restore.asking import PROVER
+from backup.restore.at_once import AtOnce
 from backup.restore.disks import Disks, Target, target
 from backup.restore.progress import Progress
 from backup.restore.reading import PointSource
@@ -24,6 +25,7 @@ from backup.restore.selection import Chosen
 from control_plane.admission import NewServer, admit
 from control_plane.admission.disk import take_disk
 from control_plane.drivers.backup_source import ROOT_DISK
+from control_plane.model.backing import Backing
 from control_plane.model.backup.ids import RestoreId
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.work import RestoreJob, Trouble
@@ -61,17 +63,39 @@ class Anew:
     chosen: Sequence[Chosen]
     region: RegionId
     isolated: bool = False
+    at_once: AtOnce | None = None
+    """Given: the servers start before their disks are copied."""
 
     def carry_out(self) -> None:
         for one in self.chosen:
             if not one.root:
                 raise _without_root(one)
         self.progress.total = sum(one.bytes for one in self.chosen)
+        if self.at_once is not None and self.at_once.started:
+            self._go_on(self.at_once)
+            return
         self._make()
         for one in self.chosen:
             for name in one.disks:
                 self._fill(one, name)
-        self.progress.write(self._finish)
+        if self.at_once is None:
+            self.progress.write(self._finish)
+            return
+        self.progress.write(self._start)
+        self._copy(self.at_once)
+
+    def _go_on(self, at_once: AtOnce) -> None:
+        """With what another worker has started."""
+        at_once.serve_again(
+            self.chosen,
+            lambda one: made_server_id(self._job, one),
+            lambda name: made_volume_id(self._job, name),
+        )
+        self._copy(at_once)
+
+    def _copy(self, at_once: AtOnce) -> None:
+        at_once.copy([made_server_id(self._job, one) for one in self.chosen])
+        self.progress.write(self._end)
 
     # The record
 
@@ -172,13 +196,20 @@ class Anew:
         with self.disks.store.read() as tx:
             disk = self._target(tx, one, name)
         if disk.build == 0:
-            build = self.disks.fill(
-                disk,
-                self.progress.attempt,
-                lambda: self.progress.along(self.source.content(one.point, name), size),
-            )
-            self.progress.write(lambda tx: self._put(tx, one, name, build))
+            backing = None
+            if self.at_once is None:
+                build = self.disks.fill(
+                    disk,
+                    self.progress.attempt,
+                    lambda: self.progress.along(self.source.content(one.point, name), size),
+                )
+            else:
+                backing = self.at_once.lean(one, name, disk)
+                build = backing.build
+            self.progress.write(lambda tx: self._put(tx, one, name, build, backing))
             self.disks.sweep(disk, self.progress.attempt, build)
+        elif self.at_once is not None and disk.leans_on is not None:
+            self.at_once.serve(one, name, disk.leans_on, 0)
         self.progress.behind(size)
 
     def _target(self, tx: Snapshot, one: Chosen, name: str) -> Target:
@@ -187,14 +218,16 @@ class Anew:
             return target(tx, server, None)
         return target(tx, server, tx.volume(made_volume_id(self._job, name), self._job.tenant))
 
-    def _put(self, tx: Transaction, one: Chosen, name: str, build: int) -> None:
+    def _put(
+        self, tx: Transaction, one: Chosen, name: str, build: int, backing: Backing | None
+    ) -> None:
         disk = self._target(tx, one, name)
         if disk.build != 0:
             raise _started(disk.server)
         if disk.volume is None:
-            tx.save_server(replace(disk.server, disk_build=build))
+            tx.save_server(replace(disk.server, disk_build=build, backing=backing))
         else:
-            tx.save_volume(replace(disk.volume, build=build))
+            tx.save_volume(replace(disk.volume, build=build, backing=backing))
 
     def _still_stopped(self, tx: Snapshot, one: Chosen) -> Server:
         server = tx.server(made_server_id(self._job, one), self._job.tenant)
@@ -202,12 +235,23 @@ class Anew:
             raise _started(server)
         return server
 
+    def _start(self, tx: Transaction) -> None:
+        self._let_start(tx)
+        if self.at_once is not None:
+            self.at_once.start(tx, made_system_id(self._job))
+
     def _finish(self, tx: Transaction) -> None:
+        self._let_start(tx)
+        self._end(tx)
+
+    def _let_start(self, tx: Transaction) -> None:
         for one in self.chosen:
             server = self._still_stopped(tx, one)
             ran = one.of("server").get("power") != Power.STOPPED.value
             if self._job.target.start and ran:
                 tx.save_server(replace(server, power=Power.RUNNING))
+
+    def _end(self, tx: Transaction) -> None:
         now = self.disks.world.clock.now()
         job = finish_restore(tx, self._job.id, now)
         if job.asked_by != PROVER:

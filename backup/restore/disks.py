@@ -6,10 +6,11 @@ and two workers that each think they are the one never write one file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from control_plane.drivers.backup_source import Extent
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
     DiskLocked,
@@ -43,6 +44,10 @@ class Target:
     @property
     def build(self) -> int:
         return self.server.disk_build if self.volume is None else self.volume.build
+
+    @property
+    def leans_on(self) -> str | None:
+        return self.server.leans_on if self.volume is None else self.volume.leans_on
 
     @property
     def size(self) -> int:
@@ -87,6 +92,21 @@ class Disks:
                 driver.fill_disk(disk.owner, disk.spec(build), content())
             except DiskLocked:
                 # What an earlier attempt left, or is still at.
+                if build == first + _TRIES - 1:
+                    raise
+            else:
+                return build
+        raise LookupError(disk)
+
+    def lean(self, disk: Target, attempt: int, backing: str, zeros: Sequence[Extent]) -> int:
+        """The build that takes what it lacks, all but the zeros, from the disk that is served there. Raises
+        DriverError."""
+        driver = self._driver(disk, attempt)
+        first = disk.build + attempt
+        for build in range(first, first + _TRIES):
+            try:
+                driver.lean_disk(disk.owner, replace(disk.spec(build), backing=backing), zeros)
+            except DiskLocked:
                 if build == first + _TRIES - 1:
                     raise
             else:

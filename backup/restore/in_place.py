@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 from backup.keeper.trouble import NotWanted
 from backup.records.restores import finish_restore
 from backup.restore import telling
+from backup.restore.at_once import AtOnce
 from backup.restore.disks import Disks, Target, target
 from backup.restore.progress import Progress
 from backup.restore.reading import PointSource
 from backup.restore.selection import Chosen
 from control_plane.drivers.backup_source import ROOT_DISK
+from control_plane.model.backing import Backing
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.work import Trouble
 from control_plane.model.errors import YuiError
@@ -33,9 +35,17 @@ class InPlace:
     progress: Progress
     point: RecoveryPointRecord
     chosen: Sequence[Chosen]
+    at_once: AtOnce | None = None
+    """Given: the servers start before their disks are copied."""
     _filled: list[tuple[Target, int]] = field(default_factory=list)
+    _backings: dict[int, Backing] = field(default_factory=dict)
+    """By the place in what was filled."""
 
     def carry_out(self) -> None:
+        if self.at_once is not None and self.at_once.started:
+            self.at_once.serve_again(self.chosen, lambda one: one.part.server, VolumeId)
+            self._copy(self.at_once)
+            return
         with self.disks.store.read() as tx:
             wanted = [
                 (one, name, self._target(tx, one, name))
@@ -45,18 +55,34 @@ class InPlace:
         self.progress.total = sum(one.point.disk(name).size for one, name, _ in wanted)
         for one, name, disk in wanted:
             size = one.point.disk(name).size
-            build = self.disks.fill(
-                disk,
-                self.progress.attempt,
-                lambda one=one, name=name, size=size: self.progress.along(  # type: ignore[misc]
-                    self.source.content(one.point, name), size
-                ),
-            )
+            if self.at_once is None:
+                build = self.disks.fill(
+                    disk,
+                    self.progress.attempt,
+                    lambda one=one, name=name, size=size: self.progress.along(  # type: ignore[misc]
+                        self.source.content(one.point, name), size
+                    ),
+                )
+            else:
+                backing = self.at_once.lean(one, name, disk)
+                self._backings[len(self._filled)] = backing
+                build = backing.build
             self._filled.append((disk, build))
             self.progress.behind(size)
         self.progress.write(self._switch)
         for disk, build in self._filled:
             self.disks.sweep(disk, self.progress.attempt, build)
+        if self.at_once is not None:
+            self._copy(self.at_once)
+
+    def _copy(self, at_once: AtOnce) -> None:
+        at_once.copy([one.part.server for one in self.chosen])
+        self.progress.write(self._end)
+
+    def _end(self, tx: Transaction) -> None:
+        now, job = self.disks.world.clock.now(), self.progress.begun
+        finish_restore(tx, job.id, now)
+        tx.add_event(telling.restored(job, self.point, self.source.used, now, job.system))
 
     def _target(self, tx: Snapshot, one: Chosen, name: str) -> Target:
         server = _stopped(tx, one.part.server, self.point)
@@ -73,31 +99,37 @@ class InPlace:
 
     def _switch(self, tx: Transaction) -> None:
         """Raises NotWanted where somebody has started, moved or rebuilt a server meanwhile."""
-        roots: Mapping[ServerId, int] = {
-            disk.server.id: build for disk, build in self._filled if disk.volume is None
+        roots: Mapping[ServerId, tuple[int, Backing | None]] = {
+            disk.server.id: (build, self._backings.get(place))
+            for place, (disk, build) in enumerate(self._filled)
+            if disk.volume is None
         }
-        for disk, build in self._filled:
+        for place, (disk, build) in enumerate(self._filled):
             if disk.volume is not None:
                 volume = _attached(tx, disk.server, disk.volume.id)
                 if volume.build != disk.volume.build:
                     raise _in_the_way(disk.server)
-                tx.save_volume(replace(volume, build=build))
+                leans = self._backings.get(place)
+                tx.save_volume(replace(volume, build=build, backing=leans))
         job = self.progress.begun
         for before in {disk.server.id: disk.server for disk, _ in self._filled}.values():
             server = _stopped(tx, before.id, self.point)
             if (server.disk_build, server.placement) != (before.disk_build, before.placement):
                 raise _in_the_way(server)
+            root, backing = roots.get(server.id, (server.disk_build, server.backing))
             starts = job.target.start and server.power is Power.STOPPED
             tx.save_server(
                 replace(
                     server,
-                    disk_build=roots.get(server.id, server.disk_build),
+                    disk_build=root,
+                    backing=backing,
                     power=Power.RUNNING if starts else server.power,
                 )
             )
-        now = self.disks.world.clock.now()
-        finish_restore(tx, job.id, now)
-        tx.add_event(telling.restored(job, self.point, self.source.used, now, job.system))
+        if self.at_once is None:
+            self._end(tx)
+        else:
+            self.at_once.start(tx, job.system)
 
 
 def _stopped(tx: Snapshot, id: ServerId, point: RecoveryPointRecord) -> Server:

@@ -12,7 +12,7 @@ from backup.keeper.writing import written
 from backup.records.restores import progress_restore
 from backup.records.steps import StepRefused
 from control_plane.drivers.world import Clock
-from control_plane.model.backup.work import RestoreJob, Restoring
+from control_plane.model.backup.work import RestoreJob, RestorePhase, Restoring
 from control_plane.model.units import Seconds
 from control_plane.store import Lease, Store, Transaction
 
@@ -47,6 +47,17 @@ class Progress:
             self._pulse(position)
             yield offset, data
         self._pulse(size)
+
+    @property
+    def phase(self) -> RestorePhase:
+        """How far it had come when this worker began."""
+        standing = self.begun.standing
+        return standing.phase if isinstance(standing, Restoring) else RestorePhase.FILLING
+
+    def show(self, done: int, total: int) -> None:
+        """How many bytes the disks hold by now. Raises as `along`."""
+        self._behind, self.total = done, total
+        self._pulse(0)
 
     def behind(self, size: int) -> None:
         """A disk of that many bytes is done."""

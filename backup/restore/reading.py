@@ -3,14 +3,17 @@ from the next, chunk by chunk if it must be, and only what is whole nowhere ends
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 
 from backup.keeper.describing import PointDetails
 from backup.keeper.vaults import Vaults
 from backup.repository import Damaged, DiskReader, RecoveryPoint, Vault
+from backup.restore.serving import Serving
 from control_plane.drivers.objects import ObjectStoreError
 from control_plane.model.backup.ids import RepositoryId
 from control_plane.model.backup.places import Repository
@@ -45,6 +48,8 @@ class PointSource:
     used: list[RepositoryId] = field(default_factory=list)
     _open: dict[RepositoryId, Vault] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    """One thread reads at a time, whichever disk is served."""
 
     def __enter__(self) -> PointSource:
         return self
@@ -89,6 +94,16 @@ class PointSource:
             yield from self._by_chunk(point, disk, told, failure)
         else:
             raise failure or _nowhere(point.id)
+
+    def serving(self, point: RecoveryPoint, disk: str) -> Serving:
+        """To be read at any place, for as long as this source is open."""
+        return Serving(
+            tuple(
+                (repository, partial(self._reader, repository, point, disk))
+                for repository in self.repositories
+            ),
+            self._lock,
+        )
 
     def _by_chunk(
         self, point: RecoveryPoint, disk: str, told: _Told, failure: Exception

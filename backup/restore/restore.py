@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from backup.records.damage import found_damage
 from backup.records.restores import begin_restore
 from backup.repository import Damaged
 from backup.restore.anew import Anew
+from backup.restore.at_once import AtOnce
 from backup.restore.disks import Disks
 from backup.restore.files import ToFiles, folder_of
+from backup.restore.group_volumes import GroupVolumes
 from backup.restore.in_place import InPlace
 from backup.restore.progress import Progress
 from backup.restore.reading import PointSource, holders
@@ -55,18 +58,33 @@ class Restore:
         disks = Disks(self.store, self.world)
         if begun.target.to is RestoreTo.FILE:
             folder_of(self.exports, begun)
-        with source:
+        with source, ExitStack() as served:
             selected = chosen(source, point, begun.target)
+            at_once = None
+            if begun.target.at_once:
+                at_once = AtOnce(disks, source, progress, point, served)
             match begun.target.to:
                 case RestoreTo.IN_PLACE:
-                    InPlace(disks, source, progress, point, selected).carry_out()
+                    groups = [each for each in selected if each.part.container_group]
+                    servers = [each for each in selected if not each.part.container_group]
+                    GroupVolumes(self.store, self.world, source, progress, groups).carry_out()
+                    InPlace(disks, source, progress, point, servers, at_once).carry_out()
                 case RestoreTo.NEW | RestoreTo.REGION:
-                    Anew(disks, source, progress, point, selected, region).carry_out()
+                    Anew(
+                        disks, source, progress, point, selected, region, at_once=at_once
+                    ).carry_out()
                 case RestoreTo.FILE:
                     ToFiles(disks, source, progress, point, selected, self.exports).carry_out()
                 case RestoreTo.ISOLATED:
                     Anew(
-                        disks, source, progress, point, selected, region, isolated=True
+                        disks,
+                        source,
+                        progress,
+                        point,
+                        selected,
+                        region,
+                        isolated=True,
+                        at_once=at_once,
                     ).carry_out()
 
     def _begin(self) -> RestoreJob:

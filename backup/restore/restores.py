@@ -24,7 +24,7 @@ from backup.restore.asking import PROVER
 from backup.restore.restore import Restore
 from backup.restore.trouble import setback_of_restore
 from control_plane.drivers.world import Lane, World
-from control_plane.model.backup.work import Restored, RestoreJob, Restoring, Trouble
+from control_plane.model.backup.work import Restored, RestoreJob, RestorePhase, Restoring, Trouble
 from control_plane.model.errors import YuiError
 from control_plane.store import Lease, LeaseLost, Store, Transaction
 
@@ -32,6 +32,7 @@ _TAKEN_OVER = Trouble(
     "Whoever carried it out is gone; it goes on.",
     "実行していたコントロールプレーンが停止したため、引き継ぎます。",
 )
+_SOON = timedelta(seconds=15)
 _ANSWERS_LATER = 500
 """Errors of this status and above say nothing of what was asked for."""
 
@@ -118,6 +119,12 @@ class Restores:
         self, tx: Transaction, job: RestoreJob, standing: Restoring, error: Exception
     ) -> None:
         why, now = setback_of_restore(error), self.world.clock.now()
+        if standing.phase is not RestorePhase.FILLING:
+            # What its servers have written since they were started lies nowhere else.
+            again = now + _SOON
+            fail_restore(tx, job.id, now, why.member, again)
+            tx.add_event(telling.set_back(job, why, again, now))
+            return
         if _for_good(error) or standing.attempts >= self.timings.attempts:
             unmake(tx, job)
             failed = fail_restore(tx, job.id, now, why.member, None)

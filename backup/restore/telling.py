@@ -48,6 +48,71 @@ def restored(
     )
 
 
+def started(job: RestoreJob, point: RecoveryPointRecord, at: datetime, made: str) -> Event:
+    """Before anything of it is copied."""
+    taken = point.taken_at.astimezone(JAPAN)
+    return _told(
+        job,
+        "restore.started",
+        at,
+        f"{point.system_name} as of {taken:%Y-%m-%d %H:%M} JST starts before its disks are restored ({made}): its servers read them from the recovery point, and they are copied meanwhile.",
+        f"{point.system_name}({taken:%Y-%m-%d %H:%M} 時点)を、ディスクの復元が終わる前に起動します({made})。サーバーは復元ポイントからディスクを読み取りながら動き、その間に複写を進めます。",
+    )
+
+
+def unreadable(
+    job: RestoreJob,
+    point: RecoveryPointRecord,
+    why: Setback,
+    at: datetime,
+    *,
+    for_good: bool,
+) -> Event:
+    """`for_good`: no repository has it whole."""
+    then_en, then_ja = (
+        ("restore it from another recovery point", "別の復元ポイントから復元してください")
+        if for_good
+        else ("it goes on by itself once it can be read", "読み取れるようになれば自動で再開します")
+    )
+    en = f"What servers of {point.system_name} still need of recovery point {point.id} can't be read. A server that wants it stands still and is given nothing else; {then_en}."
+    ja = f"{point.system_name} のサーバーが必要とする復元ポイント {point.id} のデータを読み取れません。必要になったサーバーは誤ったデータを読まないよう一時停止します。{then_ja}。"
+    return Event(
+        "restore.unreadable",
+        f"system:{job.system}",
+        at,
+        Severity.WARNING,
+        f"{en} {why.full.en}",
+        f"{ja}{why.full.ja}",
+        tenant=job.tenant.text,
+        fields={"restore": job.id, "point": point.id},
+        member_en=f"{en} {why.member.en}",
+        member_ja=f"{ja}{why.member.ja}",
+    )
+
+
+def readable_again(job: RestoreJob, point: RecoveryPointRecord, at: datetime) -> Event:
+    return _told(
+        job,
+        "restore.readable-again",
+        at,
+        f"Recovery point {point.id} can be read again, and the servers of {point.system_name} go on.",
+        f"復元ポイント {point.id} を再び読み取れるようになり、{point.system_name} のサーバーは動作を続けます。",
+    )
+
+
+def _told(job: RestoreJob, kind: str, at: datetime, en: str, ja: str) -> Event:
+    return Event(
+        kind,
+        f"system:{job.system}",
+        at,
+        Severity.INFO,
+        en,
+        ja,
+        tenant=job.tenant.text,
+        fields={"restore": job.id, "point": job.point},
+    )
+
+
 def set_back(job: RestoreJob, why: Setback, again: datetime, at: datetime) -> Event:
     local = again.astimezone(JAPAN)
     return _troubled(

@@ -210,6 +210,12 @@ def restore(
     start: Annotated[
         bool, typer.Option("--start/--no-start", help="Start the servers once they can.")
     ] = True,
+    at_once: Annotated[
+        bool,
+        typer.Option(
+            "--at-once", help="Start them before their disks are copied, which goes on meanwhile."
+        ),
+    ] = False,
     yes: Yes = False,
     wait: Wait = False,
     dry_run: DryRun = False,
@@ -228,6 +234,7 @@ def restore(
         "name": name,
         "format": format,
         "start": start,
+        "at_once": at_once or None,
     }
     wanted = {key: value for key, value in given.items() if value is not None}
     path = f"/v1/recovery-points/{segment(point)}/restore"
@@ -265,13 +272,21 @@ def restores(
                 one.point,
                 one.to,
                 State(one.state),
-                "-" if one.done_bytes is None else _gigabytes(one.done_bytes),
+                _progress(one),
                 one.made or "-",
                 session.sentence(one.trouble_en or "-", one.trouble_ja or "-"),
             )
             for one in found
         ],
     )
+
+
+def _progress(one: RestoreOut) -> str:
+    if one.done_bytes is None:
+        return "-"
+    if not one.total_bytes:
+        return _gigabytes(one.done_bytes)
+    return f"{_gigabytes(one.done_bytes)} ({one.done_bytes * 100 // one.total_bytes} %)"
 
 
 @app.command("cancel-restore")

@@ -21,6 +21,7 @@ HELP_BACKUPS_JA: Mapping[str, str] = {
     "What the new system is to be called.": "新しいシステムの名前",
     "Of files, with --to file.": "ファイルの形式(--to file のとき)",
     "Start the servers once they can.": "可能になり次第サーバーを起動します。",
+    "Start them before their disks are copied, which goes on meanwhile.": "ディスクの複写を待たずにサーバーを起動し、その間に複写を進めます。",
     "List what was asked to be restored, and how far that is.": "復元の依頼と進み具合を一覧します。",
     "Take a restore back that has not begun.": "開始前の復元を取り消します。",
     "The restore's id.": "復元の ID",

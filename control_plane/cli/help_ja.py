@@ -178,6 +178,7 @@ HELP_JA: Mapping[str, str] = {
     "Hosts exist in this process alone, for trying out.": "ホストをこのプロセス内で模擬します(試用)。",
     "With --simulated: how many seconds go by there in one of ours, for who can't wait.": "--simulated の世界で、実際の 1 秒の間に何秒進めるか(待ち時間を短くしたいとき)。",
     "ADDRESS:PORT of something outside the pool that answers while our own network works; repeatable.": "自分のネットワークが正常な間は応答する、プール外の アドレス:ポート。繰り返し指定できます。",
+    "Where hosts read disks from this control plane, so that servers start before they are restored: nbds://HOST:PORT?certificates=/FOLDER, or nbd+unix:///PATH on one machine.": "ホストがこのコントロールプレーンからディスクを読み取るアドレス(復元が終わる前にサーバーを起動するため)。nbds://ホスト:ポート?certificates=/フォルダー、1 台の中では nbd+unix:///パス",
     "Post events to the address kept there: file:/PATH or env:NAME.": "出来事の送り先を書いた場所。file:/パス か env:名前",
     "The register of municipalities (CSV: code,name,kana,prefecture,population).": "団体台帳(CSV: code,name,kana,prefecture,population)",
     "A folder of blueprints beside the standard ones; repeatable.": "標準のほかに読むブループリントのフォルダー。繰り返し指定できます。",

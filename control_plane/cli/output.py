@@ -35,6 +35,7 @@ _STYLES = {
     "warning": "yellow", "noticed": "yellow", "due": "red", "changed": "yellow", "confirmed": "red", "fenced": "red",
     "stranded": "red", "failed": "red", "critical": "red", "removed": "red", "invalid": "red",
     "creating": "yellow", "attaching": "yellow", "detaching": "yellow", "restoring": "yellow",
+    "running-from-repository": "yellow", "copying": "yellow",
     "available": "green", "in-use": "green", "error": "red",
     "shelving": "yellow", "shelved": "magenta", "unknown": "magenta", "deleting": "magenta", "maintenance": "magenta",
 }  # fmt: skip

@@ -88,6 +88,12 @@ def serve(
             help="The image, with a python3, of the pods that read and write volumes; with --kubernetes."
         ),
     ] = None,
+    disk_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Where hosts read disks from this control plane, so that servers start before they are restored: nbds://HOST:PORT?certificates=/FOLDER, or nbd+unix:///PATH on one machine."
+        ),
+    ] = None,
     register: Annotated[
         Path | None,
         typer.Option(
@@ -183,6 +189,7 @@ def serve(
                         witness or [],
                         webhook,
                         platforms(kubernetes or [], volume_agent_image),
+                        disk_address,
                     )
                 )
             )

@@ -33,6 +33,7 @@ STATES = {
     "in-use": Message("in use", "使用中"),
     "detaching": Message("detaching", "切り離し処理中"),
     "restoring": Message("restoring", "復元中"),
+    "running-from-repository": Message("running from the repository", "リポジトリから動作中"),
     "error": Message("error", "エラー"),
     "quiesced": Message("nothing was being written", "書き込みなし"),
     "crash": Message("as after a power cut", "電源断相当"),

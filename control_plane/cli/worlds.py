@@ -57,9 +57,11 @@ def real_world(
     witnesses: Sequence[str],
     webhook: str | None,
     containers: Mapping[RegionId, ContainerVolumes] | None = None,
+    disk_address: str | None = None,
 ) -> Iterator[World]:
-    """`witnesses` as ADDRESS:PORT; `webhook` names the secret that holds its address. Raises
-    YuiError `witness-invalid`, `webhook-invalid`."""
+    """`witnesses` as ADDRESS:PORT; `webhook` names the secret that holds its address; `disk_address` as
+    control_plane.drivers.nbd has it. Raises YuiError `witness-invalid`, `webhook-invalid`,
+    `disk-address-invalid`."""
     from backup.objects.places import Places  # noqa: PLC0415
     from control_plane.drivers.nbd import NbdExports  # noqa: PLC0415
     from control_plane.drivers.real import (  # noqa: PLC0415
@@ -90,6 +92,7 @@ def real_world(
             clock=clock,
             objects=Places(clock).open,
             containers=containers,
+            disk_exports=None if disk_address is None else NbdExports(disk_address),
         )
         closing.callback(world.close)
         yield world

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from control_plane.model.backing import Backing
 from control_plane.model.ids import (
     Generation,
     HostId,
@@ -107,7 +108,7 @@ class Volume:
     `generation` grows with every change of what is wanted of it. `made`: its file stands on the
     storage; from then on it is never made again, so that a file that is missing is never taken for an
     empty disk. `build` counts how often it was restored from a snapshot, `source` is what a new one is
-    filled from. `plugged`: the hypervisor was last seen to have it for its server. `trouble` says why it
+    filled from. `description` and `labels` are its owner's words. `plugged`: the hypervisor was last seen to have it for its server. `trouble` says why it
     could not be made or removed when that was last tried.
     """
 
@@ -127,6 +128,15 @@ class Volume:
     deleting: bool = False
     trouble: str | None = None
     generation: Generation = Generation(1)
+    description: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    backing: Backing | None = None
+
+    @property
+    def leans_on(self) -> str | None:
+        """Where it takes from what it lacks; None: it holds all."""
+        held = self.backing
+        return None if held is None or held.build != self.build else held.uri
 
     @property
     def server(self) -> ServerId | None:

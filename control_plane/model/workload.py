@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from control_plane.model.backing import Backing
 from control_plane.model.fence import FenceEvidence
 from control_plane.model.ids import (
     FlavorId,
@@ -190,6 +191,13 @@ class Server:
     copy_generation: Generation = Generation(0)
     booted: Generation = Generation(0)
     isolated: bool = False
+    backing: Backing | None = None
+
+    @property
+    def leans_on(self) -> str | None:
+        """Where its root disk takes from what it lacks; None: it holds all."""
+        held = self.backing
+        return None if held is None or held.build != self.disk_build else held.uri
 
     @property
     def restarting(self) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.allotment import Capacity
+from control_plane.model.backing import Backing
 from control_plane.model.ids import (
     FlavorId,
     Generation,
@@ -349,6 +350,7 @@ def _values(server: Server) -> dict[str, Any]:
         "boot_since": server.boot_since,
         "boot_hard": server.boot_hard,
         "disk_build": server.disk_build,
+        "backing": None if server.backing is None else server.backing.text,
         "sized_since": server.sized_since,
     }
 
@@ -385,6 +387,7 @@ def _server(row: Row[Any], codes: dict[str, MunicipalityCode]) -> Server:
         boot_since=Generation(row.boot_since),
         boot_hard=row.boot_hard,
         disk_build=row.disk_build,
+        backing=Backing.parse(row.backing),
         sized_since=Generation(row.sized_since),
         copy_generation=Generation(row.copy_generation),
         booted=Generation(row.booted),

@@ -136,6 +136,7 @@ images = Table(
     # The member that brought it, and while nobody else sees it, the same again.
     Column("owner", Text, index=True),
     Column("private_to", Text),
+    Column("properties", JSON(none_as_null=True)),
 )
 
 tenants = Table(
@@ -199,6 +200,7 @@ servers = Table(
     Column("boot_since", BigInteger, nullable=False, server_default="0"),
     Column("boot_hard", Boolean, nullable=False, server_default=false()),
     Column("disk_build", Integer, nullable=False, server_default="0"),
+    Column("backing", Text),
     Column("sized_since", BigInteger, nullable=False, server_default="0"),
     # With the id behind, so that a page of one member's or one system's needs no sorting.
     Index("ix_servers_tenant_id", "tenant", "id"),

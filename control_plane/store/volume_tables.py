@@ -24,12 +24,15 @@ volumes = Table(
     Column("source_volume_id", Text, nullable=True),
     Column("made", Boolean, nullable=False),
     Column("build", Integer, nullable=False),
+    Column("backing", Text),
     Column("plugged", Boolean, nullable=False),
     Column("protected", Boolean, nullable=False),
     Column("deleting", Boolean, nullable=False),
     Column("trouble", Text, nullable=True),
     Column("created_at", UtcTime, nullable=False),
     Column("generation", BigInteger, nullable=False),
+    Column("description", Text),
+    Column("labels", JSON(none_as_null=True)),
 )
 
 server_snapshots = Table(

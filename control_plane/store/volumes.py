@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Row
 
+from control_plane.model.backing import Backing
 from control_plane.model.ids import (
     Generation,
     ImageId,
@@ -278,11 +279,14 @@ def _volume_values(volume: Volume) -> dict[str, Any]:
         "source_volume_id": None if source is None else source.volume,
         "made": volume.made,
         "build": volume.build,
+        "backing": None if volume.backing is None else volume.backing.text,
         "plugged": volume.plugged,
         "protected": volume.protected,
         "deleting": volume.deleting,
         "trouble": volume.trouble,
         "generation": volume.generation,
+        "description": volume.description or None,
+        "labels": dict(volume.labels) or None,
     }
 
 
@@ -305,11 +309,14 @@ def _volume(row: Row[Any], codes: dict[str, MunicipalityCode]) -> Volume:
         source=source,
         made=row.made,
         build=row.build,
+        backing=Backing.parse(row.backing),
         plugged=row.plugged,
         protected=row.protected,
         deleting=row.deleting,
         trouble=row.trouble,
         generation=Generation(row.generation),
+        description=row.description or "",
+        labels=tuple(sorted((row.labels or {}).items())),
     )
 
 

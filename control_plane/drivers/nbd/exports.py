@@ -80,10 +80,13 @@ class NbdExports:
 
     @contextmanager
     def serve(self, backing: str, disk: ServedDisk) -> Iterator[None]:
-        """Raises YuiError `disk-export-elsewhere`, and OSError where the address can't be listened at."""
+        """Raises YuiError `disk-export-elsewhere`, `disk-address-unusable`."""
         name = self._name_of(backing)
         with self._lock:
-            self._listen()
+            try:
+                self._listen()
+            except OSError as error:
+                raise _unusable(error) from error
             self._disks[name] = disk
         try:
             yield
@@ -180,6 +183,15 @@ class _Client:
     def find(self, name: str) -> ServedDisk | None:
         self.name = name
         return self._disks(name)
+
+
+def _unusable(error: OSError) -> YuiError:
+    return YuiError(
+        "disk-address-unusable",
+        en=f"This control plane can't serve disks at its address: {error}",
+        ja=f"このコントロールプレーンは、設定されたアドレスでディスクを提供できません({error})。",
+        status=503,
+    )
 
 
 def _on_socket(path: str) -> socket.socket:

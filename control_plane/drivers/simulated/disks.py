@@ -8,6 +8,7 @@ from control_plane.drivers.leaning import require_whole
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
     DiskLocked,
+    DriverError,
     NoSuchDisk,
     NoSuchServer,
     ServerSpec,
@@ -171,6 +172,11 @@ def _refuse_open(volume: DataVolume) -> None:
         raise DiskLocked(f"The volume {volume.id} is locked by {volume.holder}.")
 
 
+def _refuse_leaning(disk: Volume | DataVolume) -> None:
+    if disk.leaning is not None:
+        raise DriverError("The disk leans on another, so it is not whole.")
+
+
 def _need_room(pool: SharedStorage, size: GiB, what: str) -> None:
     if not pool.has_room_for(size):
         raise StorageFull(f"Storage pool {pool.id} has no room for {size} GiB of {what}.")
@@ -190,11 +196,13 @@ def exported(
         if data is None:
             raise NoSuchDisk(f"Storage pool {pool.id} has no volume {wanted.id}.")
         _refuse_open(data)
+        _refuse_leaning(data)
         return qcow2_of(data.size * 2**30, "\n".join([data.id, *data.notes]).encode())
     root = None if server is None else pool.root(server, wanted.build)
     if root is None:
         raise NoSuchDisk(f"Storage pool {pool.id} has no disk of {server}.")
     if root.holder is not None:
         raise DiskLocked(f"The disk of {server} is locked by {root.holder}.")
+    _refuse_leaning(root)
     said = [f"{server} records {root.records}", *root.notes]
     return qcow2_of(root.size * 2**30, "\n".join(said).encode())

@@ -272,6 +272,7 @@ class SimulatedDriver(SimulatedFilling, SimulatedGuests):
                     before,
                     generation=spec.generation,
                     name=spec.name,
+                    volume=replace(before.volume, backing=spec.volume.backing),
                     data_volumes=spec.data_volumes,
                 )
             else:

@@ -50,8 +50,10 @@ class SimulatedExports:
         """At the latest moment that a real guest would notice, and so the worst for whoever relies on it."""
         for machine in self._world.machines.values():
             for server, guest in machine.guests.items():
-                if any(each.backing == backing for each in _leanings(guest)):
-                    machine.pause_guest(server)
+                for each in _leanings(guest):
+                    if each.backing == backing:
+                        each.looked_at = None
+                        machine.pause_guest(server)
 
 
 def bring(around: Surroundings, *disks: Volume | DataVolume) -> None:

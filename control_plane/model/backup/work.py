@@ -23,6 +23,7 @@ from control_plane.model.backup.ids import (
     RestoreTestId,
 )
 from control_plane.model.errors import YuiError
+from control_plane.model.health import HealthSeen
 from control_plane.model.ids import Generation, OperationId, RegionId, ServerId, SystemId
 from control_plane.model.membership import Person
 from control_plane.model.tenant import MunicipalityCode
@@ -124,7 +125,8 @@ class RestoreTo(StrEnum):
 @dataclass(frozen=True, slots=True)
 class RestoreTarget:
     """`servers` (none named: all) and `disks` (none: all) of the point; `region` for `REGION`; `format` of
-    files; `name` of a new system. `start`: servers are started once they can be."""
+    files; `name` of a new system. `start`: servers are started once they can be, and with `at_once` before their
+    disks are copied."""
 
     to: RestoreTo
     servers: tuple[ServerId, ...] = ()
@@ -133,16 +135,29 @@ class RestoreTarget:
     name: str | None = None
     format: str | None = None
     start: bool = True
+    at_once: bool = False
+
+
+class RestorePhase(StrEnum):
+    FILLING = "filling"
+    """The disks are being made."""
+    RUNNING = "running-from-repository"
+    """The servers start on disks that lean on the recovery point."""
+    COPYING = "copying"
+    """What the disks lack is copied into them under the running servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
+    """Once the servers have been started it is never given up, and `phase` says how far it had come."""
+
     since: datetime
     attempts: int = 0
     trouble: Trouble | None = None
+    phase: RestorePhase = RestorePhase.FILLING
 
     def begin(self, at: datetime, worker: str) -> Restoring:
-        return Restoring(at, worker, self.attempts + 1)
+        return Restoring(at, worker, self.attempts + 1, phase=self.phase)
 
     def cancel(self, at: datetime, by: str) -> Cancelled:
         return Cancelled(at, by)
@@ -157,12 +172,13 @@ class Restoring:
     attempts: int
     done: int = 0
     total: int = 0
+    phase: RestorePhase = RestorePhase.FILLING
 
     def restored(self, at: datetime) -> Restored:
         return Restored(at)
 
     def again(self, at: datetime, trouble: Trouble) -> Waiting:
-        return Waiting(at, self.attempts, trouble)
+        return Waiting(at, self.attempts, trouble, self.phase)
 
     def fail(self, at: datetime, trouble: Trouble) -> Failed:
         return Failed(at, trouble)
@@ -206,7 +222,8 @@ class RestoreJob:
 @dataclass(frozen=True, slots=True)
 class RestoreTest:
     """A point was restored in isolation, started, and its health looked at: `seconds` until it was well.
-    `trouble` where it was not. It is on record whatever becomes of the point."""
+    `trouble` where it was not; `servers` are those that were looked at. It is on record whatever becomes of
+    the point."""
 
     id: RestoreTestId
     tenant: MunicipalityCode
@@ -216,6 +233,7 @@ class RestoreTest:
     began_at: datetime
     ended_at: datetime
     trouble: Trouble | None = None
+    servers: tuple[HealthSeen, ...] = ()
 
     @property
     def passed(self) -> bool:
