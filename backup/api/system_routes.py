@@ -178,11 +178,11 @@ def back_up_now(
                 f"{backup.name}({id})のバックアップ先になるリポジトリがありません。運用担当者に追加を依頼してください。",
                 system=id,
             )
-        if not backup.servers:
+        if not backup.servers and not backup.groups:
             raise refused(
                 "nothing-to-back-up",
-                f"{backup.name} ({id}) has no servers: there is nothing to back up.",
-                f"{backup.name}({id})にはサーバーがなく、バックアップするものがありません。",
+                f"{backup.name} ({id}) has neither servers nor container groups: there is nothing to back up.",
+                f"{backup.name}({id})にはサーバーもコンテナーグループもなく、バックアップするものがありません。",
                 system=id,
             )
         keep_until = now + timedelta(days=body.keep_days)

@@ -85,9 +85,11 @@ def next_runs(tx: Snapshot, blueprints: Blueprints, now: datetime) -> tuple[Want
     found: list[WantedRun] = []
     for id, backup in estate.systems.items():
         home = backup.home
-        if home is None or backup.system.deleting or not backup.servers:
+        if home is None or backup.system.deleting:
             continue
-        if all(server.isolated for server in backup.servers):
+        if not backup.servers and not backup.groups:
+            continue
+        if backup.servers and all(server.isolated for server in backup.servers):
             continue  # Only to look at a point of another one, or to prove it.
         known = [newest[id]] if id in newest else []
         scheduled = due(backup.policy, known, now, backup.service_hours)
@@ -194,7 +196,7 @@ def tests_due(tx: Snapshot, blueprints: Blueprints, now: datetime) -> tuple[Want
             continue
         newest = max(whole, key=lambda p: (p.taken_at, p.id))
         held = [estate.repositories[r] for r in newest.held_in() if r in estate.repositories]
-        if not held:
+        if not held or all(each.container_group for each in newest.servers):
             continue
         near = min(held, key=lambda r: (r.region != backup.system.region, r.id))
         order = (proven is not None, backup.system.tier, proven or backup.since, id)

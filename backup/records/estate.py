@@ -64,6 +64,8 @@ class SystemBackup:
     since: datetime
     source: BackupSource
     servers: tuple[Server, ...]
+    groups: bool
+    """Whether it has container groups, which may keep something."""
     rule: LocationRule | None
     assigned: Mapping[BackupPlace, Repository]
     places: Mapping[RepositoryId, BackupPlace]
@@ -100,6 +102,8 @@ class Estate:
         by_id = {host.id: host for host in hosts}
         own = tx.backup_policies()
         servers: defaultdict[SystemId, list[Server]] = defaultdict(list)
+        alone = next(iter(systems)) if systems is not None and len(systems) == 1 else None
+        grouped = {each.system for each in tx.container_groups(tenant, system=alone)}
         if systems is not None and len(systems) == 1:
             (one,) = systems
             found = _present(tx, one, tenant)
@@ -115,6 +119,7 @@ class Estate:
                     own.get(system.id),
                     blueprints,
                     servers=servers[system.id],
+                    groups=system.id in grouped,
                     source=_source(system, servers[system.id], by_id, hosts),
                     repositories=repositories,
                     rule=rules.get(system.tenant),
@@ -177,6 +182,7 @@ def _system_backup(
     blueprints: Blueprints,
     *,
     servers: Sequence[Server],
+    groups: bool,
     source: BackupSource,
     repositories: Sequence[Repository],
     rule: LocationRule | None,
@@ -197,6 +203,7 @@ def _system_backup(
         since=system.created_at if own is None else max(own.set_at, system.created_at),
         source=source,
         servers=tuple(servers),
+        groups=groups,
         rule=rule,
         assigned=assign(policy, source, repositories, rule),
         places=places,

@@ -42,7 +42,8 @@ def statuses(
     tenant: MunicipalityCode | None = None,
     system: SystemId | None = None,
 ) -> tuple[SystemStatus, ...]:
-    """By system. Those without servers have nothing to lose, and those being deleted nobody to miss them."""
+    """By system. Those without servers have nothing to lose, unless their container groups kept something
+    before; and those being deleted nobody to miss them."""
     wanted = None if system is None else (system,)
     estate = Estate.read(tx, blueprints, tenant=tenant, systems=wanted)
     points: defaultdict[SystemId, list[RecoveryPointRecord]] = defaultdict(list)
@@ -53,14 +54,16 @@ def statuses(
     return tuple(
         replace(_status(backup, points[id], now), at_member=at_members.get(id))
         for id, backup in sorted(estate.systems.items())
-        if backup.servers and not backup.system.deleting
+        if (backup.servers or (backup.groups and points[id])) and not backup.system.deleting
     )
 
 
 def _status(backup: SystemBackup, points: list[RecoveryPointRecord], now: datetime) -> SystemStatus:
     standing = standing_of(points, backup.apart)
     assigned = {place: each.id for place, each in backup.assigned.items()}
-    found = breaches(backup.policy, standing, assigned, backup.since, now)
+    # What has no server has nothing that could be started to prove it.
+    policy = backup.policy if backup.servers else replace(backup.policy, test_every_days=None)
+    found = breaches(policy, standing, assigned, backup.since, now)
     return SystemStatus(backup, standing, found, sum(1 for p in points if p.whole))
 
 
