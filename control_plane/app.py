@@ -85,6 +85,8 @@ from tenants.register import MemberRegister
 from tenants.routes import Membership
 from tenants.routes import router as tenants_router
 from tenants.server_notes_routes import router as server_notes_router
+from tenants.resizing_routes import router as resizing_router
+from tenants.server_groups.routes import router as server_group_router
 from tenants.shelving_routes import router as shelving_router
 from tenants.system_routes import router as system_router
 from tenants.volumes.snapshot_routes import router as snapshot_router
@@ -183,6 +185,8 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         lifecycle_router,
         server_notes_router,
         shelving_router,
+        resizing_router,
+        server_group_router,
         volume_router,
         snapshot_router,
         system_router,

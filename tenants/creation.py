@@ -14,7 +14,6 @@ from control_plane.model.blueprint import System
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import (
     FlavorId,
-    GroupId,
     ImageId,
     RegionId,
     SecurityGroupId,
@@ -31,6 +30,7 @@ from control_plane.store import Snapshot, Store, Transaction
 from control_plane.store.rows import not_found
 from tenants.asking import Asker, Keep
 from tenants.keypairs.keypairs import key_for
+from tenants.server_groups.groups import group_for
 from tenants.systems import tell_added
 
 
@@ -52,6 +52,8 @@ class ServerRequest:
     count: int = 1
     keypair: str | None = None
     """By id or name, one of the member's."""
+    server_group: str | None = None
+    """By id or name, one of the member's: in place of `anti_affinity`, for servers of several systems."""
     site: SiteId | None = None
     security_groups: tuple[SecurityGroupId, ...] = ()
     description: str | None = None
@@ -204,7 +206,7 @@ def _systems(
 def _new_server(
     tx: Snapshot, request: ServerRequest, system: System, name: str, id: ServerId
 ) -> NewServer:
-    group = request.anti_affinity
+    apart = (request.anti_affinity, request.server_group)
     return NewServer(
         id=id,
         system=system.id,
@@ -213,7 +215,7 @@ def _new_server(
         flavor=request.flavor,
         image=request.image,
         start_order=request.start_order,
-        group=None if group is None else GroupId(f"{system.id}-{group}"),
+        group=group_for(tx, system.tenant, system.id, *apart),
         protected=request.protected,
         user_data=request.user_data,
         sites=frozenset(() if request.site is None else (_site(tx, request.site, system.region),)),

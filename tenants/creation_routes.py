@@ -80,6 +80,7 @@ def _request(one: NewServerIn) -> ServerRequest:
         protected=one.protected,
         count=one.count,
         keypair=one.keypair,
+        server_group=one.server_group,
     )
 
 

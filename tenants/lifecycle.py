@@ -1,24 +1,22 @@
-"""What members do with servers that they have: resize, rebuild, restart, protect, delete."""
+"""What members do with servers that they have: rebuild, restart, protect, delete."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from control_plane.admission import Resized, resize
 from control_plane.admission.new_server import check_disk
 from control_plane.admission.standing import cannot, need_placed
 from control_plane.journal.server_progress import (
     SERVER_DELETE,
     SERVER_REBOOT,
     SERVER_REBUILD,
-    SERVER_RESIZE,
 )
-from control_plane.model.ids import FlavorId, Generation, ImageId, ServerId
+from control_plane.model.ids import Generation, ImageId
 from control_plane.model.operation import Operation
-from control_plane.model.workload import Flavor, Moving, Power, Server
-from control_plane.store import Store, Transaction
-from tenants.asking import Asker, Keep
+from control_plane.model.workload import Flavor, Power, Server
+from control_plane.store import Transaction
+from tenants.asking import Asker
 
 
 def delete(
@@ -128,45 +126,3 @@ def rebuild(
         {"image": image},
     )
     return operation
-
-
-def change_size(
-    store: Store,
-    server: ServerId,
-    flavor: FlavorId,
-    asker: Asker,
-    keep: Keep,
-    *,
-    expected: Callable[[Server], Server],
-    dry_run: bool = False,
-) -> Resized[Operation]:
-    """Give it another flavor, where it stands or on another host. Raises what `admission.resize` raises, and what
-    `expected` says of the server as it is then."""
-
-    def check(_: Transaction, standing: Server) -> None:
-        expected(standing)
-
-    def finish(tx: Transaction, before: Server, after: Server) -> Operation:
-        moves = isinstance(after.placement, Moving)
-        operation = asker.operation(
-            SERVER_RESIZE,
-            [after],
-            generation=after.generation if moves else after.sized_since,
-            flavor=flavor,
-            moves=moves,
-        )
-        tx.put_operation(operation)
-        keep(tx, operation)
-        asker.tell(
-            tx,
-            "server.resize",
-            after,
-            (
-                f"is to have flavor {flavor} instead of {before.flavor}",
-                f"のフレーバーを {before.flavor} から {flavor} に変更します",
-            ),
-            {"from": before.flavor, "to": flavor},
-        )
-        return operation
-
-    return resize(store, server, flavor, check, finish, dry_run=dry_run)

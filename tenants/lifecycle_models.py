@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from control_plane.http.bounds import FlavorName, Name, RequestBody
+from control_plane.http.bounds import FlavorName, Name, RequestBody, ShortText
 from control_plane.model.pool import Zone
 from tenants.keypairs.models import KeyPairName
 
@@ -49,6 +49,9 @@ class NewServerIn(RequestBody):
     keypair: KeyPairName | None = Field(
         default=None, description="The key that opens it, by its pair's id or name."
     )
+    server_group: ShortText | None = Field(
+        default=None, description="By id or name; in place of `anti_affinity`."
+    )
 
 
 class NewServersIn(RequestBody):
@@ -68,7 +71,10 @@ class RebootIn(RequestBody):
 
 
 class ResizeIn(RequestBody):
+    """With `to_confirm` it can be taken back until it is confirmed, for 24 hours."""
+
     flavor: FlavorName
+    to_confirm: bool = False
 
 
 class RebuildIn(RequestBody):

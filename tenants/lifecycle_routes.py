@@ -34,9 +34,10 @@ from control_plane.pool.plan import (
 )
 from control_plane.store import Transaction
 from tenants.asking import Asker
-from tenants.lifecycle import change_size, delete, protect, reboot, rebuild
+from tenants.lifecycle import delete, protect, reboot, rebuild
 from tenants.lifecycle_models import RebootIn, RebuildIn, ResizeIn, ServerChangeIn
 from tenants.models import ServerOut
+from tenants.resizing import change_size
 from tenants.server_change import REHEARSED, Change, KeepIt, location
 from tenants.servers import expect, find_server
 from tenants.views import server_out
@@ -102,7 +103,8 @@ def change_server(
     def work(remember: Remember) -> ServerOut:
         with edge.store.write() as tx:
             _, after = change(tx)
-            answer = server_out(tx, after, with_hardware=who.sees_hardware)
+            at = edge.clock.now()
+            answer = server_out(tx, after, at, with_hardware=who.sees_hardware)
             remember(tx, answer)
         return answer
 
@@ -203,6 +205,7 @@ def resize_server(
                 asker,
                 lambda _, __: None,
                 expected=as_expected,
+                to_confirm=body.to_confirm,
                 dry_run=True,
             )
         return ChangePlan(
@@ -219,7 +222,15 @@ def resize_server(
             remember(tx, operation_out(operation))
 
         with named_in_body():
-            done = change_size(edge.store, found, flavor, asker, keep, expected=as_expected)
+            done = change_size(
+                edge.store,
+                found,
+                flavor,
+                asker,
+                keep,
+                expected=as_expected,
+                to_confirm=body.to_confirm,
+            )
         return operation_out(done.result)
 
     return once.run(rehearse) if dry_run else once.run(work, status=202, headers=location)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -81,9 +82,11 @@ async def read_servers(
         name=name,
     )
     show = _server if who.sees_hardware else _server_without_hardware
+    now = edge.clock.now()
 
     def page(tx: Snapshot) -> bytes:
-        return page_bytes(tx.server_page(wanted, limit + 1, after), limit, show, key=_id)
+        rows = tx.server_page(wanted, limit + 1, after)
+        return page_bytes(rows, limit, lambda row: show(row, now), key=_id)
 
     return listed(await edge.look(page), if_none_match)
 
@@ -194,11 +197,11 @@ def _state(row: SystemRow) -> Literal["running", "stopped", "degraded", "buildin
     return "degraded" if row.running else "building"
 
 
-def _server_without_hardware(row: ServerRow) -> Json:
-    return {**_server(row), "host": None, "moving_to": None, "storage": None}
+def _server_without_hardware(row: ServerRow, now: datetime) -> Json:
+    return {**_server(row, now), "host": None, "moving_to": None, "storage": None}
 
 
-def _server(row: ServerRow) -> Json:
+def _server(row: ServerRow, now: datetime) -> Json:
     return {
         "id": row.id,
         "name": row.name,
@@ -225,7 +228,14 @@ def _server(row: ServerRow) -> Json:
         "restart_needed": bool(row.restart_needed),
         "keypair": row.keypair,
         "server_group": row.server_group,
+        "unconfirmed_resize": _unconfirmed(row, now),
     }
+
+
+def _unconfirmed(row: ServerRow, now: datetime) -> Json | None:
+    if row.flavor_before is None or row.resize_until is None or row.resize_until <= now:
+        return None
+    return {"before": row.flavor_before, "until": row.resize_until}
 
 
 _mac_of = lru_cache(maxsize=100_000)(mac_of)

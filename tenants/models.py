@@ -79,6 +79,13 @@ class SystemOut(ResponseBody):
     created_at: datetime
 
 
+class UnconfirmedResizeOut(ResponseBody):
+    """The server may have flavor `before` back until then; after that the new one stays without a word."""
+
+    before: str
+    until: datetime
+
+
 class ServerOut(ResponseBody):
     """`host`, `moving_to` and `storage` are null for members, who never see hardware. `address` is
     IPv4 with prefix length; `power` is what is wanted, `status` what is. `restart_needed`: it was
@@ -121,6 +128,7 @@ class ServerOut(ResponseBody):
     restart_needed: bool
     keypair: str | None = None
     server_group: str | None = None
+    unconfirmed_resize: UnconfirmedResizeOut | None = None
 
 
 class ServerRefuges(ResponseBody):

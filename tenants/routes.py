@@ -57,7 +57,7 @@ def read_server(
     """By id or by name."""
     with edge.store.read() as tx:
         found = find_server(tx, server, who.tenant)
-        shown = server_out(tx, found, with_hardware=who.sees_hardware)
+        shown = server_out(tx, found, edge.clock.now(), with_hardware=who.sees_hardware)
     return JSONResponse(
         shown.model_dump(mode="json"),
         headers={"ETag": entity_tag(found.generation)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from control_plane.model.addressing import mac_of
@@ -34,6 +35,7 @@ from tenants.models import (
     PlannedServer,
     ServerOut,
     SystemOut,
+    UnconfirmedResizeOut,
 )
 from tenants.onboarding import Joined
 
@@ -90,8 +92,9 @@ def join_plan(joined: Joined) -> JoinPlan:
     )
 
 
-def server_out(tx: Snapshot, server: Server, *, with_hardware: bool) -> ServerOut:
+def server_out(tx: Snapshot, server: Server, now: datetime, *, with_hardware: bool) -> ServerOut:
     """Members see no hardware."""
+    resize = tx.unconfirmed_resizes([server.id]).get(server.id)
     key = tx.keys_of_servers([server.id]).get(server.id)
     host, heading = _hosts(server) if with_hardware else (None, None)
     return ServerOut(
@@ -119,6 +122,9 @@ def server_out(tx: Snapshot, server: Server, *, with_hardware: bool) -> ServerOu
         restart_needed=server.restart_needed,
         keypair=None if key is None else key.name,
         server_group=server.group,
+        unconfirmed_resize=None
+        if resize is None or not resize.waits(server, now)
+        else UnconfirmedResizeOut(before=resize.flavor, until=resize.until),
     )
 
 

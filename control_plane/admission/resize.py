@@ -58,11 +58,13 @@ def resize(
     check: Callable[[Transaction, Server], None],
     finish: Callable[[Transaction, Server, Server], T],
     *,
+    keep_disk: bool = False,
     dry_run: bool = False,
 ) -> Resized[T]:
     """Decide and record the new size with every refuge that it asks for. `check` may refuse on what
     the server then is; `finish` writes operation, audit entry and event, and gets the server before
-    and after. Both may be called again after a lost race. With `dry_run` nothing is kept.
+    and after. Both may be called again after a lost race. With `keep_disk` a disk that is larger than the
+    flavor's stays as it is. With `dry_run` nothing is kept.
 
     Raises `server-not-found`, `flavor-not-found`, `server-deleting`, `server-moving`,
     `server-stranded`, `disk-cannot-shrink`, `storage-full`, `quota-exceeded`, `no-room`, what `check` raises, and
@@ -76,6 +78,8 @@ def resize(
         check(tx, standing)
         placed = need_placed(standing)
         wanted = tx.flavor(flavor)
+        if keep_disk:
+            wanted = replace(wanted, disk=max(wanted.disk, standing.disk))
         ledger = tx.ledger(region)
         _check_disk(standing, wanted, ledger)
         quota.check(tx, region, standing.tenant, _growth(standing, wanted))

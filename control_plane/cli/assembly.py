@@ -47,6 +47,7 @@ _COMMANDS: Mapping[str, str] = {
     "security-group": "security_groups:app",
     "binding": "bindings:app",
     "keypair": "keypairs:app",
+    "server-group": "server_groups:app",
     "certificate": "certificate:app",
     "explain": "explain:explain",
     "events": "events:events",

@@ -27,3 +27,18 @@ KEY_FILE_UNREADABLE = _M(
     "{file} can't be read ({reason}): name the file of a public key, such as id_ed25519.pub.",
     "{file} を読めません({reason})。id_ed25519.pub などの公開鍵のファイルを指定してください。",
 )
+SERVERS = _M("SERVERS", "サーバー")
+NO_GROUPS = _M("There is no server group.", "サーバーグループはありません。")
+GROUP_MADE = _M(
+    "Server group {group} is made. Put new servers into it with `yui server create --server-group {group}`.",
+    "サーバーグループ {group} を作成しました。`yui server create --server-group {group}` で新しいサーバーを入れられます。",
+)
+GROUP_REMOVED = _M("Server group {group} is removed.", "サーバーグループ {group} を削除しました。")
+GROUP_REMOVE_ASK = _M(
+    "Remove server group {group}? Its servers stay, and may share a host from then on.",
+    "サーバーグループ {group} を削除しますか?サーバーは残り、以後は同じホストに置かれることがあります。",
+)
+RESIZE_CONFIRMED = _M(
+    "Server {server} keeps flavor {flavor}.",
+    "サーバー {server} のフレーバーを {flavor} で確定しました。",
+)

@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from control_plane.cli import lifecycle_messages as lm
-from control_plane.cli.changes import finish
+from control_plane.cli.changes import finish, show_difference
 from control_plane.cli.client import segment
+from control_plane.cli.keypair_messages import RESIZE_CONFIRMED
 from control_plane.cli.options import DryRun, Wait, Yes, confirm, require_person
 from control_plane.cli.servers import ServerArgument, app
 from control_plane.cli.session import Session, read, session_of
 from control_plane.model.errors import YuiError
+from control_plane.pool.plan import ChangePlan
 from tenants.models import ServerOut
 
 __all__ = ["app"]
@@ -50,6 +52,10 @@ def create(
         str | None,
         typer.Option(help="The key pair whose public key opens it, by id or name."),
     ] = None,
+    server_group: Annotated[
+        str | None,
+        typer.Option(help="The server group it belongs to, by id or name; in place of --apart."),
+    ] = None,
     protected: Annotated[
         bool, typer.Option("--protected", help="Protect it against being deleted.")
     ] = False,
@@ -75,6 +81,8 @@ def create(
         wanted["user_data"] = _text_of(user_data)
     if keypair is not None:
         wanted["keypair"] = keypair
+    if server_group is not None:
+        wanted["server_group"] = server_group
     document = session.api.post("/v1/servers", {"servers": [wanted]}, dry_run=dry_run)
     finish(session, document, wait=wait, dry_run=dry_run)
 
@@ -117,13 +125,49 @@ def resize(
     context: typer.Context,
     server: ServerArgument,
     flavor: Annotated[str, typer.Argument(help="Its new size.", metavar="FLAVOR")],
+    *,
+    to_confirm: Annotated[
+        bool,
+        typer.Option(
+            "--to-confirm", help="Be able to take it back for 24 hours, until it is confirmed."
+        ),
+    ] = False,
     wait: Wait = False,
     dry_run: DryRun = False,
 ) -> None:
     """Give a server another flavor; its disk can only grow."""
     session = session_of(context)
     path = f"/v1/servers/{segment(server)}/resize"
-    document = session.api.post(path, {"flavor": flavor}, dry_run=dry_run)
+    body: dict[str, object] = {"flavor": flavor}
+    if to_confirm:
+        body["to_confirm"] = True
+    document = session.api.post(path, body, dry_run=dry_run)
+    finish(session, document, wait=wait, dry_run=dry_run)
+
+
+@app.command("confirm-resize")
+def confirm_resize(context: typer.Context, server: ServerArgument, dry_run: DryRun = False) -> None:
+    """Keep the size that a server was given with --to-confirm."""
+    session = session_of(context)
+    path = f"/v1/servers/{segment(server)}/resize/confirm"
+    document = session.api.post(path, dry_run=dry_run)
+    if session.screen.json:
+        session.screen.data(document)
+    elif dry_run:
+        show_difference(session, read(ChangePlan, document).diff)
+    else:
+        flavor = read(ServerOut, document).flavor
+        session.screen.say(RESIZE_CONFIRMED, server=server, flavor=flavor)
+
+
+@app.command("revert-resize")
+def revert_resize(
+    context: typer.Context, server: ServerArgument, wait: Wait = False, dry_run: DryRun = False
+) -> None:
+    """Give a server its size from before back; a disk that has grown stays so."""
+    session = session_of(context)
+    path = f"/v1/servers/{segment(server)}/resize/revert"
+    document = session.api.post(path, dry_run=dry_run)
     finish(session, document, wait=wait, dry_run=dry_run)
 
 

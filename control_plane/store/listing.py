@@ -37,6 +37,7 @@ from control_plane.model.workload import Power, Seen, ServerStatus
 from control_plane.store import tables
 from control_plane.store.keypair_tables import server_keys
 from control_plane.store.rows import Rows, TenantName
+from control_plane.store.server_group_tables import unconfirmed_resizes
 
 _servers, _sightings, _systems = tables.servers.c, tables.sightings.c, tables.systems.c
 
@@ -131,6 +132,8 @@ class ServerRow(NamedTuple):
     restart_needed: bool
     keypair: str | None
     server_group: str | None
+    flavor_before: str | None
+    resize_until: datetime | None
 
 
 class SystemRow(NamedTuple):
@@ -164,7 +167,7 @@ class ListingReads(Rows):
             str(query),
             given if query.positiontup is None else tuple(given[n] for n in query.positiontup),
         ).scalar()
-        return [] if page is None else [ServerRow(*row) for row in orjson.loads(page)]
+        return [] if page is None else [_server_row(row) for row in orjson.loads(page)]
 
     def system_page(
         self,
@@ -255,6 +258,13 @@ def _compiled(named: frozenset[str], dialect: Dialect) -> SQLCompiler:
         select(*_SERVER_COLUMNS)
         .join(tables.sightings, _sightings.server_id == _servers.id)
         .outerjoin(server_keys, server_keys.c.server_id == _servers.id)
+        .outerjoin(
+            unconfirmed_resizes,
+            and_(
+                unconfirmed_resizes.c.server_id == _servers.id,
+                unconfirmed_resizes.c.flavor_id != _servers.flavor_id,
+            ),
+        )
         .where(*(_CONDITIONS[name] for name in sorted(named) if name in _CONDITIONS))
         .order_by(_servers.id)
         .limit(bindparam("limit", type_=Integer))
@@ -278,6 +288,11 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     "beginning": _servers.name.like(bindparam("beginning"), escape="/"),
     "after": _servers.id > bindparam("after"),
 }
+
+
+def _server_row(row: list[Any]) -> ServerRow:
+    *plain, until = row
+    return ServerRow(*plain, None if until is None else _time(until))  # type: ignore[call-arg]
 
 
 def _time(text: str) -> datetime:
@@ -311,4 +326,6 @@ _SERVER_COLUMNS: tuple[ColumnElement[Any], ...] = (
     restart_needed.label("restart_needed"),
     server_keys.c.name.label("keypair"),
     _servers.group_id,
+    unconfirmed_resizes.c.flavor_id.label("flavor_before"),
+    unconfirmed_resizes.c.until,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from control_plane.store.addresses import AddressWrites
+from control_plane.store.anti_affinity import AntiAffinityReads, AntiAffinityWrites
 from control_plane.store.audit import AuditReads, AuditWrites
 from control_plane.store.backup_places import BackupPlaceReads, BackupPlaceWrites
 from control_plane.store.backup_work import BackupWorkReads, BackupWorkWrites
@@ -36,6 +37,10 @@ from control_plane.store.servers import ServerReads, ServerWrites
 from control_plane.store.sessions import SessionReads, SessionWrites
 from control_plane.store.tenancy import TenancyReads, TenancyWrites
 from control_plane.store.tokens import TokenReads, TokenWrites
+from control_plane.store.unconfirmed_resizes import (
+    UnconfirmedResizeReads,
+    UnconfirmedResizeWrites,
+)
 
 
 class Snapshot(
@@ -55,6 +60,8 @@ class Snapshot(
     ImageUploadReads,
     ContainerGroupReads,
     KeyPairReads,
+    AntiAffinityReads,
+    UnconfirmedResizeReads,
     OperationReads,
     ReclaimReads,
     JournalReads,
@@ -88,6 +95,8 @@ class Transaction(
     ImageUploadWrites,
     ContainerGroupWrites,
     KeyPairWrites,
+    AntiAffinityWrites,
+    UnconfirmedResizeWrites,
     OperationWrites,
     ReclaimWrites,
     JournalWrites,

@@ -109,6 +109,9 @@ def member_of(tx: Snapshot, membership: Membership, operation: OperationId) -> M
             {"name": key.name, "public_key": key.public_key, "fingerprint": key.fingerprint}
             for key in tx.keypairs(code)
         ],
+        "server-groups": [
+            {"id": group.id, "name": group.name} for group in tx.server_groups(code)
+        ],
         "bindings": [_plain(binding) for binding in tx.bindings(code)],
         "container-groups": [_plain(group) for group in tx.container_groups(code)],
         "users": [

@@ -24,6 +24,7 @@ from control_plane.model.identity import User
 from control_plane.model.ids import (
     BindingId,
     ContainerGroupId,
+    GroupId,
     ImageId,
     KeyPairId,
     ReclaimId,
@@ -35,6 +36,7 @@ from control_plane.model.keypair import KeyPair
 from control_plane.model.network import Binding, BindingState, Protocol, SecurityGroup
 from control_plane.model.pool import Zone
 from control_plane.model.reclaim import Notice, Reclaim, ReclaimState
+from control_plane.model.server_group import ServerGroup
 from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.model.units import MiB, VCpu
 from tests.api.backups import FOR_BACKUPS, add_backups
@@ -181,6 +183,12 @@ NEEDS: dict[Route, P] = {
     ("POST", "/v1/keypairs"): P.SERVERS_WRITE,
     ("GET", "/v1/keypairs/{keypair}"): P.SERVERS_READ,
     ("DELETE", "/v1/keypairs/{keypair}"): P.SERVERS_WRITE,
+    ("GET", "/v1/server-groups"): P.SERVERS_READ,
+    ("POST", "/v1/server-groups"): P.SERVERS_WRITE,
+    ("GET", "/v1/server-groups/{server_group}"): P.SERVERS_READ,
+    ("DELETE", "/v1/server-groups/{server_group}"): P.SERVERS_WRITE,
+    ("POST", "/v1/servers/{server}/resize/confirm"): P.SERVERS_WRITE,
+    ("POST", "/v1/servers/{server}/resize/revert"): P.SERVERS_WRITE,
     ("GET", "/v1/bindings"): P.NETWORKS_READ,
     ("POST", "/v1/bindings"): P.NETWORKS_WRITE,
     ("GET", "/v1/bindings/{binding}"): P.NETWORKS_READ,
@@ -266,7 +274,7 @@ BEYOND: dict[tuple[Route, Role], str] = {
 }
 """What a role may not do to a member's things although it has the permission."""
 
-OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "keypair", "binding", "volume", "image", "upload", "container_group", "snapshot", "point", "restore", "task"}  # fmt: skip
+OF_MEMBERS = {"server", "system", "operation_id", "code", "user_id", "account_id", "token_id", "grant_id", "reclaim_id", "network", "group", "keypair", "server_group", "binding", "volume", "image", "upload", "container_group", "snapshot", "point", "restore", "task"}  # fmt: skip
 """The parts of paths that name a member's things."""
 
 
@@ -327,6 +335,9 @@ def town(api: Api) -> Town:
         group = tx.add_security_group(
             SecurityGroup(SecurityGroupId("sg-mikasa"), MunicipalityCode(MIKASA), "三笠市 web")
         )
+        tx.add_server_group(
+            ServerGroup(GroupId("grp-mikasa"), group.tenant, "三笠市 apart", "user-9", NOW)
+        )
         tx.add_keypair(
             KeyPair(KeyPairId("key-mikasa"), group.tenant, "三笠市 laptop", "ssh-ed25519 AAAA",
                     "00:11", "user-9", NOW)
@@ -353,6 +364,7 @@ def town(api: Api) -> Town:
         "network": f"m{MIKASA}-mynumber",
         "group": "sg-mikasa",
         "keypair": "key-mikasa",
+        "server_group": "grp-mikasa",
         "binding": "binding-mikasa",
         "point": "rp-mikasa",
         "restore": "rs-mikasa",

@@ -76,6 +76,12 @@ FOR_MEMBERS = {
     ("POST", "/v1/keypairs"),
     ("GET", "/v1/keypairs/{keypair}"),
     ("DELETE", "/v1/keypairs/{keypair}"),
+    ("GET", "/v1/server-groups"),
+    ("POST", "/v1/server-groups"),
+    ("GET", "/v1/server-groups/{server_group}"),
+    ("DELETE", "/v1/server-groups/{server_group}"),
+    ("POST", "/v1/servers/{server}/resize/confirm"),
+    ("POST", "/v1/servers/{server}/resize/revert"),
     ("GET", "/v1/bindings"),
     ("POST", "/v1/bindings"),
     ("GET", "/v1/bindings/{binding}"),
@@ -191,6 +197,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/security-groups"): {"name": "web", "rules": []},
     ("PUT", "/v1/security-groups/{group}"): {"rules": []},
     ("POST", "/v1/keypairs"): {"name": "laptop"},
+    ("POST", "/v1/server-groups"): {"name": "apart"},
     ("POST", "/v1/bindings"): {
         "name": "certificates",
         "consumer": UJI,
@@ -300,6 +307,7 @@ def fill(api: Api, path: str) -> str:
         group="sg-none",
         binding="binding-none",
         keypair="key-none",
+        server_group="grp-none",
         reclaim_id="rc-none",
         image="tiny",
         upload="img-none",
@@ -389,6 +397,8 @@ def test_a_member_reaches_its_own_things_on_every_route_for_members(joined: Api)
             "/uploads",
             "images/{image}",
             "/backups",
+            "/resize/confirm",
+            "/resize/revert",
         )
         allowed = {200, 202, 409} if path.endswith(resting) else {200, 201, 202}
         none = (
@@ -396,6 +406,7 @@ def test_a_member_reaches_its_own_things_on_every_route_for_members(joined: Api)
             "{group}",
             "{binding}",
             "{keypair}",
+            "{server_group}",
             "{volume}",
             "{snapshot}",
             "{image}",

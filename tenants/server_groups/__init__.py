@@ -1,0 +1,1 @@
+"""Groups of a member's servers that never share a host."""
