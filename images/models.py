@@ -5,9 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
-from control_plane.http.bounds import Name, RequestBody, ResponseBody, Sentence, ShortText
+from control_plane.http.bounds import (
+    Name,
+    RequestBody,
+    ResponseBody,
+    Sentence,
+    ShortText,
+    Words,
+)
 from control_plane.http.language import Language
 from control_plane.http.principal import Principal
 from control_plane.model.image import Image, ImageFormat, ImageUpload, Verdict
@@ -18,6 +26,30 @@ from images.standard import STANDARD
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$")]
 PathText = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 MachineText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS)]
+
+
+MOST_PROPERTIES, MOST_PROPERTY_BYTES = 128, 16 * 1024
+"""How many words of its own an image may bear, and how long they may be in all."""
+
+PropertyName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$", max_length=255)
+]
+
+
+def _not_too_long(properties: dict[str, str]) -> dict[str, str]:
+    length = sum(len(f"{name}{text}".encode()) for name, text in properties.items())
+    if length > MOST_PROPERTY_BYTES:
+        raise PydanticCustomError(
+            "too_many_bytes", "has more than {most} bytes in all", {"most": MOST_PROPERTY_BYTES}
+        )
+    return properties
+
+
+PropertiesIn = Annotated[
+    dict[PropertyName, Words],
+    Field(max_length=MOST_PROPERTIES),
+    AfterValidator(_not_too_long),
+]
 
 
 class DeclaresIn(RequestBody):
@@ -83,17 +115,29 @@ class Standard(ResponseBody):
 
 
 class UploadIn(RequestBody):
-    """An image that is to come: its whole length and digest, as they will be compared."""
+    """An image that is to come: its whole length and digest, as they will be compared. Leave out both
+    where you know neither: the digest is then taken of what comes."""
 
     name: Name
     version: ShortText
     provenance: Sentence
-    size_bytes: Annotated[int, Field(ge=1, le=2**50)]
-    sha256: Sha256
+    size_bytes: Annotated[int, Field(ge=1, le=2**50)] | None = None
+    sha256: Sha256 | None = None
+    properties: PropertiesIn = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> UploadIn:
+        if (self.size_bytes is None) is not (self.sha256 is None):
+            raise PydanticCustomError(
+                "one_without_the_other",
+                "gives one of {these} without the other",
+                {"these": "size_bytes, sha256"},
+            )
+        return self
 
 
 class UploadOut(ResponseBody):
-    """`id` will be the image's. The next part begins at `received_bytes`; it is given up where nothing
+    """`size_bytes` and `sha256` are null where its sender said neither. `id` will be the image's. The next part begins at `received_bytes`; it is given up where nothing
     comes until `kept_until`."""
 
     id: str
@@ -101,11 +145,12 @@ class UploadOut(ResponseBody):
     name: str
     version: str
     provenance: str
-    size_bytes: int
-    sha256: str
+    size_bytes: int | None
+    sha256: str | None
     received_bytes: int
     begun_at: datetime
     kept_until: datetime
+    properties: dict[str, str]
 
     @staticmethod
     def of(upload: ImageUpload, received: int, kept_until: datetime) -> UploadOut:
@@ -115,11 +160,12 @@ class UploadOut(ResponseBody):
             name=upload.name,
             version=upload.version,
             provenance=upload.provenance,
-            size_bytes=upload.size_bytes,
+            size_bytes=None if upload.sha256 is None else upload.size_bytes,
             sha256=upload.sha256,
             received_bytes=received,
             begun_at=upload.begun_at,
             kept_until=kept_until,
+            properties=dict(upload.properties),
         )
 
 
@@ -128,6 +174,13 @@ class Completed(RequestBody):
 
     declares: DeclaresIn = DeclaresIn()
     requirements: MachineText | None = None
+
+
+class DescriptionIn(RequestBody):
+    """All of it: what is left out of `properties` is no longer said."""
+
+    name: ShortText
+    properties: PropertiesIn = Field(default_factory=dict)
 
 
 class SharedIn(RequestBody):
@@ -172,6 +225,7 @@ class ImageOut(ResponseBody):
     location: str | None = Field(default=None)
     owner: str | None = None
     private: bool = False
+    properties: dict[str, str] = Field(default_factory=dict)
     report: list[FindingOut]
 
     @staticmethod
@@ -191,6 +245,7 @@ class ImageOut(ResponseBody):
             location=image.location if who.sees_hardware else None,
             owner=image.owner if own else None,
             private=image.private,
+            properties=dict(image.properties),
             report=[
                 FindingOut(
                     requirement=each.requirement, verdict=each.verdict, en=each.en, ja=each.ja

@@ -1,4 +1,5 @@
-"""What becomes of members' images over HTTP: shared, deleted, and how much of them may be kept."""
+"""What becomes of members' images over HTTP: described, shared, handed out, deleted, and how much of them
+may be kept."""
 
 from __future__ import annotations
 
@@ -14,13 +15,14 @@ from control_plane.http.idempotency import Once, Remember
 from control_plane.http.principal import Principal
 from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
-from control_plane.model.errors import YuiError
 from control_plane.model.ids import ImageId
 from control_plane.model.units import GiB
 from control_plane.store import Snapshot
 from control_plane.store.rows import not_found
 from images.at_hand import Folder
-from images.models import ImageOut, ImageQuotaIn, ImageQuotaOut, SharedIn
+from images.handing_out import HANDED_OUT, HandedOut, handed_out
+from images.models import DescriptionIn, ImageOut, ImageQuotaIn, ImageQuotaOut, SharedIn
+from images.own_images import delete, describe, not_owned
 from images.uploads import QUOTA, tell
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
@@ -45,7 +47,7 @@ def share_image(
         with edge.rehearsable(dry_run) as tx:
             found = tx.image(ImageId(image), who.tenant)
             if found.owner is None:
-                raise _not_owned(found.id)
+                raise not_owned(found.id)
             changed = replace(found, private=not body.shared)
             answer = ImageOut.of(changed, who)
             if changed != found:
@@ -80,20 +82,50 @@ def delete_image(
     def work(remember: Remember) -> ImageOut:
         with edge.rehearsable(dry_run) as tx:
             found = tx.image(ImageId(image), who.tenant)
-            if found.owner is None or (who.tenant is not None and found.owner != who.tenant.text):
-                raise _not_owned(found.id)
-            if not found.private and who.tenant is not None:
-                raise _is_shared(found.id)
             answer = ImageOut.of(found, who)
-            tx.remove_image(found.id)
-            said = ("was deleted", "を削除しました")
-            tell(tx, found, who, edge.clock.now(), action="image.delete", said=said)
+            delete(tx, found, who, edge.clock.now())
             remember(tx, answer)
         if not dry_run:
             folder.remove(found.id)
         return answer
 
     return once.run(work)
+
+
+@router.put("/{image}/description", response_model=ImageOut)
+@audited("image.describe", "image")
+def describe_image(
+    image: Name,
+    body: DescriptionIn,
+    who: Annotated[Principal, needs(Permission.IMAGES_WRITE)],
+    edge: AtHand,
+    once: Once,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """Say anew what an image of one's own is called, and whatever else is to be known of it."""
+
+    def work(remember: Remember) -> ImageOut:
+        with edge.rehearsable(dry_run) as tx:
+            found = tx.image(ImageId(image), who.tenant)
+            properties = tuple(sorted(body.properties.items()))
+            after = describe(
+                tx, found, who, edge.clock.now(), name=body.name, properties=properties
+            )
+            answer = ImageOut.of(after, who)
+            remember(tx, answer)
+        return answer
+
+    return once.run(work)
+
+
+@router.get("/{image}/file", response_class=HandedOut, responses=HANDED_OUT)
+async def read_file(
+    image: Name, who: Annotated[Principal, needs(Permission.IMAGES_READ)], edge: AtHand
+) -> Response:
+    """The bytes of an image of one's own, or a range of them."""
+    found = await edge.look(lambda tx: tx.image(ImageId(image), who.tenant))
+    return handed_out(found, who, edge)
 
 
 @quota_router.get("/members/{code}/image-quota")
@@ -147,23 +179,3 @@ def _member(tx: Snapshot, who: Principal, code: str) -> str:
     if who.tenant is not None and who.tenant.text != code:
         raise not_found("tenant", code)
     return tx.tenant(code).code.text
-
-
-def _not_owned(id: ImageId) -> YuiError:
-    return YuiError(
-        "image-not-owned",
-        en=f"Image '{id}' belongs to the consortium's catalogue, and not to you: only what a member brought can be shared and deleted here.",
-        ja=f"イメージ「{id}」は共同カタログのものです。ここで共有や削除ができるのは、団体が登録したイメージだけです。",
-        status=409,
-        fields={"image": id},
-    )
-
-
-def _is_shared(id: ImageId) -> YuiError:
-    return YuiError(
-        "image-shared",
-        en=f"Image '{id}' is shared with all members, who may be using it: ask an operator to end that first.",
-        ja=f"イメージ「{id}」はすべての団体と共有中です。先に運用担当者に共有の終了を依頼してください。",
-        status=409,
-        fields={"image": id},
-    )

@@ -19,9 +19,9 @@ from control_plane.http.paging import Cursor, Limit, Page, page_of
 from control_plane.http.principal import Principal
 from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
-from control_plane.model.errors import YuiError
 from control_plane.model.ids import ImageId
 from control_plane.model.image import ImageUpload
+from images.arriving import announced, append, growing
 from images.at_hand import Folder
 from images.inspection import Limits
 from images.models import Completed, ImageOut, UploadIn, UploadOut
@@ -30,19 +30,19 @@ from images.uploads import (
     PART_BYTES,
     UploadFolder,
     begin,
-    disk_full,
     forget_stale,
-    is_full,
     judged,
     need_offset,
     new_upload,
     take_in,
 )
+from images.uploads import (
+    give_up as abandon,
+)
 
 router = APIRouter(prefix="/v1/images/uploads", tags=["images"])
 """To stand before the routes of /v1/images/{image}."""
 
-_AT_ONCE = 1024 * 1024
 _LIMITS = Limits()
 
 Writer = Annotated[Principal, needs(Permission.IMAGES_WRITE)]
@@ -73,8 +73,8 @@ def begin_upload(
     *,
     dry_run: DryRun = False,
 ) -> Response:
-    """Begin to bring an image. Its whole length counts as used until it is given up; an upload of
-    which nothing comes for three days is given up by itself."""
+    """Begin to bring an image. Its whole length counts as used until it is given up; without a digest,
+    as much as has come does. An upload of which nothing comes for three days is given up by itself."""
 
     def work(remember: Remember) -> UploadOut:
         now = edge.clock.now()
@@ -86,7 +86,8 @@ def begin_upload(
             body.size_bytes,
             body.sha256,
             at=now,
-            who=who,
+            tenant=who.tenant,
+            properties=tuple(sorted(body.properties.items())),
         )
         with edge.rehearsable(dry_run, turn="images") as tx:
             answer = UploadOut.of(begin(tx, folder, wanted, who, _LIMITS), 0, now + KEPT_FOR)
@@ -122,7 +123,7 @@ async def send_part(
     """Send the bytes that come next. What has come of a part that breaks off is kept: ask how far it
     has come, and go on there."""
     known = await to_thread.run_sync(_found, edge, who, upload)
-    await _append(folder, known, offset, request)
+    await _append(edge, folder, known, offset, request)
     return await to_thread.run_sync(_shown, folder, known)
 
 
@@ -170,16 +171,7 @@ def give_up(
         known = _found(edge, who, upload)
         answer = _shown(folder, known)
         with folder.writing(known), edge.rehearsable(dry_run) as tx:
-            tx.remove_image_upload(known.id)
-            tx.add_audit(
-                who.did(
-                    "image.upload-remove",
-                    f"image:{known.id}",
-                    edge.clock.now(),
-                    tenant=who.tenant,
-                    fields={"name": known.name},
-                )
-            )
+            abandon(tx, known, who, edge.clock.now())
             remember(tx, answer)
         if not dry_run:
             folder.remove(known.id)
@@ -197,41 +189,14 @@ def _found(edge: Edge, who: Principal, id: str) -> ImageUpload:
         return tx.image_upload(ImageId(id), who.tenant)
 
 
-async def _append(folder: UploadFolder, upload: ImageUpload, offset: int, request: Request) -> None:
+async def _append(
+    edge: Edge, folder: UploadFolder, upload: ImageUpload, offset: int, request: Request
+) -> None:
     """Write the request's body to the end of the file. Raises `image-upload-elsewhere`,
-    `image-upload-busy`, `image-upload-too-long` and `image-disk-full`."""
+    `image-upload-busy`, and what its room raises."""
     with folder.writing(upload) as descriptor:
         at = os.fstat(descriptor).st_size
         need_offset(upload, at, offset)
-        waiting = bytearray()
-        async for chunk in request.stream():
-            waiting += chunk
-            if at + len(waiting) > upload.size_bytes:
-                raise _too_long(upload)
-            if len(waiting) >= _AT_ONCE:
-                at += await to_thread.run_sync(_write, descriptor, bytes(waiting), at)
-                waiting.clear()
-        await to_thread.run_sync(_write, descriptor, bytes(waiting), at)
-        await to_thread.run_sync(os.fsync, descriptor)
-
-
-def _write(descriptor: int, data: bytes, at: int) -> int:
-    written = 0
-    try:
-        while written < len(data):
-            written += os.pwrite(descriptor, data[written:], at + written)
-    except OSError as failed:
-        if is_full(failed):
-            raise disk_full() from failed
-        raise
-    return written
-
-
-def _too_long(upload: ImageUpload) -> YuiError:
-    return YuiError(
-        "image-upload-too-long",
-        en=f"'{upload.name}' was to have {upload.size_bytes} bytes, and more came: give it up and begin anew with its true length.",
-        ja=f"「{upload.name}」は {upload.size_bytes} バイトのはずですが、それを超えるデータが届きました。取りやめて、正しい長さで始め直してください。",
-        status=409,
-        fields={"image_upload": upload.id, "size_bytes": upload.size_bytes},
-    )
+        open_ended = upload.sha256 is None
+        room = growing(edge.store, folder, upload.id, _LIMITS) if open_ended else announced(upload)
+        await append(descriptor, at, request.stream(), room)

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from control_plane.http.principal import Principal
 from control_plane.journal.operations import draw
+from control_plane.model.access import AuditEntry
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import ImageId
-from control_plane.model.image import Image, ImageUpload
+from control_plane.model.image import Image, ImageFormat, ImageUpload, Properties
 from control_plane.model.operation import Event, Severity
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import GiB
@@ -55,7 +56,9 @@ class UploadFolder:
         return self.directory.resolve() / "own"
 
     def file(self, upload: ImageUpload) -> Path:
-        return self.root / upload.id / upload.name
+        # What was announced without a digest may be called anything, and be renamed.
+        name = "image" if upload.sha256 is None else upload.name
+        return self.root / upload.id / name
 
     def received(self, upload: ImageUpload) -> int:
         """Bytes that have come."""
@@ -94,22 +97,20 @@ class UploadFolder:
 def begin(
     tx: Transaction, folder: UploadFolder, wanted: ImageUpload, who: Principal, limits: Limits
 ) -> ImageUpload:
-    """Take an upload on record. Its whole length counts as used from now on.
+    """Take an upload on record. Its whole length counts as used from now on, where it was said.
 
     Raises `image-directory-unset`, `image-too-big`, `image-uploads-too-many`, `image-quota-exceeded`
     and `image-disk-full`."""
     root = folder.root
     if wanted.size_bytes > limits.file * _GIB:
-        raise _too_big(wanted, limits)
+        raise too_big(wanted.name, wanted.size_bytes, limits)
     under_way = tx.image_uploads(who.tenant)
     if wanted.tenant is not None:
         if len(under_way) >= _MOST_AT_ONCE:
             raise _too_many()
-        check_quota(tx, wanted)
+        check_quota(tx, wanted.tenant, max(1, wanted.size_bytes))
     root.mkdir(mode=0o750, parents=True, exist_ok=True)
-    missing = sum(upload.size_bytes - folder.received(upload) for upload in tx.image_uploads())
-    if shutil.disk_usage(root).free < missing + wanted.size_bytes:
-        raise disk_full()
+    need_disk(tx, folder, wanted.size_bytes)
     tx.add_image_upload(wanted)
     tx.add_audit(
         who.did(
@@ -117,23 +118,34 @@ def begin(
             f"image:{wanted.id}",
             wanted.begun_at,
             tenant=who.tenant,
-            fields={"name": wanted.name, "sha256": wanted.sha256, "size_bytes": wanted.size_bytes},
+            fields={
+                "name": wanted.name,
+                "sha256": wanted.sha256,
+                "size_bytes": None if wanted.sha256 is None else wanted.size_bytes,
+            },
         )
     )
     return wanted
 
 
-def check_quota(tx: Transaction, wanted: ImageUpload) -> None:
-    """Raises `image-quota-exceeded`."""
-    assert wanted.tenant is not None  # noqa: S101 — asked for by whoever calls
-    used, quota = tx.image_bytes(wanted.tenant), tx.image_quota(wanted.tenant) or QUOTA
-    if used + wanted.size_bytes > quota * _GIB:
+def need_disk(tx: Transaction, folder: UploadFolder, more: int) -> None:
+    """Room on the disk for so many bytes beside all that is still to come. Raises `image-disk-full`."""
+    known = tx.image_uploads()
+    missing = sum(max(0, upload.size_bytes - folder.received(upload)) for upload in known)
+    if shutil.disk_usage(folder.root).free < missing + more:
+        raise disk_full()
+
+
+def check_quota(tx: Transaction, tenant: str, more: int) -> None:
+    """Raises `image-quota-exceeded` where so many bytes more are too many."""
+    used, quota = tx.image_bytes(tenant), tx.image_quota(tenant) or QUOTA
+    if used + more > quota * _GIB:
         raise YuiError(
             "image-quota-exceeded",
-            en=f"Your images may take {quota} GiB; they take {used / _GIB:.1f} GiB, and this one {wanted.size_bytes / _GIB:.1f} GiB more: delete images that no server needs, or ask for more.",
-            ja=f"イメージの上限は {quota} GiB です。使用中は {used / _GIB:.1f} GiB で、このイメージにはさらに {wanted.size_bytes / _GIB:.1f} GiB が必要です。使っていないイメージを削除するか、上限の引き上げを依頼してください。",
+            en=f"Your images may take {quota} GiB; they take {used / _GIB:.1f} GiB, and this one {more / _GIB:.1f} GiB more: delete images that no server needs, or ask for more.",
+            ja=f"イメージの上限は {quota} GiB です。使用中は {used / _GIB:.1f} GiB で、このイメージにはさらに {more / _GIB:.1f} GiB が必要です。使っていないイメージを削除するか、上限の引き上げを依頼してください。",
             status=422,
-            fields={"quota_gib": quota, "used_bytes": used, "size_bytes": wanted.size_bytes},
+            fields={"quota_gib": quota, "used_bytes": used, "size_bytes": more},
         )
 
 
@@ -141,23 +153,50 @@ def new_upload(
     name: str,
     version: str,
     provenance: str,
-    size_bytes: int,
-    sha256: str,
+    size_bytes: int | None,
+    sha256: str | None,
     *,
     at: datetime,
-    who: Principal,
+    tenant: MunicipalityCode | None,
+    format: ImageFormat | None = None,
+    properties: Properties = (),
 ) -> ImageUpload:
-    """Its id is drawn, so that nobody learns from it what others call theirs."""
+    """Its id is drawn, so that nobody learns from it what others call theirs. Without `sha256` its length
+    stands open as well."""
     return ImageUpload(
         ImageId(f"img-{draw(16)}"),
-        None if who.tenant is None else who.tenant.text,
+        None if tenant is None else tenant.text,
         name,
         version,
         provenance,
-        size_bytes,
-        sha256.lower(),
+        0 if size_bytes is None or sha256 is None else size_bytes,
+        None if sha256 is None else sha256.lower(),
         at,
+        format,
+        properties,
     )
+
+
+def describe_upload(
+    tx: Transaction, upload: ImageUpload, who: Principal, at: datetime
+) -> ImageUpload:
+    """As it is described anew. Raises `image-upload-not-found`."""
+    if tx.image_upload(upload.id) != upload:
+        tx.save_image_upload(upload)
+        tx.add_audit(_entry("image.describe", upload, who, at))
+    return upload
+
+
+def give_up(tx: Transaction, upload: ImageUpload, who: Principal, at: datetime) -> None:
+    """What has come of it is the caller's to remove, once that is kept. Raises
+    `image-upload-not-found`."""
+    tx.remove_image_upload(upload.id)
+    tx.add_audit(_entry("image.upload-remove", upload, who, at))
+
+
+def _entry(action: str, upload: ImageUpload, who: Principal, at: datetime) -> AuditEntry:
+    tenant = None if upload.tenant is None else MunicipalityCode(upload.tenant)
+    return who.did(action, f"image:{upload.id}", at, tenant=tenant, fields={"name": upload.name})
 
 
 def need_offset(upload: ImageUpload, received: int, offset: int) -> None:
@@ -180,16 +219,22 @@ def judged(
     *,
     limits: Limits,
     at: datetime,
+    sha256: str | None = None,
 ) -> Image:
     """The image that the whole file is. It is read from end to end.
 
-    Raises `image-upload-incomplete`, `image-checksum-mismatch`, and what `judge` raises."""
+    `sha256` is what it must have where the upload does not say. Raises `image-upload-incomplete`,
+    `image-checksum-mismatch`, `image-format-differs`, and what `judge` raises."""
     received = folder.received(upload)
-    if received != upload.size_bytes:
+    if not received or (upload.sha256 is not None and received != upload.size_bytes):
         raise YuiError(
             "image-upload-incomplete",
-            en=f"{received} of {upload.size_bytes} bytes of '{upload.name}' have come: send the rest first.",
-            ja=f"「{upload.name}」は {upload.size_bytes} バイトのうち {received} バイトが届いています。残りを送ってから完了してください。",
+            en=f"{received} of {upload.size_bytes} bytes of '{upload.name}' have come: send the rest first."
+            if received
+            else f"Nothing of '{upload.name}' has come yet: send it first.",
+            ja=f"「{upload.name}」は {upload.size_bytes} バイトのうち {received} バイトが届いています。残りを送ってから完了してください。"
+            if received
+            else f"「{upload.name}」のデータはまだ届いていません。先に送ってください。",
             status=409,
             fields={"image_upload": upload.id, "received_bytes": received},
         )
@@ -199,12 +244,18 @@ def judged(
         version=upload.version,
         path=folder.file(upload),
         provenance=upload.provenance,
-        expected_sha256=upload.sha256,
+        expected_sha256=upload.sha256 or sha256,
         declared=declared,
         machine=machine,
     )
+    found = describe(new, at, limits)
+    if upload.format not in (None, found.format):
+        raise _other_format(upload, found)
     return replace(
-        describe(new, at, limits), owner=upload.tenant, private=upload.tenant is not None
+        found,
+        owner=upload.tenant,
+        private=upload.tenant is not None,
+        properties=upload.properties,
     )
 
 
@@ -284,6 +335,15 @@ def _busy(upload: ImageUpload) -> YuiError:
     )
 
 
+def _other_format(upload: ImageUpload, found: Image) -> YuiError:
+    return YuiError(
+        "image-format-differs",
+        en=f"'{upload.name}' was announced as {upload.format} and is {found.format}: announce it as that, and send it again.",
+        ja=f"「{upload.name}」は {upload.format} として登録されましたが、実際の形式は {found.format} です。正しい形式を指定して送り直してください。",
+        fields={"announced": str(upload.format), "found": str(found.format)},
+    )
+
+
 def _too_many() -> YuiError:
     return YuiError(
         "image-uploads-too-many",
@@ -294,10 +354,10 @@ def _too_many() -> YuiError:
     )
 
 
-def _too_big(wanted: ImageUpload, limits: Limits) -> YuiError:
+def too_big(name: str, size_bytes: int, limits: Limits) -> YuiError:
     return YuiError(
         "image-too-big",
-        en=f"'{wanted.name}' has {wanted.size_bytes / _GIB:.1f} GiB, and an image may have {limits.file} GiB at most.",
-        ja=f"「{wanted.name}」は {wanted.size_bytes / _GIB:.1f} GiB あります。イメージは {limits.file} GiB までです。",
-        fields={"size_bytes": wanted.size_bytes, "most_gib": limits.file},
+        en=f"'{name}' has {size_bytes / _GIB:.1f} GiB, and an image may have {limits.file} GiB at most.",
+        ja=f"「{name}」は {size_bytes / _GIB:.1f} GiB あります。イメージは {limits.file} GiB までです。",
+        fields={"size_bytes": size_bytes, "most_gib": limits.file},
     )

@@ -73,7 +73,7 @@ def upload(
             UploadOut, session.api.post(_UPLOADS, wanted)
         )
         session.underway = session.screen.text(i.UPLOAD_GOES_ON)
-        _send(session, begun, data)
+        _send(session, begun, data, size)
     document = session.api.post(f"{_UPLOADS}/{segment(begun.id)}/complete", body)
     session.underway = None
     if session.screen.json:
@@ -103,7 +103,7 @@ def uploads(context: typer.Context) -> None:
                 one.id,
                 one.name,
                 one.version,
-                f"{one.received_bytes // _MIB}/{-(-one.size_bytes // _MIB)} MiB",
+                f"{one.received_bytes // _MIB}/{_in_mib(one.size_bytes)} MiB",
                 local_time(one.kept_until.isoformat()),
             )
             for one in read_all(UploadOut, documents)
@@ -188,12 +188,16 @@ def _begun_before(session: Session, wanted: dict[str, Any]) -> UploadOut | None:
     return None
 
 
-def _send(session: Session, upload: UploadOut, data: io.BufferedReader) -> None:
+def _in_mib(size_bytes: int | None) -> str:
+    return "?" if size_bytes is None else str(-(-size_bytes // _MIB))
+
+
+def _send(session: Session, upload: UploadOut, data: io.BufferedReader, size: int) -> None:
     path = f"{_UPLOADS}/{segment(upload.id)}"
     at, give_up_at = upload.received_bytes, time.monotonic() + _PATIENCE
-    with session.screen.progress(upload.name, -(-upload.size_bytes // _MIB)) as bar:
-        while at < upload.size_bytes:
-            bar.at(at // _MIB, -(-upload.size_bytes // _MIB))
+    with session.screen.progress(upload.name, -(-size // _MIB)) as bar:
+        while at < size:
+            bar.at(at // _MIB, -(-size // _MIB))
             data.seek(at)
             try:
                 answer = session.api.part(path, data.read(_PART), offset=at)

@@ -86,6 +86,16 @@ Statement = Annotated[
 """One sentence that a person signs with their name."""
 
 
+def _printable_or_empty(text: str) -> str:
+    return _printable(text) if text.strip() else text.strip()
+
+
+Words = Annotated[
+    str, StringConstraints(max_length=4096), _NFC, AfterValidator(_printable_or_empty)
+]
+"""One line of anything, or nothing."""
+
+
 class RequestBody(BaseModel):
     """A request's JSON object. Unknown members are refused, so that a typing mistake is heard."""
 

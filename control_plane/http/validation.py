@@ -55,6 +55,14 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "enum": ("must be {expected}", "は {expected} のいずれかで指定してください"),
     "dict_type": ("must be an object", "はオブジェクトで指定してください"),
     "model_type": ("must be an object", "はオブジェクトで指定してください"),
+    "one_without_the_other": (
+        "gives one of {these} without the other",
+        "は {these} の両方を指定するか、どちらも省略してください",
+    ),
+    "too_many_bytes": (
+        "has more than {most} bytes in all",
+        "は全体で {most} バイト以内にしてください",
+    ),
     "model_attributes_type": ("must be a JSON object", "は JSON オブジェクトで指定してください"),
 }
 

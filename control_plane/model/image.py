@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from control_plane.model.ids import ImageId
+from control_plane.model.ids import ImageId, OperationId, RegionId, ServerId, SnapshotId
+from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import GiB
 
 
@@ -36,6 +37,10 @@ class Finding:
     ja: str
 
 
+Properties = tuple[tuple[str, str], ...]
+"""What whoever brought an image says of it in words of their own, by name. Nothing is read off them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """`sha256` is the hex digest of the file at `location` (an absolute path that hosts can read),
@@ -57,13 +62,15 @@ class Image:
     report: tuple[Finding, ...] = ()
     owner: str | None = None
     private: bool = False
+    properties: Properties = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ImageUpload:
     """An image on its way: `id` will be the image's. `size_bytes` and `sha256` are what its sender says
-    of the whole file; how much of it has come is for the file itself to say. `tenant` is None where the
-    consortium brings it."""
+    of the whole file; how much of it has come is for the file itself to say. Without `sha256` neither
+    was said: the digest is taken of what comes, and `size_bytes` is how much room was given to it so
+    far. `tenant` is None where the consortium brings it. `format`: as what it was announced."""
 
     id: ImageId
     tenant: str | None
@@ -71,5 +78,26 @@ class ImageUpload:
     version: str
     provenance: str
     size_bytes: int
-    sha256: str
+    sha256: str | None
     begun_at: datetime
+    format: ImageFormat | None = None
+    properties: Properties = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCapture:
+    """An image that is made from a server's root disk, as a snapshot taken for that holds it. Its upload
+    stands beside it as long as it does. `length` counts the bytes of the disk's file once that is
+    known, `done` those that are safe; `trouble` says why it could not go on when that was last tried."""
+
+    image: ImageId
+    tenant: MunicipalityCode
+    region: RegionId
+    server: ServerId
+    server_name: str
+    snapshot: SnapshotId
+    operation: OperationId
+    begun_at: datetime
+    length: int | None = None
+    done: int = 0
+    trouble: str | None = None

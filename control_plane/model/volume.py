@@ -108,8 +108,8 @@ class Volume:
     `generation` grows with every change of what is wanted of it. `made`: its file stands on the
     storage; from then on it is never made again, so that a file that is missing is never taken for an
     empty disk. `build` counts how often it was restored from a snapshot, `source` is what a new one is
-    filled from. `description` and `labels` are its owner's words. `plugged`: the hypervisor was last seen to have it for its server. `trouble` says why it
-    could not be made or removed when that was last tried.
+    filled from. `description` and `labels` are its owner's words. `plugged`: the hypervisor was last seen to
+    have it for its server. `trouble` says why it could not be made or removed when that was last tried.
     """
 
     id: VolumeId

@@ -97,6 +97,7 @@ class CatalogueWrites(CatalogueReads):
             or None,
             "owner": image.owner,
             "private_to": image.owner if image.private else None,
+            "properties": dict(image.properties) or None,
         }
         row = self._first(select(tables.images.c.sha256).where(tables.images.c.id == image.id))
         if row is None:
@@ -156,4 +157,5 @@ def _image(row: Row[tuple[object, ...]]) -> Image:
         ),
         row.owner,
         row.private_to is not None,
+        tuple(sorted((row.properties or {}).items())),
     )

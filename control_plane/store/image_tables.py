@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Table, Text
 
 from control_plane.store.columns import UtcTime
 from control_plane.store.tables import metadata
@@ -16,8 +16,28 @@ image_uploads = Table(
     Column("version", Text, nullable=False),
     Column("provenance", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
-    Column("sha256", Text, nullable=False),
+    # Null where it is taken of what comes.
+    Column("sha256", Text),
     Column("begun_at", UtcTime, nullable=False),
+    Column("format", Text),
+    Column("properties", JSON(none_as_null=True)),
+)
+
+image_captures = Table(
+    # Without foreign keys: what is made from a server outlives it.
+    "image_captures",
+    metadata,
+    Column("image_id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False, index=True),
+    Column("region_id", Text, nullable=False),
+    Column("server_id", Text, nullable=False, index=True),
+    Column("server_name", Text, nullable=False),
+    Column("snapshot_id", Text, nullable=False),
+    Column("operation_id", Text, nullable=False),
+    Column("begun_at", UtcTime, nullable=False),
+    Column("length", BigInteger),
+    Column("done", BigInteger, nullable=False),
+    Column("trouble", Text),
 )
 
 image_quotas = Table(

@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.ids import ImageId
-from control_plane.model.image import ImageUpload
+from control_plane.model.image import ImageFormat, ImageUpload
 from control_plane.model.units import GiB
 from control_plane.store import tables
 from control_plane.store.catalogue import CatalogueReads, CatalogueWrites
@@ -51,17 +51,15 @@ class ImageUploadReads(CatalogueReads):
 class ImageUploadWrites(CatalogueWrites, ImageUploadReads):
     def add_image_upload(self, upload: ImageUpload) -> None:
         self._connection.execute(
-            insert(image_uploads).values(
-                id=upload.id,
-                tenant=upload.tenant,
-                name=upload.name,
-                version=upload.version,
-                provenance=upload.provenance,
-                size_bytes=upload.size_bytes,
-                sha256=upload.sha256,
-                begun_at=upload.begun_at,
-            )
+            insert(image_uploads).values(id=upload.id, begun_at=upload.begun_at, **_values(upload))
         )
+
+    def save_image_upload(self, upload: ImageUpload) -> None:
+        """Raises `image-upload-not-found`."""
+        same = image_uploads.c.id == upload.id
+        saved = self._connection.execute(update(image_uploads).where(same).values(_values(upload)))
+        if not saved.rowcount:
+            raise not_found("image-upload", upload.id)
 
     def remove_image_upload(self, id: ImageId) -> None:
         """Raises `image-upload-not-found`."""
@@ -82,6 +80,19 @@ class ImageUploadWrites(CatalogueWrites, ImageUploadReads):
             self._connection.execute(insert(image_quotas).values(tenant=str(tenant), gib=gib))
 
 
+def _values(upload: ImageUpload) -> dict[str, object]:
+    return {
+        "tenant": upload.tenant,
+        "name": upload.name,
+        "version": upload.version,
+        "provenance": upload.provenance,
+        "size_bytes": upload.size_bytes,
+        "sha256": upload.sha256,
+        "format": None if upload.format is None else upload.format.value,
+        "properties": dict(upload.properties) or None,
+    }
+
+
 def _upload(row: Row[tuple[object, ...]]) -> ImageUpload:
     return ImageUpload(
         ImageId(row.id),
@@ -92,4 +103,6 @@ def _upload(row: Row[tuple[object, ...]]) -> ImageUpload:
         row.size_bytes,
         row.sha256,
         row.begun_at,
+        None if row.format is None else ImageFormat(row.format),
+        tuple(sorted((row.properties or {}).items())),
     )

@@ -17,6 +17,7 @@ from control_plane.store.growths import GrowthReads, GrowthWrites
 from control_plane.store.hosts import HostReads
 from control_plane.store.idempotency import IdempotencyReads, IdempotencyWrites
 from control_plane.store.identity import IdentityReads, IdentityWrites
+from control_plane.store.image_captures import ImageCaptureReads, ImageCaptureWrites
 from control_plane.store.image_uploads import ImageUploadReads, ImageUploadWrites
 from control_plane.store.journal import JournalReads, JournalWrites
 from control_plane.store.keypairs import KeyPairReads, KeyPairWrites
@@ -58,6 +59,7 @@ class Snapshot(
     MembershipReads,
     ExportReads,
     ImageUploadReads,
+    ImageCaptureReads,
     ContainerGroupReads,
     KeyPairReads,
     AntiAffinityReads,
@@ -93,6 +95,7 @@ class Transaction(
     ExportWrites,
     DepartureWrites,
     ImageUploadWrites,
+    ImageCaptureWrites,
     ContainerGroupWrites,
     KeyPairWrites,
     AntiAffinityWrites,
