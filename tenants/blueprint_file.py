@@ -15,6 +15,7 @@ from control_plane.model.blueprint import (
     BlueprintServer,
     ContainerGroup,
 )
+from control_plane.model.health import HttpCheck
 from control_plane.model.hours import ALWAYS_OPEN, ServiceWindow, Weekday, minute_from
 from control_plane.model.ids import BlueprintId, FlavorId, ImageId
 from control_plane.model.pool import Zone
@@ -79,7 +80,12 @@ def _server(server: Mapping[str, Any]) -> BlueprintServer:
         anti_affinity=server.get("anti_affinity"),
         traits=frozenset(server.get("traits", ())),
         stop_order=server.get("stop_order"),
+        health=_health(server.get("health")),
     )
+
+
+def _health(health: Mapping[str, Any] | None) -> HttpCheck | None:
+    return None if health is None else HttpCheck(**health)
 
 
 def _group(group: Mapping[str, Any]) -> ContainerGroup:

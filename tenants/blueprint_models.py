@@ -8,8 +8,17 @@ from control_plane.http.bounds import ResponseBody
 from control_plane.pool.models import Size
 
 
+class HealthOut(ResponseBody):
+    """A GET of `path` at `port` answers with `status`, and with `contains` in it."""
+
+    path: str
+    port: int
+    status: int
+    contains: str | None
+
+
 class BlueprintServerOut(ResponseBody):
-    """`flavors` by population band."""
+    """`flavors` by population band. `health`: how it is told that a restored one is well."""
 
     role: str
     image: str
@@ -18,6 +27,7 @@ class BlueprintServerOut(ResponseBody):
     flavors: dict[str, str]
     anti_affinity: str | None
     traits: list[str]
+    health: HealthOut | None = None
 
 
 class ContainerGroupOut(ResponseBody):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from control_plane.model.blueprint import Blueprint
 from control_plane.model.blueprint_set import Footprint, Lack
@@ -15,6 +16,7 @@ from tenants.blueprint_models import (
     BlueprintOut,
     BlueprintServerOut,
     ContainerGroupOut,
+    HealthOut,
     LackOut,
     ServiceWindowOut,
     SetSize,
@@ -69,6 +71,7 @@ def blueprint_out(blueprint: Blueprint, versions: Sequence[int]) -> BlueprintOut
                 flavors={band.value: flavor for band, flavor in server.flavors.items()},
                 anti_affinity=server.anti_affinity,
                 traits=sorted(server.traits),
+                health=None if server.health is None else HealthOut(**asdict(server.health)),
             )
             for server in blueprint.servers
         ],

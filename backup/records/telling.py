@@ -22,7 +22,11 @@ def test_passed(point: RecoveryPointRecord, test: RestoreTest) -> Event:
         f"{point.system_name} as of {taken:%Y-%m-%d %H:%M} JST was restored in isolation and was well after {test.seconds:.0f} s ({point.id}).",
         f"{point.system_name}({taken:%Y-%m-%d %H:%M} 時点)を隔離環境に復元し、{test.seconds:.0f} 秒で正常に動作しました({point.id})。",
         tenant=point.tenant.text,
-        fields={"point": point.id, "seconds": round(test.seconds, 1)},
+        fields={
+            "point": point.id,
+            "seconds": round(test.seconds, 1),
+            "servers": {each.server: each.seconds for each in test.servers},
+        },
     )
 
 

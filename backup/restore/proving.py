@@ -7,7 +7,7 @@ know: whoever takes over goes on with it, and takes away what is left.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,10 +19,9 @@ from backup.records.estate import Blueprints
 from backup.records.restores import record_test
 from backup.restore.anew import unmake
 from backup.restore.asking import PROVER
-from backup.restore.health import ConsoleSays, HealthCheck
+from backup.restore.health import ConsoleSays, HealthCheck, Looks
 from backup.restore.reading import holders
 from control_plane.admission import NewServer, admit
-from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.world import Lane, World
 from control_plane.journal.operations import draw
 from control_plane.model.backup.ids import RestoreId, RestoreTestId
@@ -37,20 +36,22 @@ from control_plane.model.backup.work import (
     Waiting,
 )
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import HostId, ServerId, SystemId
-from control_plane.model.pool import Host
+from control_plane.model.health import HealthSeen, HttpCheck
+from control_plane.model.ids import ServerId, SystemId
 from control_plane.model.units import Seconds
-from control_plane.model.workload import Placed, Power, Seen, Server
-from control_plane.store import Lease, Store, Transaction
-
-_TAIL_BYTES = 64 * 1024
+from control_plane.model.workload import Power, Server
+from control_plane.store import Lease, Snapshot, Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """At the servers of one proof: those that are not well yet."""
+    """At the servers of one proof."""
 
-    unwell: tuple[str, ...]
+    servers: tuple[HealthSeen, ...]
+
+    @property
+    def unwell(self) -> tuple[HealthSeen, ...]:
+        return tuple(each for each in self.servers if each.finding is not None)
 
 
 @dataclass(slots=True)
@@ -67,6 +68,8 @@ class Proving:
     lane: Lane = Lane.RESTORE
     _errands: Errands[RestoreJob, Looked] = field(init=False)
     _unjudged: set[RestoreId] = field(default_factory=set)
+    _well: dict[tuple[RestoreId, ServerId], HealthSeen] = field(default_factory=dict)
+    """Those that were well at one look, and are not looked at again."""
     _read_under: int | None = None
     _sought_at: Seconds = Seconds(float("-inf"))
 
@@ -160,44 +163,68 @@ class Proving:
             )
 
     def _look_at(self, job: RestoreJob) -> Looked:
-        """Raises DriverError."""
         with self.store.read() as tx:
             servers = () if job.made is None else tx.servers(system=job.made)
-            hosts = {host.id: host for host in tx.hosts()}
-        unwell = []
-        for server in servers:
-            if server.power is Power.RUNNING and not self._is_well(server, hosts):
-                unwell.append(server.name)
-        return Looked(tuple(unwell))
+            looks = self._looks(tx, job)
+        return Looked(
+            tuple(
+                self._seen(job, server, looks)
+                for server in servers
+                if server.power is Power.RUNNING
+            )
+        )
 
-    def _is_well(self, server: Server, hosts: Mapping[HostId, Host]) -> bool:
-        if server.seen is not Seen.RUNNING or not isinstance(server.placement, Placed):
-            return False
-        console = ""
-        # What a host doesn't answer now it may answer the next time.
-        with suppress(DriverError):
-            driver = self.world.driver(hosts[server.placement.host])
-            console = driver.console(server.id, _TAIL_BYTES)
-        return self.check.is_well(server, console)
+    def _looks(self, tx: Snapshot, job: RestoreJob) -> Looks:
+        hosts = {host.id: host for host in tx.hosts()}
+        checks: dict[str, HttpCheck] = {}
+        if job.made is not None:
+            made = tx.system(job.made)
+            # A catalogue that has lost a version tells of no checks, and the console is left.
+            with suppress(YuiError):
+                blueprint = self.blueprints.blueprint(made.blueprint, made.blueprint_version)
+                checks = {each.role: each.health for each in blueprint.servers if each.health}
+        had: dict[str, list[str]] = {}
+        for server in tx.servers(system=job.system):
+            had.setdefault(server.role, []).append(server.address)
+        return Looks(self.world, hosts, self.check, checks, had)
+
+    def _seen(self, job: RestoreJob, server: Server, looks: Looks) -> HealthSeen:
+        known = self._well.get((job.id, server.id))
+        if known is not None:
+            return known
+        look = looks.at(server)
+        if look.finding is not None:
+            return HealthSeen(server.name, look.by, None, look.finding)
+        since = (self.world.clock.now() - job.standing.since).total_seconds()
+        well = HealthSeen(server.name, look.by, round(since, 1))
+        self._well[job.id, server.id] = well
+        return well
 
     def _looked(self, job: RestoreJob, found: Looked, lease: Lease) -> None:
         if not found.unwell:
-            self._end(job, None, lease)
+            self._end(job, None, lease, found.servers)
             return
         waited = self.world.clock.now() - job.standing.since
         if waited > timedelta(seconds=self.patience):
-            names = ", ".join(found.unwell)
-            minutes = round(self.patience / 60)
-            self._end(
-                job,
-                Trouble(
-                    f"After {minutes} min {names} had not said on its console that it was up.",
-                    f"{names} は {minutes} 分たっても、起動完了をコンソールに示しませんでした。",
-                ),
-                lease,
-            )
+            self._end(job, self._trouble(found), lease, found.servers)
 
-    def _end(self, job: RestoreJob, trouble: Trouble | None, lease: Lease) -> None:
+    def _trouble(self, found: Looked) -> Trouble:
+        minutes = round(self.patience / 60)
+        seen = [(each.server, each.finding) for each in found.unwell if each.finding is not None]
+        en = "; ".join(f"{name}: {finding.en}" for name, finding in seen)
+        ja = "、".join(f"{name}: {finding.ja}" for name, finding in seen)
+        return Trouble(
+            f"After {minutes} min not all was well: {en}.",
+            f"{minutes} 分たっても正常になりませんでした({ja})。",
+        )
+
+    def _end(
+        self,
+        job: RestoreJob,
+        trouble: Trouble | None,
+        lease: Lease,
+        servers: tuple[HealthSeen, ...] = (),
+    ) -> None:
         """The verdict, and away with what was made for it, in one transaction."""
         with self.store.write(lease) as tx:
             current = tx.restore(job.id)
@@ -216,9 +243,11 @@ class Proving:
                     job.asked_at,
                     self.world.clock.now(),
                     trouble,
+                    servers,
                 ),
             )
         self._unjudged.discard(job.id)
+        self._well = {known: seen for known, seen in self._well.items() if known[0] != job.id}
 
 
 def _test_id(job: RestoreJob) -> RestoreTestId:

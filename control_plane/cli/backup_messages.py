@@ -85,6 +85,7 @@ WHY_KEPT = {
 OF = _M("POLICY IS", "方針")
 OF_BLUEPRINT = _M("the blueprint's", "ブループリントのもの")
 OF_SYSTEM = _M("its own, set by {by} at {at}", "システム独自({by}、{at})")
+ANSWERED = _M("WELL AFTER ITS START", "起動から正常になるまで")
 TESTED = _M("RESTORE PROVEN EVERY", "復元確認の間隔")
 DAYS = _M("{days} days", "{days} 日")
 NEVER = _M("never", "なし")

@@ -322,6 +322,7 @@ def tried(context: typer.Context, system: SystemFilter = None, tenant: TenantFil
             Column(b.TAKEN),
             Column(b.PASSED),
             Column(b.TOOK, "right"),
+            Column(b.ANSWERED),
             Column(b.TROUBLE),
         ],
         [
@@ -331,6 +332,12 @@ def tried(context: typer.Context, system: SystemFilter = None, tenant: TenantFil
                 at(one.began_at),
                 State("yes" if one.passed else "no"),
                 f"{one.seconds:.0f}",
+                "\n".join(
+                    f"{each.server} {each.by} {each.seconds:.0f} s"
+                    for each in one.servers
+                    if each.seconds is not None
+                )
+                or "-",
                 session.sentence(one.trouble_en or "-", one.trouble_ja or "-"),
             )
             for one in found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from control_plane.model.backup.policy import BackupPolicy
+from control_plane.model.health import HttpCheck
 from control_plane.model.hours import ALWAYS_OPEN, ServiceWindow
 from control_plane.model.ids import BlueprintId, FlavorId, ImageId, RegionId, SystemId
 from control_plane.model.pool import Zone
@@ -19,7 +20,8 @@ OWN = BlueprintId("own")
 @dataclass(frozen=True, slots=True)
 class BlueprintServer:
     """One role of a blueprint, such as `database`. Servers of one system that share
-    `anti_affinity` are kept on different hosts. `stop_order` None means the reverse of starting."""
+    `anti_affinity` are kept on different hosts. `stop_order` None means the reverse of starting.
+    `health`: how it is told that one is well, also where no network reaches it."""
 
     role: str
     image: ImageId
@@ -28,6 +30,7 @@ class BlueprintServer:
     anti_affinity: str | None = None
     traits: frozenset[str] = frozenset()
     stop_order: int | None = None
+    health: HttpCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

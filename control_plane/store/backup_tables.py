@@ -149,6 +149,7 @@ restore_tests = Table(
     Column("began_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime, nullable=False),
     Column("trouble", JSON(none_as_null=True)),
+    Column("servers", JSON(none_as_null=True)),
 )
 
 disaster_declarations = Table(

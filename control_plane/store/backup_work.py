@@ -28,6 +28,7 @@ from control_plane.model.backup.work import (
     RunStanding,
     Trouble,
 )
+from control_plane.model.health import HealthSeen
 from control_plane.model.ids import Generation, OperationId, SystemId
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store.backup_tables import (
@@ -188,6 +189,7 @@ class BackupWorkWrites(BackupWorkReads):
                 began_at=test.began_at,
                 ended_at=test.ended_at,
                 trouble=None if test.trouble is None else document_of(test.trouble),
+                servers=document_of(test.servers),
             )
         )
 
@@ -299,6 +301,7 @@ def _test(row: Row[Any]) -> RestoreTest:
         began_at=row.began_at,
         ended_at=row.ended_at,
         trouble=None if row.trouble is None else value_of(Trouble, row.trouble),
+        servers=value_of(tuple[HealthSeen, ...], row.servers or ()),
     )
 
 

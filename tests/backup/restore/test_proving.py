@@ -80,6 +80,7 @@ def test_a_system_that_does_not_come_up_is_told_of_and_taken_away(stand: Restori
     stand.prove(200)
     (event,) = stand.events("restore-test.failed")
     assert "had not said on its console" in event.en
+    assert event.ja != event.en
     assert point_of(stand).proven_at is None
     assert point_of(stand).whole
     with stand.store.read() as tx:
