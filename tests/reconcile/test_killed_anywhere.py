@@ -200,6 +200,14 @@ def prepare(state: Path) -> SimulatedWorld:
     return world
 
 
+def rehearse(folder: Path) -> None:
+    """A life in which nobody dies: what is worked out once by a process, such as what statements read
+    like, needs not be worked out again by every child."""
+    folder.mkdir()
+    world = prepare(folder / STATE)
+    assert live(folder / STATE, InTheSameProcess(world)) == "over"
+
+
 def settle(controller: Controller, world: SimulatedWorld, done: Callable[[], bool]) -> None:
     while not done():
         controller.tick()
@@ -331,6 +339,7 @@ def test_a_control_plane_killed_before_anything_it_does_leaves_nothing_lost_or_d
 ) -> None:
     state = tmp_path / STATE
     BEGINNING[:] = [prepare(state)]
+    rehearse(tmp_path / "rehearsal")
     # Or every child would look through, and so copy, all that its parent ever loaded.
     gc.collect()
     gc.freeze()
