@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,9 @@ def read_setting(path: Path) -> Setting:
     named = raw["pool"]
     if isinstance(named, str):
         source = POOLS / f"{named}.yaml"
-        pool = parse(source.read_text(encoding="utf-8"), str(source))
+        pool = _parsed(source.read_text(encoding="utf-8"), str(source))
     else:
-        pool = parse(yaml.safe_dump(named, allow_unicode=True), str(path))
+        pool = _parsed(yaml.safe_dump(named, allow_unicode=True), str(path))
     later = {s.name: s for s in _systems(raw.get("later_systems", {}))}
     return Setting(
         pool,
@@ -77,6 +78,10 @@ def read_setting(path: Path) -> Setting:
         _systems(raw.get("systems", {})),
         later,
     )
+
+
+# Most stories share a pool.
+_parsed = cache(parse)
 
 
 def _systems(raw: Mapping[str, Any]) -> tuple[SystemSetting, ...]:
