@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import problem_of, rows_of
+from tests.cli import forked
 from tests.cli.running import Ended, run_apart
 from tests.cli.served import DECLARED, Served, served
 from tests.plain_http import ask
@@ -130,10 +131,10 @@ def refused_over_http(
 def refused_to_start(
     arguments: tuple[str, ...], environment: dict[str, str], code: int
 ) -> tuple[str, str]:
-    """Run `yui serve` in English and in Japanese; what it says as it ends."""
+    """Run `yui serve` in English, and in Japanese as a fork of what is loaded; what it says as it ends."""
     said = []
-    for language, lang in (("en", "C.UTF-8"), ("ja", "ja_JP.UTF-8")):
-        ended = run_apart(("serve", *arguments), {**environment, "LANG": lang})
+    for language, lang, run in (("en", "C.UTF-8", run_apart), ("ja", "ja_JP.UTF-8", forked.run)):
+        ended = run(("serve", *arguments), {**environment, "LANG": lang})
         assert ended.returncode == code, ended.stderr
         assert ended.stdout == ""
         said.append(one_sentence(ended.stderr, language))

@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,12 +49,16 @@ class Forked:
         self.process.kill()
 
 
-def begin(arguments: tuple[str, ...], environment: Mapping[str, str]) -> Forked:
-    """Run `yui` with that environment, nothing to read, and its output thrown away."""
+def begin(
+    arguments: tuple[str, ...], environment: Mapping[str, str], stdout: int | None = None
+) -> Forked:
+    """Run `yui` with that environment and nothing to read. Its output goes to the open file `stdout`, or
+    is thrown away."""
     ours, theirs = os.pipe()
     nowhere = os.open(os.devnull, os.O_RDWR)
+    streams = (nowhere, nowhere if stdout is None else stdout, theirs)
     try:
-        process = _FORK.Process(target=_live, args=(arguments, dict(environment), nowhere, theirs))
+        process = _FORK.Process(target=_live, args=(arguments, dict(environment), streams))
         process.start()
     finally:
         os.close(theirs)
@@ -62,22 +67,26 @@ def begin(arguments: tuple[str, ...], environment: Mapping[str, str]) -> Forked:
 
 
 def run(arguments: tuple[str, ...], environment: Mapping[str, str]) -> Ended:
-    """Until it ends by itself; `stdout` is not kept."""
-    begun = begin(arguments, environment)
-    with begun.stderr:
-        said = begun.stderr.read()
-    return Ended(begun.wait(), "", said)
+    """Until it ends by itself."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        begun = begin(arguments, environment, output.fileno())
+        with begun.stderr:
+            said = begun.stderr.read()
+        code = begun.wait()
+        output.seek(0)
+        return Ended(code, output.read(), said)
 
 
 def _live(
-    arguments: tuple[str, ...], environment: Mapping[str, str], nowhere: int, stderr: int
+    arguments: tuple[str, ...], environment: Mapping[str, str], streams: tuple[int, int, int]
 ) -> None:
-    kept = {0: nowhere, 1: nowhere, 2: stderr}
+    nowhere = streams[0]
+    kept = dict(enumerate(streams))
     for number in map(int, os.listdir("/proc/self/fd")):
         # What the tests have open is theirs. Each number stays taken, lest whatever still believes that
         # it has it closes something of ours.
         with contextlib.suppress(OSError):
-            if number not in (nowhere, stderr):
+            if number not in streams:
                 os.dup2(kept.get(number, nowhere), number, inheritable=number in kept)
     sys.stdin, sys.stdout, sys.stderr = (
         open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from tests.cli import forked
 from tests.cli.running import CHECKOUT, command, environment_of, run_apart
 
 
@@ -18,7 +19,7 @@ def one_sentence(result, code):
 
 
 def serve(home, *arguments):
-    return run_apart(("serve", *arguments), environment_of(home))
+    return forked.run(("serve", *arguments), environment_of(home))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_serving_real_hosts_starts_answers_and_ends_on_sigterm(home, tmp_path):
 
 def test_the_bench_restarts_every_server_of_the_dead_host(home):
     arguments = ("bench", "failover", "--hosts", "6", "--servers", "40", "--json")
-    result = run_apart(arguments, environment_of(home))
+    result = forked.run(arguments, environment_of(home))
     assert result.returncode == 0, result.stderr
     measured = json.loads(result.stdout)
     assert measured["restarted_servers"] == measured["affected_servers"] > 0
