@@ -82,6 +82,9 @@ _CARDS = (
 )
 _ALL = _CARDS.order_by(_servers.id)
 _ONE = _CARDS.where(_servers.id == bindparam("server"))
+_COUNT = select(func.count()).where(
+    _servers.tenant == bindparam("tenant"), _servers.region_id == bindparam("region")
+)
 _GROUPS = (
     select(server_groups.c.server_id, security_groups.c.name)
     .join(security_groups, security_groups.c.id == server_groups.c.group_id)
@@ -158,6 +161,10 @@ class ServerCardReads(Rows):
         if not rows:
             raise not_found("server", id)
         return _card(rows[0])
+
+    def server_count(self, tenant: TenantName, region: RegionId) -> int:
+        counted = self._connection.scalar(_COUNT, {"tenant": str(tenant), "region": region})
+        return int(counted or 0)
 
     def belongings(self, tenant: TenantName) -> Belongings:
         """Of all of the member's servers."""

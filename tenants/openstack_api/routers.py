@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from tenants.openstack_api.compute.routers import ROUTERS as COMPUTE_ROUTERS
 from tenants.openstack_api.identity.routers import ROUTERS as IDENTITY_ROUTERS
 
-ROUTERS: tuple[APIRouter, ...] = (*IDENTITY_ROUTERS,)
+ROUTERS: tuple[APIRouter, ...] = (*IDENTITY_ROUTERS, *COMPUTE_ROUTERS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from control_plane.model.addressing import mac_of
 from control_plane.model.ids import RegionId, ServerId
@@ -15,8 +15,9 @@ from control_plane.model.network import DEFAULT_GROUP
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import Snapshot
 from control_plane.store.server_cards import Belongings, ServerCard
+from tenants.openstack_api.callers import InRegion, Project
 from tenants.openstack_api.compute.server_states import state_of
-from tenants.openstack_api.compute.versions import since
+from tenants.openstack_api.compute.versions import Asked, since
 from tenants.openstack_api.links import service_url
 from tenants.openstack_api.microversions import Version
 from tenants.openstack_api.services import Service
@@ -39,18 +40,6 @@ class ServerView:
     tenant: MunicipalityCode
     endpoint: str
     root: str
-
-    @staticmethod
-    def of(
-        request: Request, region: RegionId, tenant: MunicipalityCode, version: Version
-    ) -> ServerView:
-        return ServerView(
-            version,
-            region,
-            tenant,
-            service_url(request, Service.COMPUTE, region),
-            service_url(request, Service.COMPUTE, region, versioned=False),
-        )
 
     def one(self, tx: Snapshot, id: str) -> Json:
         """The answer that shows one server. Raises `server-not-found`."""
@@ -150,6 +139,17 @@ class ServerView:
         return [{"id": volume, "delete_on_termination": False} for volume in attached]
 
 
+async def _view(request: Request, region: InRegion, project: Project, version: Asked) -> ServerView:
+    endpoint = service_url(request, Service.COMPUTE, region)
+    root = service_url(request, Service.COMPUTE, region, versioned=False)
+    return ServerView(version, region, project, endpoint, root)
+
+
+View = Annotated[ServerView, Depends(_view)]
+"""What a route of Compute's takes behind `who`: the region, the member, the microversion, and how servers
+are shown to them. Raises as `InRegion`, `Project` and `Asked` do."""
+
+
 def addresses(card: ServerCard) -> Mapping[str, list[Json]]:
     """By the name of the network."""
     if card.isolated or card.network_name is None:
@@ -176,4 +176,4 @@ def _fault(card: ServerCard) -> Json:
     }
 
 
-__all__ = ["ServerView", "addresses"]
+__all__ = ["Json", "ServerView", "View", "addresses"]
