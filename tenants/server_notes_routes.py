@@ -122,7 +122,7 @@ def rename_server(
     def work(remember: Remember) -> ServerOut:
         with edge.store.write() as tx:
             _, after = change(tx)
-            answer = server_out(tx, after, with_hardware=who.sees_hardware)
+            answer = server_out(tx, after, at, with_hardware=who.sees_hardware)
             remember(tx, answer)
         return answer
 
