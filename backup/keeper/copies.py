@@ -16,6 +16,7 @@ from functools import partial
 from backup.keeper.collecting import Part
 from backup.keeper.errands import Errands
 from backup.keeper.keyrings import insist_on_no_destruction
+from backup.keeper.lines import Lines
 from backup.keeper.pace import Pace
 from backup.keeper.timings import Timings
 from backup.keeper.vaults import Vaults
@@ -24,13 +25,11 @@ from backup.records.agenda import WantedCopy, copies_due
 from backup.records.damage import found_damage
 from backup.records.estate import Blueprints
 from backup.records.runs import begin_copy, finish_copy, progress_copy
-from backup.replication import Line, LineStream, Replication
+from backup.replication import LineStream, Replication
 from backup.repository import Damaged
 from control_plane.drivers.world import Lane, World
-from control_plane.model.backup.ids import LinkId
 from control_plane.model.backup.places import Repository
 from control_plane.model.backup.points import Copying, Spoiled
-from control_plane.model.backup.sharing import Link, link_between
 from control_plane.model.units import Seconds
 from control_plane.store import Lease, Store, Transaction
 
@@ -44,9 +43,9 @@ class Copies:
     blueprints: Blueprints
     vaults: Vaults
     timings: Timings
+    lines: Lines
     _errands: Errands[WantedCopy, int] = field(init=False)
     _waiting: list[WantedCopy] = field(default_factory=list)
-    _lines: dict[LinkId, Line] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.COPY)
@@ -128,21 +127,12 @@ class Copies:
         )
 
     def _stream(self, source: Repository, wanted: WantedCopy) -> AbstractContextManager[LineStream]:
-        link = self._link(source, wanted.target)
-        line = self._lines.get(link.id) if link is not None else None
-        if line is None:
-            line = Line(self.world.clock, partial(self._link, source, wanted.target))
-            if link is not None:
-                self._lines[link.id] = line
-        return line.stream(
-            f"{wanted.target.id}/{wanted.point.id}", wanted.point.tenant.text, wanted.tier
+        return self.lines.stream(
+            f"{wanted.target.id}/{wanted.point.id}",
+            (source.region, wanted.target.region),
+            member=wanted.point.tenant.text,
+            tier=wanted.tier,
         )
-
-    def _link(self, source: Repository, target: Repository) -> Link | None:
-        if source.region == target.region:
-            return None
-        with self.store.read() as tx:
-            return link_between(tx.links(), source.region, target.region)
 
     def _note_damage(
         self, source: Repository, wanted: WantedCopy, error: Damaged, lease: Lease

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from control_plane.drivers.objects import ObjectFacts, ObjectStore
 
 
 class CountedObjects:
-    """An ObjectStore like the one that it is made of. `sent` is how many bytes it was given."""
+    """An ObjectStore like the one that it is made of. `sent` is how many bytes it was given; `read` is told
+    each time how many were read."""
 
-    def __init__(self, objects: ObjectStore) -> None:
+    def __init__(self, objects: ObjectStore, read: Callable[[int], None] = lambda _: None) -> None:
         self._objects = objects
+        self._read = read
         self._mutex = threading.Lock()
         self._sent = 0
 
@@ -37,7 +39,9 @@ class CountedObjects:
             self._sent += len(data)
 
     def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
-        return self._objects.get(key, start=start, length=length)
+        found = self._objects.get(key, start=start, length=length)
+        self._read(len(found))
+        return found
 
     def stat(self, key: str) -> ObjectFacts:
         return self._objects.stat(key)

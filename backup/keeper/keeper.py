@@ -15,6 +15,7 @@ from backup.keeper.copies import Copies
 from backup.keeper.hooks import DumpFailed
 from backup.keeper.key_errands import KeyErrands
 from backup.keeper.letting_go import LettingGo
+from backup.keeper.lines import Lines
 from backup.keeper.objectives import Objectives
 from backup.keeper.runs import Runs
 from backup.keeper.scrubbing import Scrubbing
@@ -65,10 +66,11 @@ class Keeper:
         self._runs = Runs(store, world, blueprints, vaults, self.holder, self.timings)
         self._keys = KeyErrands(store, world, vaults, self.timings)
         self._collecting = Collecting(store, world, vaults, self.holder, self.timings)
-        self._copies = Copies(store, world, blueprints, vaults, self.timings)
+        lines = Lines(store, world.clock)
+        self._copies = Copies(store, world, blueprints, vaults, self.timings, lines)
         self._scrubbing = Scrubbing(store, world, vaults, self.timings)
         self._restores = restores.Restores(
-            store, world, vaults, self.holder, self.timings, self.exports
+            store, world, vaults, self.holder, self.timings, lines, self.exports
         )
         self._proving = proving.Proving(store, world, blueprints, self.timings)
         self._letting_go = LettingGo(store, world.clock, blueprints)

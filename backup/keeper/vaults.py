@@ -40,13 +40,14 @@ class Vaults:
         *,
         create: bool = False,
         empty: Callable[[], bool] = lambda: False,
+        read: Callable[[int], None] = lambda _: None,
     ) -> OpenVault:
-        """`create`: makes the member's keyring where it has none; `empty` tells whether nothing was ever written
+        """`read` is told of every so many bytes that were read, and may hold the reading back. `create`: makes the member's keyring where it has none; `empty` tells whether nothing was ever written
         there, as far as is on record, so the repository itself may be made too. Where something was, a
         place without a repository is another place than before, and nothing is begun in it.
 
         Raises YuiError, ObjectStoreError."""
-        opened, objects = self._opened(repository, create=create, empty=empty)
+        opened, objects = self._opened(repository, create=create, empty=empty, read=read)
         vault = opened.vault(tenant, create=create, cache=self._cache(repository))
         return OpenVault(vault, objects)
 
@@ -60,9 +61,14 @@ class Vaults:
         return OpenVault(vault, objects)
 
     def _opened(
-        self, repository: Repository, *, create: bool, empty: Callable[[], bool]
+        self,
+        repository: Repository,
+        *,
+        create: bool,
+        empty: Callable[[], bool],
+        read: Callable[[int], None] = lambda _: None,
     ) -> tuple[OpenRepository, CountedObjects]:
-        objects = CountedObjects(self.world.objects(repository.place))
+        objects = CountedObjects(self.world.objects(repository.place), read)
         key = RepositoryKey.parse(self._secret(repository))
         try:
             return OpenRepository.open(objects, key), objects

@@ -29,8 +29,10 @@ class Progress:
     total: int = 0
     _behind: int = 0
     _told_at: Seconds = field(init=False)
+    _looked_at: Seconds = field(init=False)
 
     def __post_init__(self) -> None:
+        self._looked_at = self.clock.monotonic()
         self._told_at = self.clock.monotonic()
 
     @property
@@ -63,6 +65,13 @@ class Progress:
         """A disk of that many bytes is done."""
         self._behind += size
         self._pulse(0)
+
+    def still_wanted(self) -> None:
+        """While it waits for something else. Raises StepRefused, LeaseLost."""
+        now = self.clock.monotonic()
+        if now - self._looked_at >= self.timings.progress:
+            self._looked_at = now
+            self.write(lambda _: None)
 
     def write(self, write: Callable[[Transaction], object]) -> None:
         """Only while this job is still this worker's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -39,12 +39,15 @@ def holders(
 
 @dataclass(slots=True)
 class PointSource:
-    """A context manager. `damaged` is told what was found. `used` are those that something was read from."""
+    """A context manager. `damaged` is told what was found. `used` are those that something was read from.
+    `over` gives, for as long as a repository is open, who is told of every so many bytes that were read from
+    it, and holds the reading back."""
 
     vaults: Vaults
     repositories: Sequence[Repository]
     tenant: MunicipalityCode
     damaged: Callable[[Repository, Damaged], None]
+    over: Callable[[Repository], AbstractContextManager[Callable[[int], None]]]
     used: list[RepositoryId] = field(default_factory=list)
     _open: dict[RepositoryId, Vault] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -142,7 +145,8 @@ class PointSource:
     def _vault(self, repository: Repository) -> Vault:
         found = self._open.get(repository.id)
         if found is None:
-            opened = self.vaults.open(repository, self.tenant)
+            read = self._stack.enter_context(self.over(repository))
+            opened = self.vaults.open(repository, self.tenant, read=read)
             found = self._open[repository.id] = self._stack.enter_context(opened.vault)
         return found
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from backup.keeper.lines import FIRST_OF_ALL, LAST_OF_ALL, Lines
 from backup.keeper.timings import Timings
 from backup.keeper.vaults import Vaults
 from backup.keeper.writing import written
@@ -13,6 +16,7 @@ from backup.records.damage import found_damage
 from backup.records.restores import begin_restore
 from backup.repository import Damaged
 from backup.restore.anew import Anew
+from backup.restore.asking import PROVER
 from backup.restore.at_once import AtOnce
 from backup.restore.disks import Disks
 from backup.restore.files import ToFiles, folder_of
@@ -41,6 +45,7 @@ class Restore:
     lease: Lease
     worker: str
     job: RestoreJob
+    lines: Lines
     exports: Path | None
     begun: RestoreJob | None = None
 
@@ -53,7 +58,11 @@ class Restore:
             repositories = holders(tx, point, region)
         progress = Progress(self.store, self.world.clock, self.timings, self.lease, begun)
         source = PointSource(
-            self.vaults, repositories, point.tenant, lambda r, e: self._note_damage(point, r, e)
+            self.vaults,
+            repositories,
+            point.tenant,
+            lambda r, e: self._note_damage(point, r, e),
+            over=lambda repository: self._over(repository, region or point.region, progress),
         )
         disks = Disks(self.store, self.world)
         if begun.target.to is RestoreTo.FILE:
@@ -95,6 +104,23 @@ class Restore:
 
         written(self.store, self.lease, write)
         return begun[-1]
+
+    @contextmanager
+    def _over(
+        self, repository: Repository, to: RegionId, progress: Progress
+    ) -> Iterator[Callable[[int], None]]:
+        """What is read goes over the line between the regions, and keeps to its budget."""
+        tier = LAST_OF_ALL if self.job.asked_by == PROVER else FIRST_OF_ALL
+        ends = (repository.region, to)
+        name = f"{self.job.id}/{repository.id}"
+        with self.lines.stream(name, ends, member=self.job.tenant.text, tier=tier) as stream:
+            turn = threading.Lock()
+
+            def ask(read: int) -> None:
+                with turn:
+                    stream.ask(read, progress.still_wanted)
+
+            yield ask
 
     def _note_damage(
         self, point: RecoveryPointRecord, repository: Repository, error: Damaged

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from backup.keeper.errands import Ended, Errands
+from backup.keeper.lines import Lines
 from backup.keeper.timings import Timings
 from backup.keeper.trouble import NotWanted
 from backup.keeper.vaults import Vaults
@@ -47,6 +48,7 @@ class Restores:
     vaults: Vaults
     holder: str
     timings: Timings
+    lines: Lines
     exports: Path | None = None
     at_once: int = 4
     lane: Lane = Lane.RESTORE
@@ -96,6 +98,7 @@ class Restores:
                 lease,
                 self.holder,
                 job,
+                self.lines,
                 self.exports,
             )
             self._errands.begin(job.system, errand, errand.carry_out)

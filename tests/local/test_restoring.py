@@ -18,12 +18,14 @@ import libvirt
 import pytest
 
 from backup.keeper import Keeper
+from backup.keeper.lines import Lines
 from backup.keeper.timings import Timings
 from backup.keeper.vaults import Vaults
 from backup.objects.places import Places
 from backup.records.runs import request_run
 from backup.restore import Restores
-from backup.restore.health import ConsoleSays
+from backup.restore.health import ConsoleSays, Look, Looks
+from control_plane.drivers.nbd import NbdExports
 from control_plane.drivers.real import RealWorld, Settings
 from control_plane.drivers.system_clock import SystemClock
 from control_plane.model.backup.ids import BackupRunId, RepositoryId, RestoreId
@@ -39,6 +41,7 @@ from control_plane.model.backup.work import (
     RestoreTo,
     Waiting,
 )
+from control_plane.model.health import HttpCheck
 from control_plane.model.host_health import Up
 from control_plane.model.hours import MinuteOfDay
 from control_plane.model.ids import ImageId, RegionId, ServerId, SystemId
@@ -88,6 +91,7 @@ class Town:
     pool: LocalPool
     image: BuiltImage
     folder: Path
+    disk_exports: NbdExports | None = None
     world: RealWorld = field(init=False)
     store: Store = field(init=False)
     keeper: Keeper = field(init=False)
@@ -95,7 +99,9 @@ class Town:
 
     def __post_init__(self) -> None:
         clock = SystemClock()
-        self.world = RealWorld(Settings(), clock=clock, objects=Places(clock).open)
+        self.world = RealWorld(
+            Settings(), clock=clock, objects=Places(clock).open, disk_exports=self.disk_exports
+        )
         self.store = Store.open(f"sqlite:///{self.folder / 'state.db'}")
         (self.folder / "repository.key").write_text("11" * 32)
         (self.folder / "repository").mkdir()
@@ -124,7 +130,9 @@ class Town:
             tx.set_backup_policy(RESIDENTS, SetPolicy(NIGHTLY, "Sato", self.now()))
         timings = Timings(every=Seconds(0.5), progress=Seconds(0.5))
         self.keeper = Keeper(self.store, self.world, NoBlueprints(), "one", timings=timings)
-        self.restores = Restores(self.store, self.world, Vaults(self.world), "one", timings)
+        self.restores = Restores(
+            self.store, self.world, Vaults(self.world), "one", timings, Lines(self.store, clock)
+        )
 
     def close(self) -> None:
         self.keeper.give_up()
@@ -333,7 +341,15 @@ def test_a_server_that_was_lost_answers_again_with_every_record(town: Town, tmp_
     with town.store.read() as tx:
         (apart,) = tx.servers(system=job.made)
     town.start(apart.id)
-    until(lambda: ConsoleSays().is_well(town.server(apart.id), town.console(apart)))
-    # It answers, and nobody can hear it.
+    with town.store.read() as tx:
+        hosts = {host.id: host for host in tx.hosts()}
+    looks = Looks(
+        town.world,
+        hosts,
+        ConsoleSays(),
+        {apart.role: HttpCheck("/health", contains='"records":2')},
+    )
+    # It answers whoever proves that it was restored, with what it wrote before, and nobody else.
+    until(lambda: looks.at(town.server(apart.id)) == Look("http", None))
     assert records(apart) == []
     assert records(made) == ["moved in: Tanaka", "paid: Suzuki", "back again"]

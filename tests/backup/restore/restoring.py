@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from backup.keeper.lines import Lines
 from backup.keeper.timings import Timings
 from backup.keeper.vaults import Vaults
 from backup.restore import Proving, Restores
@@ -140,8 +141,9 @@ class Restoring(TwoPlaces):
     def another_process(self, name: str) -> tuple[Vantage, Restores]:
         process = self.world.seen_by_another_process()
         exports = self.folder / "exports"
+        lines = Lines(self.store, process.clock)
         return process, Restores(
-            self.store, process, Vaults(process), name, BRISKLY, exports=exports
+            self.store, process, Vaults(process), name, BRISKLY, lines, exports=exports
         )
 
     def prover(self) -> Proving:

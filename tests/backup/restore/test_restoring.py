@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -342,3 +343,17 @@ def test_a_point_stays_as_long_as_a_restore_needs_it(stand: Restoring) -> None:
     assert going() == []
     assert isinstance(stand.until_ended(id).standing, Restored)
     assert going() == [point.id]
+
+
+def test_what_is_read_over_a_line_keeps_to_its_budget(stand: Restoring) -> None:
+    incompressible = random.Random(1).randbytes(2**20)  # noqa: S311 — no secret
+    stand.world.write_bytes(DB, 3 * 2**28, incompressible)
+    point = stand.until_copied(HOUR)
+    with stand.store.write() as tx:
+        tx.save_repository(replace(tx.repository(NEAR), region=TO_OSAKA.region))
+    stand.narrow(1)
+    clock = stand.world.clock
+    begun = clock.monotonic()
+    job = stand.until_ended(stand.want(point, asleep(RestoreTarget(RestoreTo.NEW))))
+    assert isinstance(job.standing, Restored)
+    assert clock.monotonic() - begun > len(incompressible) * 8 / 10**6
