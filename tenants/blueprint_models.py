@@ -60,12 +60,23 @@ class BackupCopyOut(ResponseBody):
     places: list[str]
 
 
+class DumpOut(ResponseBody):
+    """What servers of a role run before they are frozen, and after."""
+
+    role: str
+    before: str
+    after: str | None
+    timeout_minutes: int
+    required: bool
+
+
 class BackupPolicyOut(ResponseBody):
     rpo_hours: int = Field(description="The most work that may be lost, in hours.")
     rpo_away_hours: int | None = Field(
         default=None, description="The most that may be lost with the building, in hours."
     )
     copies: list[BackupCopyOut]
+    dumps: list[DumpOut] = Field(default_factory=list)
 
 
 class BlueprintOut(ResponseBody):

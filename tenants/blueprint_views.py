@@ -16,6 +16,7 @@ from tenants.blueprint_models import (
     BlueprintOut,
     BlueprintServerOut,
     ContainerGroupOut,
+    DumpOut,
     HealthOut,
     LackOut,
     ServiceWindowOut,
@@ -60,6 +61,7 @@ def blueprint_out(blueprint: Blueprint, versions: Sequence[int]) -> BlueprintOut
                 )
                 for copy in blueprint.backup.copies
             ],
+            dumps=[DumpOut(**asdict(dump)) for dump in blueprint.backup.dumps],
         ),
         needed_when_cut_off=blueprint.needed_when_cut_off,
         servers=[

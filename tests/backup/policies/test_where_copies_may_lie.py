@@ -106,7 +106,7 @@ def test_what_stands_apart_is_chosen_and_believed() -> None:
 
 def test_the_regimes_of_the_documents_are_examples_that_can_be_kept() -> None:
     names = [path.name for path in sorted(EXAMPLES.glob("*.yaml"))]
-    assert len(names) == 5
+    assert len(names) == 6
     for name in names:
         found = read_policy(EXAMPLES / name)
         assert check_policy(found, SOURCE, [CELLAR, HILL, KAGOSHIMA], None) == (), name
