@@ -16,12 +16,14 @@ import orjson
 from sqlalchemy import Select, and_, bindparam, func, literal, select
 
 from control_plane.model.ids import RegionId, ServerId
+from control_plane.model.operation import OperationState
 from control_plane.store import tables
 from control_plane.store.at_once import PlainRow, rows_at_once
 from control_plane.store.keypair_tables import server_keys
 from control_plane.store.listing import server_status
 from control_plane.store.network_tables import networks, security_groups, server_groups
 from control_plane.store.rows import Rows, TenantName, not_found
+from control_plane.store.server_group_tables import anti_affinity_groups, unconfirmed_resizes
 from control_plane.store.server_note_tables import server_notes
 from control_plane.store.volume_tables import volumes
 
@@ -32,6 +34,11 @@ _NEWEST = (
     .where(tables.events.c.subject == literal("server:") + _servers.id)
     .correlate(tables.servers)
     .scalar_subquery()
+)
+# Not a subquery of each row's: few operations are under way.
+_REBUILT = select(tables.operations.c.subject).where(
+    tables.operations.c.state == OperationState.RUNNING.value,
+    tables.operations.c.kind == "server.rebuild",
 )
 _MADE_AT = func.coalesce(
     server_notes.c.made_at, tables.systems.c.created_at, type_=tables.systems.c.created_at.type
@@ -55,7 +62,7 @@ _CARDS = (
         _servers.sites,
         _servers.address,
         _servers.isolated,
-        _servers.group_id,
+        anti_affinity_groups.c.id.label("group"),
         _servers.protected,
         _servers.generation,
         networks.c.id.label("network"),
@@ -66,6 +73,9 @@ _CARDS = (
         server_notes.c.description,
         server_notes.c.labels,
         server_notes.c.tags,
+        (literal("server:") + _servers.id).in_(_REBUILT).label("rebuilt"),
+        unconfirmed_resizes.c.flavor_id.label("flavor_before"),
+        unconfirmed_resizes.c.until.label("resize_until"),
     )
     .join(tables.sightings, _sightings.server_id == _servers.id)
     .join(tables.systems, tables.systems.c.id == _servers.system_id)
@@ -78,6 +88,8 @@ _CARDS = (
         ),
     )
     .outerjoin(server_notes, server_notes.c.server_id == _servers.id)
+    .outerjoin(anti_affinity_groups, anti_affinity_groups.c.id == _servers.group_id)
+    .outerjoin(unconfirmed_resizes, unconfirmed_resizes.c.server_id == _servers.id)
     .where(_servers.tenant == bindparam("tenant"), _servers.region_id == bindparam("region"))
 )
 _ALL = _CARDS.order_by(_servers.id)
@@ -105,9 +117,10 @@ _KEYS = (
 
 class ServerCard(NamedTuple):
     """A server as it stands, and what is written of it. `outdated`: its copy was started before it was
-    last asked to be restarted. `sites` are those that it was bound to, `site` is where its storage is.
+    last asked to be restarted. `group` is one that its member made. `sites` are those that it was bound to, `site` is where its storage is.
     `made_at` is its system's beginning where it has none of its own; `changed_at` is the time of the
-    newest event about it."""
+    newest event about it. `rebuilt`: a new root disk was asked for and is not known to run yet. Until
+    `resize_until` it can have `flavor_before` back."""
 
     id: str
     name: str
@@ -137,6 +150,9 @@ class ServerCard(NamedTuple):
     description: str | None
     labels: Mapping[str, str]
     tags: tuple[str, ...]
+    rebuilt: bool
+    flavor_before: str | None
+    resize_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +199,14 @@ class ServerCardReads(Rows):
 
 def _card(row: PlainRow) -> ServerCard:
     values = list(row)
-    for truth in (5, 6, 16, 18):
+    for truth in (5, 6, 16, 18, 28):
         values[truth] = bool(values[truth])
     values[14] = tuple(orjson.loads(values[14] or "[]"))
     values[22] = made_at = _time(values[22])
     values[23] = made_at if values[23] is None else _time(values[23])
     values[26] = orjson.loads(values[26] or "{}")
     values[27] = tuple(orjson.loads(values[27] or "[]"))
+    values[30] = None if values[30] is None else _time(values[30])
     return ServerCard(*values)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from control_plane.model.errors import YuiError
@@ -81,9 +82,11 @@ _SORT_KEYS: Mapping[str, Callable[[ServerCard], Any]] = {
     "availability_zone": lambda card: card.site,
     "user_id": lambda card: card.made_by or "",
     "locked": lambda card: card.protected,
-    "power_state": lambda card: state_of(card).power,
-    "task_state": lambda card: state_of(card).task or "",
-    "vm_state": lambda card: state_of(card).vm or "",
+}
+_BY_STATE: Mapping[str, Callable[[State], Any]] = {
+    "power_state": lambda state: state.power,
+    "task_state": lambda state: state.task or "",
+    "vm_state": lambda state: state.vm or "",
 }
 _SAME_FOR_ALL = frozenset(
     {
@@ -101,16 +104,20 @@ class Wanted:
     filters: tuple[Keep, ...]
     order: tuple[tuple[str, bool], ...]
 
-    def of(self, cards: Sequence[ServerCard]) -> list[ServerCard]:
-        found = [card for card in cards if self._keeps(card)]
+    def of(self, cards: Sequence[ServerCard], now: datetime) -> list[ServerCard]:
+        found = [card for card in cards if self._keeps(card, now)]
         for key, falls in reversed(self.order):
-            found.sort(key=_SORT_KEYS[key], reverse=falls)
+            by_state = _BY_STATE.get(key)
+            if by_state is None:
+                found.sort(key=_SORT_KEYS[key], reverse=falls)
+            else:
+                found.sort(key=_read_at(by_state, now), reverse=falls)
         return found
 
-    def _keeps(self, card: ServerCard) -> bool:
+    def _keeps(self, card: ServerCard, now: datetime) -> bool:
         if not self.filters:
             return True
-        state = state_of(card)
+        state = state_of(card, now)
         return all(keep(card, state) for keep in self.filters)
 
 
@@ -132,6 +139,10 @@ def wanted_of(query: Query, keys: Mapping[str, str], version: Version) -> Wanted
     if statuses:
         filters.append(lambda _, state: state.status in statuses)
     return Wanted(tuple(filters), _order(query, version))
+
+
+def _read_at(read: Callable[[State], Any], now: datetime) -> Callable[[ServerCard], Any]:
+    return lambda card: read(state_of(card, now))
 
 
 def _filter(name: str, text: str, version: Version) -> Keep | None:
@@ -222,7 +233,7 @@ def _order(query: Query, version: Version) -> tuple[tuple[str, bool], ...]:
     falls += falls[-1:] * (len(keys) - len(falls))
     order: list[tuple[str, bool]] = []
     for key, direction in zip(keys, falls, strict=False):
-        if key in _SORT_KEYS and (key != "locked" or since(version, 73)):
+        if key in {*_SORT_KEYS, *_BY_STATE} and (key != "locked" or since(version, 73)):
             order.append((key, direction == "desc"))
         elif key not in _SAME_FOR_ALL:
             raise _unclear("sort_key")

@@ -87,7 +87,7 @@ async def _listed(
     def look(tx: Snapshot) -> Json:
         belongings = tx.belongings(view.tenant)
         wanted = wanted_of(query, belongings.keys, view.version)
-        cards = wanted.of(tx.server_cards(view.tenant, view.region))
+        cards = wanted.of(tx.server_cards(view.tenant, view.region), view.now)
         page, following = page_of(cards, limit, marker, lambda card: card.id)
         body: Json = {
             "servers": [

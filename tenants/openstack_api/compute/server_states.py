@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
 from control_plane.model.workload import Power, Seen, ServerStatus
@@ -17,9 +18,15 @@ class State(NamedTuple):
     power: int
 
 
-def state_of(card: ServerCard) -> State:
+def state_of(card: ServerCard, now: datetime) -> State:
     power = _POWERS.get(card.seen, 0)
     status, vm, task = _told(card)
+    if card.resize_until is not None and now < card.resize_until:
+        resized = card.flavor != card.flavor_before
+        if resized and task is None and vm in {"active", "stopped"}:
+            return State("VERIFY_RESIZE", "resized", None, power)
+        if not resized and task == "migrating":
+            return State("RESIZE", "active", "resize_migrating", power)
     return State(status, vm, task, power)
 
 
@@ -47,7 +54,7 @@ def _told(card: ServerCard) -> tuple[str, str | None, str | None]:
         case ServerStatus.STOPPING.value:
             return "ACTIVE", "active", "powering-off"
     if card.outdated and card.power == Power.RUNNING.value:
-        if card.seen == Seen.NOWHERE.value:
+        if card.rebuilt or card.seen == Seen.NOWHERE.value:
             return "REBUILD", "active", "rebuilding"
         if card.boot_hard:
             return "HARD_REBOOT", "active", "rebooting_hard"

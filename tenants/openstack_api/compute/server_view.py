@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from control_plane.http.edge import AtHand
 from control_plane.model.addressing import mac_of
 from control_plane.model.ids import RegionId, ServerId
 from control_plane.model.network import DEFAULT_GROUP
@@ -33,13 +35,14 @@ _mac_of = lru_cache(maxsize=100_000)(mac_of)
 @dataclass(frozen=True, slots=True)
 class ServerView:
     """How servers are shown to one request. `endpoint` is Compute's URL there, `root` the same without
-    its version."""
+    its version, `now` the World's time."""
 
     version: Version
     region: RegionId
     tenant: MunicipalityCode
     endpoint: str
     root: str
+    now: datetime
 
     def one(self, tx: Snapshot, id: str) -> Json:
         """The answer that shows one server. Raises `server-not-found`."""
@@ -52,7 +55,7 @@ class ServerView:
 
     def detail(self, card: ServerCard, belongings: Belongings) -> Json:
         """All of it, as far as the microversion knows it."""
-        state, version = state_of(card), self.version
+        state, version = state_of(card, self.now), self.version
         groups = belongings.security_groups.get(card.id, _DEFAULT_ALONE)
         made = seconds(card.made_at)
         shown: Json = {
@@ -139,10 +142,12 @@ class ServerView:
         return [{"id": volume, "delete_on_termination": False} for volume in attached]
 
 
-async def _view(request: Request, region: InRegion, project: Project, version: Asked) -> ServerView:
+async def _view(
+    request: Request, region: InRegion, project: Project, version: Asked, edge: AtHand
+) -> ServerView:
     endpoint = service_url(request, Service.COMPUTE, region)
     root = service_url(request, Service.COMPUTE, region, versioned=False)
-    return ServerView(version, region, project, endpoint, root)
+    return ServerView(version, region, project, endpoint, root, edge.clock.now())
 
 
 View = Annotated[ServerView, Depends(_view)]
