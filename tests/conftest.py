@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.postgresql import NoPostgreSQL, PostgreSQL, running_postgresql
+
+if TYPE_CHECKING:
+    from tests.kubernetes_cluster import Cluster
 
 LONGEST_FIRST = (
     "tests/scenarios/test_stories.py",
@@ -57,4 +61,28 @@ def postgresql() -> Iterator[PostgreSQL]:
         with running as cluster:
             yield cluster
     except NoPostgreSQL as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def kubernetes() -> Iterator[Cluster]:
+    """A Kubernetes that really runs pods; for tests that carry `hypervisor`."""
+    # Its client takes long to load, and few want it.
+    from tests.kubernetes_cluster import NoKubernetes, running_kubernetes
+
+    try:
+        with running_kubernetes() as cluster:
+            yield cluster
+    except NoKubernetes as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def volume_agent_image(kubernetes: Cluster) -> str:
+    """For the pods beside volumes."""
+    from tests.kubernetes_cluster import NoKubernetes, agent_image
+
+    try:
+        return agent_image(kubernetes)
+    except NoKubernetes as error:
         pytest.skip(str(error))

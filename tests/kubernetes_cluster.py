@@ -44,6 +44,7 @@ _NEEDED = {
     "runc": "runc",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
+    "unshare": "util-linux",
     "openssl": "openssl",
     "ip": "iproute2",
 }
@@ -72,6 +73,8 @@ class Cluster:
     kubeconfig: Path
     node: str = _NODE
     _namespace: str = ""
+    _keeper: subprocess.Popen[bytes] | None = None
+    """Holds the mount namespace."""
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def load_image(self, archive: Path) -> None:
@@ -106,7 +109,7 @@ class Cluster:
 
     def _inside(self, *command: str) -> str:
         done = subprocess.run(
-            ["nsenter", f"--net=/run/netns/{self._namespace}", *command],
+            [*self._enter(), *command],
             check=False,
             capture_output=True,
             text=True,
@@ -121,7 +124,7 @@ class Cluster:
             self._running.append(
                 subprocess.Popen(
                     [
-                        *("nsenter", f"--net=/run/netns/{self._namespace}"),
+                        *self._enter(),
                         # It dies with the tests, also when they are killed.
                         *("setpriv", "--pdeathsig", "KILL", *command),
                     ],
@@ -133,6 +136,26 @@ class Cluster:
                     start_new_session=True,
                 )
             )
+
+    def _enter(self) -> list[str]:
+        if self._keeper is None:
+            return ["nsenter", f"--net=/run/netns/{self._namespace}"]
+        return ["nsenter", f"--target={self._keeper.pid}", "--net", "--mount"]
+
+    def _mount_apart(self) -> None:
+        """What is mounted for pods, their network namespaces' names and addresses are seen in here alone."""
+        script = (
+            "mount --make-rshared / && mount -t tmpfs none /run/netns"
+            " && mkdir -p /var/lib/cni && mount -t tmpfs none /var/lib/cni"
+            " && echo ready && exec sleep 2147483647"
+        )
+        command = ["unshare", "--mount", "--propagation=private", "sh", "-c", script]
+        self._keeper = subprocess.Popen(
+            [*self._enter(), "setpriv", "--pdeathsig", "KILL", *command], stdout=subprocess.PIPE
+        )
+        assert self._keeper.stdout is not None
+        if self._keeper.stdout.readline() != b"ready\n":
+            raise KubernetesFailed("no mount namespace can be made here")
 
     def _why(self) -> str:
         said = []
@@ -229,6 +252,7 @@ def running_kubernetes() -> Iterator[Cluster]:
         opened.callback(_removed, cluster)
         _unpack(programs, folder / "bin")
         _network(cluster)
+        cluster._mount_apart()
         _control_plane(cluster)
         port = opened.enter_context(_door(cluster, 16443))
         _kubeconfig(cluster.kubeconfig, port)
@@ -456,10 +480,12 @@ def _removed(cluster: Cluster) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     time.sleep(0.1)
-    spaces = _pods_namespaces(cluster.folder)
-    _unmounted(cluster.folder)
-    for each in (cluster._namespace, *spaces):
-        subprocess.run(["ip", "netns", "del", each], check=False, capture_output=True, timeout=30)
+    if cluster._keeper is not None:
+        cluster._keeper.kill()
+        cluster._keeper.wait(30)
+    subprocess.run(
+        ["ip", "netns", "del", cluster._namespace], check=False, capture_output=True, timeout=30
+    )
     shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
@@ -481,27 +507,6 @@ def _children(pid: int) -> list[int]:
         below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [each for child in below for each in (int(child), *_children(int(child)))]
     return []
-
-
-def _unmounted(folder: Path) -> None:
-    mounted = [
-        line.split()[4].replace("\\040", " ")
-        for line in Path("/proc/self/mountinfo").read_text().splitlines()
-    ]
-    for point in sorted((each for each in mounted if each.startswith(str(folder))), reverse=True):
-        subprocess.run(["umount", "-l", point], check=False, capture_output=True, timeout=30)
-
-
-def _pods_namespaces(folder: Path) -> set[str]:
-    """Network namespaces of pods, as their containers' descriptions tell them."""
-    found: set[str] = set()
-    for path in folder.glob("run/containerd/*/k8s.io/*/config.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            for each in json.loads(path.read_text())["linux"]["namespaces"]:
-                name = Path(each.get("path", "")).name
-                if name.startswith("cni-"):
-                    found.add(name)
-    return found
 
 
 _CONTAINERD = """version = 2
@@ -543,6 +548,7 @@ _KUBELET = {
     "authorization": {"mode": "AlwaysAllow"},
     "cgroupDriver": "cgroupfs",
     "failSwapOn": False,
+    "nodeStatusUpdateFrequency": "1s",
     "cgroupsPerQOS": False,
     "enforceNodeAllocatable": [],
     "resolvConf": "",

@@ -16,8 +16,8 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from control_plane.drivers.backup_source import Consistency
-from control_plane.drivers.kubernetes import KubernetesVolumes, Platform
 from control_plane.drivers.kubernetes.platform import GROUP_LABEL
+from control_plane.drivers.kubernetes.volumes import KubernetesVolumes, Platform
 from control_plane.model.ids import ContainerGroupId
 from control_plane.model.tenant import MunicipalityCode
 from tests.kubernetes_cluster import BUSYBOX, Cluster

@@ -42,7 +42,7 @@ def platforms(named: Sequence[str], image: str | None) -> Mapping[RegionId, Cont
             ja="ボリュームを読み書きするポッドのイメージを --volume-agent-image で指定してください(python3 を含むもの。ダイジェストで指定)。",
         )
     try:
-        from control_plane.drivers.kubernetes import KubernetesVolumes, Platform  # noqa: PLC0415
+        from control_plane.drivers.kubernetes.volumes import KubernetesVolumes, Platform  # noqa: PLC0415
     except ImportError:
         raise YuiError(
             "kubernetes-client-missing",

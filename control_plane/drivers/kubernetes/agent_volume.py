@@ -7,6 +7,7 @@ import os
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from control_plane.drivers.backup_source import PIECE
 from control_plane.drivers.container_volumes import (
@@ -16,13 +17,22 @@ from control_plane.drivers.container_volumes import (
     FilePiece,
     VolumeClaim,
 )
-from control_plane.drivers.kubernetes.channel import Channel
 from control_plane.drivers.kubernetes.volume_agent import frame, packed, unpacked
 from control_plane.drivers.protocol import DriverError, ReadingBroken, StorageFull
 
 _AHEAD = 4
 _EXTENT = struct.Struct(">QQ")
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
+
+
+class Channel(Protocol):
+    """To the agent and back. Raises HostUnreachable, ReadingBroken."""
+
+    def send(self, data: bytes) -> None: ...
+
+    def receive(self, length: int) -> bytes:
+        """Exactly so many bytes; fewer where no more come."""
+        ...
 
 
 class AgentVolume:

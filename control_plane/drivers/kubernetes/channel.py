@@ -7,7 +7,6 @@ for little at a time.
 from __future__ import annotations
 
 import time
-from typing import Protocol
 
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
@@ -21,18 +20,8 @@ _STDOUT, _STDERR, _ERROR = 1, 2, 3
 _AT_ONCE = 1 << 18
 
 
-class Channel(Protocol):
-    """To the agent and back. Raises HostUnreachable, ReadingBroken."""
-
-    def send(self, data: bytes) -> None: ...
-
-    def receive(self, length: int) -> bytes:
-        """Exactly so many bytes; fewer where no more come."""
-        ...
-
-
 class PodChannel:
-    """A context manager. `patience` is how long one answer may take."""
+    """A Channel, and a context manager. `patience` is how long one answer may take."""
 
     def __init__(
         self,

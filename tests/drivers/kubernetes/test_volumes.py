@@ -14,8 +14,8 @@ pytestmark = pytest.mark.hypervisor
 
 
 @pytest.fixture(scope="session")
-def group(cluster: Cluster, image: str) -> KubernetesGroup:
-    return KubernetesGroup(cluster, TENANT, GROUP, image)
+def group(kubernetes: Cluster, volume_agent_image: str) -> KubernetesGroup:
+    return KubernetesGroup(kubernetes, TENANT, GROUP, volume_agent_image)
 
 
 @pytest.fixture
