@@ -19,11 +19,15 @@ from control_plane.store.backup_tables import location_rules, region_links, repo
 from control_plane.store.failures import LostRace
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
 
+_REPOSITORIES = select(repositories).order_by(repositories.c.id)
+_LINKS = select(region_links).order_by(region_links.c.id)
+_RULES = select(location_rules).order_by(location_rules.c.tenant)
+
 
 class BackupPlaceReads(Rows):
     def repositories(self, tenant: TenantName | None = None) -> tuple[Repository, ...]:
         """By id; with `tenant`, without those that are other members' own."""
-        query = select(repositories).order_by(repositories.c.id)
+        query = _REPOSITORIES
         if tenant is not None:
             owner = repositories.c.tenant
             query = query.where(or_(owner.is_(None), owner == str(tenant)))
@@ -31,29 +35,27 @@ class BackupPlaceReads(Rows):
 
     def repository(self, id: RepositoryId, tenant: TenantName | None = None) -> Repository:
         """With `tenant`, another member's own is not found."""
-        row = self._first(select(repositories).where(repositories.c.id == id))
+        row = self._row(repositories, id)
         if row is None or (tenant is not None and row.tenant not in (None, str(tenant))):
             raise not_found("repository", id)
         return _repository(row)
 
     def links(self) -> tuple[Link, ...]:
         """By id."""
-        found = self._connection.execute(select(region_links).order_by(region_links.c.id))
-        return tuple(_link(row) for row in found)
+        return tuple(_link(row) for row in self._connection.execute(_LINKS))
 
     def link(self, id: LinkId) -> Link:
-        row = self._first(select(region_links).where(region_links.c.id == id))
+        row = self._row(region_links, id)
         if row is None:
             raise not_found("link", id)
         return _link(row)
 
     def location_rules(self) -> tuple[LocationRule, ...]:
         """By the members' codes."""
-        found = self._connection.execute(select(location_rules).order_by(location_rules.c.tenant))
-        return tuple(_rule(row) for row in found)
+        return tuple(_rule(row) for row in self._connection.execute(_RULES))
 
     def location_rule(self, tenant: TenantName) -> LocationRule | None:
-        row = self._first(select(location_rules).where(location_rules.c.tenant == str(tenant)))
+        row = self._row(location_rules, tenant)
         return None if row is None else _rule(row)
 
 

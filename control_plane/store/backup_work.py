@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, Table, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.backup.ids import (
@@ -40,13 +41,53 @@ from control_plane.store.backup_tables import (
 from control_plane.store.documents import document_of, state_name, value_of
 from control_plane.store.failures import LostRace
 from control_plane.store.rows import Rows, TenantName, not_found
+from control_plane.store.statements import chosen
 
 _OPEN_RUNS = ("requested", "running")
 _OPEN_RESTORES = ("waiting", "restoring")
 _OPEN_TASKS = ("asked", "agreed")
 
 
+# Made once: the worker asks for these at each of its turns.
+_last_asked = (
+    select(backup_runs.c.system_id, func.max(backup_runs.c.asked_at).label("at"))
+    .group_by(backup_runs.c.system_id)
+    .subquery()
+)
+_LAST_FAILED = (
+    select(backup_runs)
+    .join(_last_asked, _last_asked.c.system_id == backup_runs.c.system_id)
+    .where(backup_runs.c.asked_at == _last_asked.c.at, backup_runs.c.state == "failed")
+)
+_last_tested = (
+    select(restore_tests.c.system_id, func.max(restore_tests.c.ended_at).label("at"))
+    .group_by(restore_tests.c.system_id)
+    .subquery()
+)
+_NEWEST_TESTS = (
+    select(restore_tests)
+    .join(_last_tested, _last_tested.c.system_id == restore_tests.c.system_id)
+    .where(restore_tests.c.ended_at == _last_tested.c.at)
+)
+
+
 class BackupWorkReads(Rows):
+    def _asked(
+        self,
+        table: Table,
+        states: tuple[str, ...],
+        tenant: TenantName | None,
+        system: SystemId | None,
+    ) -> CursorResult[Any]:
+        """The oldest first; with `states`, those in one of them."""
+        wanted: dict[ColumnElement[Any], object | None] = {}
+        if tenant is not None:
+            wanted[table.c.tenant] = str(tenant)
+        if system is not None:
+            wanted[table.c.system_id] = system
+        query, values = chosen(_in_order(table, states), wanted)
+        return self._connection.execute(query, values)
+
     def backup_runs(
         self,
         tenant: TenantName | None = None,
@@ -55,27 +96,15 @@ class BackupWorkReads(Rows):
         open_only: bool = False,
     ) -> tuple[BackupRun, ...]:
         """The oldest first."""
-        query = _chosen(backup_runs, tenant, system)
-        if open_only:
-            query = query.where(backup_runs.c.state.in_(_OPEN_RUNS))
-        return tuple(_run(row) for row in self._connection.execute(query))
+        found = self._asked(backup_runs, _OPEN_RUNS if open_only else (), tenant, system)
+        return tuple(_run(row) for row in found)
 
     def backup_run(self, id: BackupRunId, tenant: TenantName | None = None) -> BackupRun:
         return _run(self._found("backup-run", backup_runs, id, tenant))
 
     def last_failed_runs(self) -> dict[SystemId, BackupRun]:
         """The newest run of each system whose newest has failed."""
-        newest = (
-            select(backup_runs.c.system_id, func.max(backup_runs.c.asked_at).label("at"))
-            .group_by(backup_runs.c.system_id)
-            .subquery()
-        )
-        query = (
-            select(backup_runs)
-            .join(newest, newest.c.system_id == backup_runs.c.system_id)
-            .where(backup_runs.c.asked_at == newest.c.at, backup_runs.c.state == "failed")
-        )
-        return {SystemId(r.system_id): _run(r) for r in self._connection.execute(query)}
+        return {SystemId(r.system_id): _run(r) for r in self._connection.execute(_LAST_FAILED)}
 
     def restores(
         self,
@@ -85,10 +114,8 @@ class BackupWorkReads(Rows):
         open_only: bool = False,
     ) -> tuple[RestoreJob, ...]:
         """The oldest first."""
-        query = _chosen(restore_jobs, tenant, system)
-        if open_only:
-            query = query.where(restore_jobs.c.state.in_(_OPEN_RESTORES))
-        return tuple(_job(row) for row in self._connection.execute(query))
+        found = self._asked(restore_jobs, _OPEN_RESTORES if open_only else (), tenant, system)
+        return tuple(_job(row) for row in found)
 
     def restore(self, id: RestoreId, tenant: TenantName | None = None) -> RestoreJob:
         return _job(self._found("restore", restore_jobs, id, tenant))
@@ -106,26 +133,14 @@ class BackupWorkReads(Rows):
 
     def newest_restore_tests(self) -> dict[SystemId, RestoreTest]:
         """Of each system, however it ended."""
-        newest = (
-            select(restore_tests.c.system_id, func.max(restore_tests.c.ended_at).label("at"))
-            .group_by(restore_tests.c.system_id)
-            .subquery()
-        )
-        query = (
-            select(restore_tests)
-            .join(newest, newest.c.system_id == restore_tests.c.system_id)
-            .where(restore_tests.c.ended_at == newest.c.at)
-        )
-        return {SystemId(r.system_id): _test(r) for r in self._connection.execute(query)}
+        return {SystemId(r.system_id): _test(r) for r in self._connection.execute(_NEWEST_TESTS)}
 
     def key_tasks(
         self, tenant: TenantName | None = None, *, open_only: bool = False
     ) -> tuple[KeyTask, ...]:
         """The oldest first."""
-        query = _chosen(key_tasks, tenant, None)
-        if open_only:
-            query = query.where(key_tasks.c.state.in_(_OPEN_TASKS))
-        return tuple(_task(row) for row in self._connection.execute(query))
+        found = self._asked(key_tasks, _OPEN_TASKS if open_only else (), tenant, None)
+        return tuple(_task(row) for row in found)
 
     def key_task(self, id: KeyTaskId, tenant: TenantName | None = None) -> KeyTask:
         return _task(self._found("key-task", key_tasks, id, tenant))
@@ -228,13 +243,10 @@ class BackupWorkWrites(BackupWorkReads):
         return following
 
 
-def _chosen(table: Table, tenant: TenantName | None, system: SystemId | None) -> Select[Any]:
+@cache
+def _in_order(table: Table, states: tuple[str, ...]) -> Select[Any]:
     query = select(table).order_by(table.c.asked_at, table.c.id)
-    if tenant is not None:
-        query = query.where(table.c.tenant == str(tenant))
-    if system is not None:
-        query = query.where(table.c.system_id == system)
-    return query
+    return query.where(table.c.state.in_(states)) if states else query
 
 
 def _of_standing(standing: object) -> dict[str, Any]:

@@ -29,31 +29,37 @@ from control_plane.store.backup_tables import (
 from control_plane.store.documents import document_of, state_name, value_of
 from control_plane.store.failures import LostRace
 from control_plane.store.rows import Rows, TenantName, not_found
+from control_plane.store.statements import chosen
 
 ToldBreach = tuple[SystemId, str, str]
 """The system, what it falls short of, and the repository that is for, or ''."""
 
 
+# Made once: the worker asks for these at each of its turns.
+_declared = disaster_declarations.c
+_DECLARED = select(disaster_declarations).order_by(_declared.declared_at, _declared.id)
+_IN_FORCE = _DECLARED.where(_declared.revoked_at.is_(None))
+_SCRUBBED = select(scrub_states).order_by(scrub_states.c.repository_id, scrub_states.c.tenant)
+_FOUND = select(scrub_findings).order_by(scrub_findings.c.found_at, scrub_findings.c.id)
+_UNHEALED = _FOUND.where(scrub_findings.c.state != "healed")
+_TOLD = select(told_breaches)
+
+
 class DisasterReads(Rows):
     def disasters(self, *, in_force: bool = False) -> tuple[DisasterDeclaration, ...]:
         """The oldest first."""
-        table = disaster_declarations
-        query = select(table).order_by(table.c.declared_at, table.c.id)
-        if in_force:
-            query = query.where(table.c.revoked_at.is_(None))
-        return tuple(_disaster(row) for row in self._connection.execute(query))
+        found = self._connection.execute(_IN_FORCE if in_force else _DECLARED)
+        return tuple(_disaster(row) for row in found)
 
     def disaster(self, id: DeclarationId) -> DisasterDeclaration:
-        row = self._first(select(disaster_declarations).where(disaster_declarations.c.id == id))
+        row = self._row(disaster_declarations, id)
         if row is None:
             raise not_found("disaster", id)
         return _disaster(row)
 
     def scrub_states(self) -> tuple[ScrubState, ...]:
         """By repository and member."""
-        table = scrub_states
-        query = select(table).order_by(table.c.repository_id, table.c.tenant)
-        return tuple(_scrub(row) for row in self._connection.execute(query))
+        return tuple(_scrub(row) for row in self._connection.execute(_SCRUBBED))
 
     def scrub_findings(
         self,
@@ -64,18 +70,16 @@ class DisasterReads(Rows):
     ) -> tuple[ScrubFinding, ...]:
         """The oldest first; `open_only` those that nothing has healed."""
         findings = scrub_findings.c
-        query = select(scrub_findings).order_by(findings.found_at, findings.id)
-        if tenant is not None:
-            query = query.where(findings.tenant == str(tenant))
-        if repository is not None:
-            query = query.where(findings.repository_id == repository)
-        if open_only:
-            query = query.where(findings.state != "healed")
-        return tuple(_finding(row) for row in self._connection.execute(query))
+        member = None if tenant is None else str(tenant)
+        query, values = chosen(
+            _UNHEALED if open_only else _FOUND,
+            {findings.tenant: member, findings.repository_id: repository},
+        )
+        return tuple(_finding(row) for row in self._connection.execute(query, values))
 
     def told_breaches(self) -> Mapping[ToldBreach, datetime]:
         """Since when each is so, of those that were told and are not over."""
-        rows = self._connection.execute(select(told_breaches))
+        rows = self._connection.execute(_TOLD)
         return {(SystemId(r.system_id), r.what, r.repository_id): r.since for r in rows}
 
 

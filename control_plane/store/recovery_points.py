@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.backup.ids import BackupRunId, RecoveryPointId, RepositoryId
@@ -27,8 +27,30 @@ from control_plane.store.backup_tables import backup_policies, recovery_copies, 
 from control_plane.store.documents import document_of, state_name, value_of
 from control_plane.store.failures import LostRace
 from control_plane.store.rows import Rows, TenantName, not_found
+from control_plane.store.statements import chosen
 
-_LIVE = ("taking", "complete", "damaged")
+# Made once: the worker asks for these at each of its turns.
+_POLICIES = select(backup_policies)
+_POINTS = select(recovery_points).order_by(recovery_points.c.id)
+_LIVE = _POINTS.where(recovery_points.c.state.in_(("taking", "complete", "damaged")))
+_HELD_IN = _POINTS.where(
+    recovery_points.c.id.in_(
+        select(recovery_copies.c.point_id).where(
+            recovery_copies.c.repository_id == bindparam("repository"),
+            recovery_copies.c.state != "gone",
+        )
+    )
+)
+_NEWEST = (
+    select(recovery_points.c.system_id, func.max(recovery_points.c.taken_at).label("newest"))
+    .where(recovery_points.c.state == "complete", recovery_points.c.taken_at <= bindparam("now"))
+    .group_by(recovery_points.c.system_id)
+)
+_COPIES = (
+    select(recovery_copies)
+    .where(recovery_copies.c.point_id.in_(bindparam("points", expanding=True)))
+    .order_by(recovery_copies.c.repository_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +66,11 @@ class SetPolicy:
 class RecoveryPointReads(Rows):
     def backup_policy(self, system: SystemId) -> SetPolicy | None:
         """None where the blueprint's holds."""
-        row = self._first(select(backup_policies).where(backup_policies.c.system_id == system))
+        row = self._row(backup_policies, system)
         return None if row is None else _policy(row)
 
     def backup_policies(self) -> Mapping[SystemId, SetPolicy]:
-        rows = self._connection.execute(select(backup_policies))
+        rows = self._connection.execute(_POLICIES)
         return {SystemId(row.system_id): _policy(row) for row in rows}
 
     def recovery_points(
@@ -64,57 +86,42 @@ class RecoveryPointReads(Rows):
         """By id, which is by when they were taken. `live`: what is being taken, whole or damaged, and not
         what was abandoned or has expired."""
         points = recovery_points.c
-        query = select(recovery_points).order_by(points.id).limit(limit)
-        if tenant is not None:
-            query = query.where(points.tenant == str(tenant))
-        if system is not None:
-            query = query.where(points.system_id == system)
+        query, values = chosen(
+            _LIVE if live else _POINTS,
+            {points.tenant: None if tenant is None else str(tenant), points.system_id: system},
+            behind=(points.id, after),
+            most=limit,
+        )
         if systems is not None:
             query = query.where(points.system_id.in_(list(systems)))
-        if live:
-            query = query.where(points.state.in_(_LIVE))
-        if after is not None:
-            query = query.where(points.id > after)
-        return self._with_copies(self._connection.execute(query).all())
+        return self._with_copies(self._connection.execute(query, values).all())
 
     def recovery_point(
         self, id: RecoveryPointId, tenant: TenantName | None = None
     ) -> RecoveryPointRecord:
         """With `tenant`, another member's is not found."""
-        query = select(recovery_points).where(recovery_points.c.id == id)
-        if tenant is not None:
-            query = query.where(recovery_points.c.tenant == str(tenant))
-        found = self._with_copies(self._connection.execute(query).all())
+        points, member = recovery_points.c, None if tenant is None else str(tenant)
+        query, values = chosen(_POINTS, {points.id: id, points.tenant: member})
+        found = self._with_copies(self._connection.execute(query, values).all())
         if not found:
             raise not_found("recovery-point", id)
         return found[0]
 
     def points_in(self, repository: RepositoryId) -> tuple[RecoveryPointRecord, ...]:
         """Every point of which a copy lies there, is on its way, or is being removed."""
-        held = select(recovery_copies.c.point_id).where(
-            recovery_copies.c.repository_id == repository, recovery_copies.c.state != "gone"
-        )
-        query = select(recovery_points).where(recovery_points.c.id.in_(held))
-        return self._with_copies(
-            self._connection.execute(query.order_by(recovery_points.c.id)).all()
-        )
+        held = self._connection.execute(_HELD_IN, {"repository": repository})
+        return self._with_copies(held.all())
 
     def newest_points(self, now: datetime) -> Mapping[SystemId, datetime]:
         """When the newest whole point of each system was taken that is not after `now`."""
-        points = recovery_points.c
-        query = (
-            select(points.system_id, func.max(points.taken_at).label("newest"))
-            .where(points.state == "complete", points.taken_at <= now)
-            .group_by(points.system_id)
-        )
-        return {SystemId(row.system_id): row.newest for row in self._connection.execute(query)}
+        rows = self._connection.execute(_NEWEST, {"now": now})
+        return {SystemId(row.system_id): row.newest for row in rows}
 
     def _with_copies(self, rows: Sequence[Row[Any]]) -> tuple[RecoveryPointRecord, ...]:
         copies: defaultdict[str, list[PointCopy]] = defaultdict(list)
         for begin in range(0, len(rows), 500):
             some = [row.id for row in rows[begin : begin + 500]]
-            query = select(recovery_copies).where(recovery_copies.c.point_id.in_(some))
-            for row in self._connection.execute(query.order_by(recovery_copies.c.repository_id)):
+            for row in self._connection.execute(_COPIES, {"points": some}):
                 standing: CopyStanding = value_of(CopyStanding, row.standing)
                 copies[row.point_id].append(PointCopy(RepositoryId(row.repository_id), standing))
         return tuple(_point(row, copies[row.id]) for row in rows)
