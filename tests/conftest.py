@@ -17,10 +17,17 @@ LONGEST_FIRST = (
     "tests/scenarios/test_stories.py",
     "tests/reconcile/test_killed_anywhere.py",
     "tests/bad_input",
-    "tests/cli/test_cli_story.py",
+    "tests/api/test_every_request_imaginable.py",
+    "tests/api/test_members_see_no_hardware.py",
+    "tests/backup/keeper",
     "tests/demo",
+    "tests/cli/test_cli_story.py",
+    "tests/images/test_judgement.py",
     "tests/scenarios",
+    "tests/tenants/test_leaving.py",
+    "tests/access/test_the_walk.py",
     "tests/placement/test_survival.py",
+    "tests/backup/repository/test_damage.py",
     "tests/cli",
 )
 """Where workers share the files among them, short ones are left to fill the end with."""
