@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+import time
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, fromstring
 
 import libvirt
 
 from control_plane.drivers.leaning import still_leaning
-from control_plane.drivers.libvirt import domains, storage
+from control_plane.drivers.libvirt import domains, lone_card, storage
 from control_plane.drivers.libvirt.disk_xml import data_disk, data_name, target_of, volume_folder
 from control_plane.drivers.libvirt.domain_xml import root_disk
 from control_plane.drivers.libvirt.errors import is_code
@@ -25,9 +26,12 @@ from control_plane.drivers.libvirt.hypervisor import accelerated
 from control_plane.drivers.libvirt.stopped_reader import still_machine
 from control_plane.drivers.protocol import Copying, RunState, ServerSpec, StorageUnavailable
 from control_plane.model.ids import ServerId
+from control_plane.model.units import Seconds
 
 _PREFIX = "yui-copier."
 _GIB = 2**30
+_TRIES = 3
+_BETWEEN = Seconds(0.3)
 
 
 def copy_in(
@@ -65,6 +69,19 @@ def leave_off(connection: libvirt.virConnect, server: ServerId) -> None:
             copier.destroy()
 
 
+def go_on(domain: libvirt.virDomain) -> None:
+    """Let a machine that is paused go on. One that was not given what it wanted to read asks QEMU again, which calls
+    whoever serves it anew at the first time and reads from it at the next."""
+    for _ in range(_TRIES):
+        starved = _is_starved(domain)
+        lone_card.go_on(domain)
+        if not starved:
+            return
+        time.sleep(_BETWEEN)
+        if not _is_starved(domain):
+            return
+
+
 def require_whole(domain: libvirt.virDomain) -> None:
     """Raises DisksBusy where the running machine has a disk that leans on another."""
     if any(_leans(disk) for disk in _disks(domain).values()):
@@ -87,9 +104,7 @@ def _pulled(domain: libvirt.virDomain, host: str, spec: ServerSpec) -> Copying:
         elif not under_way:
             under_way = True
             done += _copied(domain, device, size)
-    state, reason = domain.state()
-    waits = (state, reason) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR)
-    return Copying(done, total, not under_way, waits)
+    return Copying(done, total, not under_way, _is_starved(domain))
 
 
 def _copied(domain: libvirt.virDomain, device: str, size: int) -> int:
@@ -99,6 +114,12 @@ def _copied(domain: libvirt.virDomain, device: str, size: int) -> int:
         domain.blockPull(device, 0, 0)
         job = domain.blockJobInfo(device, 0)
     return int(size * job["cur"] // job["end"]) if job and job["end"] else 0
+
+
+def _is_starved(domain: libvirt.virDomain) -> bool:
+    """Also one that found no room to write."""
+    state, reason = domain.state()
+    return bool(state == libvirt.VIR_DOMAIN_PAUSED and reason == libvirt.VIR_DOMAIN_PAUSED_IOERROR)
 
 
 def _leaning(spec: ServerSpec) -> Mapping[str, tuple[str, int]]:

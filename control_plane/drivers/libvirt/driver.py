@@ -11,7 +11,7 @@ import libvirt
 
 from control_plane.drivers.libvirt import domains, lone_card, storage
 from control_plane.drivers.libvirt.connection import LONG, QUICK, SLOW, Connection
-from control_plane.drivers.libvirt.copying import leave_off, require_whole
+from control_plane.drivers.libvirt.copying import go_on, leave_off, require_whole
 from control_plane.drivers.libvirt.disks import LibvirtDisks
 from control_plane.drivers.libvirt.domain_xml import (
     METADATA_KEY,
@@ -217,7 +217,7 @@ class LibvirtDriver(LibvirtDisks, LibvirtGuests):
                 if reason == libvirt.VIR_DOMAIN_PAUSED_MIGRATION:
                     raise DriverError(f"Server {server} on host {self._host} is being moved")
                 if not hold_no_more(domain):
-                    lone_card.go_on(domain)
+                    go_on(domain)
                 return
             leave_off(connection, server)
             try:
