@@ -146,7 +146,8 @@ class Cluster:
         """What is mounted for pods, their network namespaces' names and addresses are seen in here alone."""
         script = (
             "mount --make-rshared / && mount -t tmpfs none /run/netns"
-            " && mkdir -p /var/lib/cni && mount -t tmpfs none /var/lib/cni"
+            " && mkdir -p /var/lib/cni /run/containerd"
+            " && mount -t tmpfs none /var/lib/cni && mount -t tmpfs none /run/containerd"
             " && echo ready && exec sleep 2147483647"
         )
         command = ["unshare", "--mount", "--propagation=private", "sh", "-c", script]
@@ -383,6 +384,7 @@ def _rest(cluster: Cluster) -> None:
         f"--container-runtime-endpoint=unix://{folder / 'run/containerd.sock'}",
         f"--hostname-override={_NODE}",
         f"--node-ip={_ADDRESS}",
+        f"--cgroup-root=/{cluster._namespace}",
     )
 
 
@@ -486,6 +488,9 @@ def _removed(cluster: Cluster) -> None:
     subprocess.run(
         ["ip", "netns", "del", cluster._namespace], check=False, capture_output=True, timeout=30
     )
+    for path in sorted(Path("/sys/fs/cgroup").glob(f"*/{cluster._namespace}/**/"), reverse=True):
+        with contextlib.suppress(OSError):
+            path.rmdir()
     shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
@@ -523,6 +528,8 @@ state = "{folder}/run/containerd"
     conf_dir = "{folder}/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{folder}/opt"
 """
 _POD_NETWORK = {
     "cniVersion": "0.4.0",

@@ -141,7 +141,8 @@ class HookRunOut(ResponseBody):
 
 class ServerPointOut(ResponseBody):
     """`consistency`: quiesced, stopped, or crash (as after a power cut). `lacks_dump`: what its policy has
-    it write before was not done, or failed."""
+    it write before was not done, or failed. With `container_group`, `server` is its id, and of its volumes
+    `changed_files` were written while they were read."""
 
     server: str
     name: str
@@ -149,6 +150,8 @@ class ServerPointOut(ResponseBody):
     disks: list[DiskOut]
     lacks_dump: bool = False
     hooks: list[HookRunOut] = Field(default_factory=list)
+    container_group: bool = False
+    changed_files: int = 0
 
 
 class PointCopyOut(ResponseBody):

@@ -149,6 +149,8 @@ def whole_point_out(
                     for disk in each.disks
                 ],
                 lacks_dump=each.lacks_dump,
+                container_group=each.container_group,
+                changed_files=each.changed_files,
                 hooks=[
                     HookRunOut(
                         hook=hook.hook,

@@ -33,9 +33,13 @@ class HeldGroup:
     held: Consistency
 
     @property
+    def changed_files(self) -> int:
+        return sum(disk.changing.files for disk in self.disks)
+
+    @property
     def consistency(self) -> Consistency:
         """What somebody wrote while it was read was not held ready, whatever its command said."""
-        if any(disk.changing.files for disk in self.disks):
+        if self.changed_files:
             return Consistency.CRASH
         return self.held
 

@@ -60,6 +60,7 @@ def server_point(
     hooks: tuple[HookRun, ...],
     *,
     container_group: bool = False,
+    changed_files: int = 0,
 ) -> ServerPoint:
     return ServerPoint(
         ServerId(point.server),
@@ -72,6 +73,7 @@ def server_point(
         ),
         hooks,
         container_group=container_group,
+        changed_files=changed_files,
     )
 
 

@@ -64,6 +64,7 @@ class _Part:
     description: Mapping[str, object]
     hooks: tuple[HookRun, ...] = ()
     container_group: bool = False
+    changed_files: int = 0
 
 
 @dataclass(slots=True)
@@ -149,6 +150,7 @@ class Taking:
                 None,
                 held.described(self.system),
                 container_group=True,
+                changed_files=held.changed_files,
             )
         ]
 
@@ -268,7 +270,13 @@ class Taking:
                     consistency=each.consistency.value, set=id, details=details.document()
                 )
                 points.append(
-                    server_point(point, each.name, each.hooks, container_group=each.container_group)
+                    server_point(
+                        point,
+                        each.name,
+                        each.hooks,
+                        container_group=each.container_group,
+                        changed_files=each.changed_files,
+                    )
                 )
                 stored += point.stored_bytes
         except Exception:

@@ -67,6 +67,9 @@ def of_point(
         for hook in server.hooks:
             if not hook.well and not _as_before(server, hook, before):
                 yield hook_failed(of, server, hook, at)
+    for part in point.servers:
+        if part.changed_files:
+            yield files_changed(of, part, at)
     silent = _newly_silent(point.servers, before) if quiesce else []
     if silent:
         yield not_quiesced(of, silent, at)
@@ -117,6 +120,22 @@ def hook_failed(of: Backed, server: ServerPoint, hook: HookRun, at: datetime) ->
         (en + hook.sentence_en(server.name), ja + hook.sentence_ja(server.name)),
         severity=Severity.WARNING,
         fields={"server": server.server, "hook": hook.hook},
+    )
+
+
+def files_changed(of: Backed, group: ServerPoint, at: datetime) -> Event:
+    """Which they were is told by the point itself, to those who can read it."""
+    count = group.changed_files
+    return _event(
+        of,
+        "backup.files-changed",
+        at,
+        (
+            f"{count} files of container group {group.name} of {of} were written while they were read, so they may be of no one moment: let it be stopped, or held ready by a command of its own, while it is backed up.",
+            f"{of} のコンテナーグループ {group.name} のファイル {count} 個が読み取り中に書き換えられたため、1つの時点の内容とは限りません。バックアップ中は停止するか、専用のコマンドで書き込みを止める設定にしてください。",
+        ),
+        severity=Severity.WARNING,
+        fields={"container_group": group.server, "files": count},
     )
 
 

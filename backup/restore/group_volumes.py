@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from backup.containers.putting_back import put_back
+from backup.restore import telling
 from backup.restore.progress import Progress
 from backup.restore.reading import PointSource
 from backup.restore.selection import Chosen
@@ -43,6 +44,10 @@ class GroupVolumes:
             volumes = self.world.container_volumes(group.region)
             for name in one.disks:
                 self._fill(volumes, group, one, name)
+        for name, count in self.left.items():
+            at = self.world.clock.now()
+            event = telling.files_left(self.progress.begun, name, count, at)
+            self.progress.write(lambda tx, event=event: tx.add_event(event))  # type: ignore[misc]
 
     def _fill(
         self, volumes: ContainerVolumes, group: ContainerGroup, one: Chosen, name: str

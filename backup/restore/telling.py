@@ -113,6 +113,19 @@ def _told(job: RestoreJob, kind: str, at: datetime, en: str, ja: str) -> Event:
     )
 
 
+def files_left(job: RestoreJob, volume: str, count: int, at: datetime) -> Event:
+    return Event(
+        "restore.files-left",
+        f"system:{job.system}",
+        at,
+        Severity.WARNING,
+        f"{count} files of volume {volume} could not be made with all that they were, such as devices or attributes that the platform allows to nobody: see to these by hand.",
+        f"ボリューム {volume} のファイル {count} 個を、元の状態どおりには復元できませんでした(プラットフォームが許可しないデバイスファイルや属性など)。個別に確認してください。",
+        tenant=job.tenant.text,
+        fields={"restore": job.id, "volume": volume, "files": count},
+    )
+
+
 def set_back(job: RestoreJob, why: Setback, again: datetime, at: datetime) -> Event:
     local = again.astimezone(JAPAN)
     return _troubled(

@@ -21,6 +21,7 @@ from control_plane.drivers.kubernetes.volume_agent import frame, packed, unpacke
 from control_plane.drivers.protocol import DriverError, ReadingBroken, StorageFull
 
 _AHEAD = 4
+_WRITES_AHEAD = 16
 _EXTENT = struct.Struct(">QQ")
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
 
@@ -75,14 +76,29 @@ class AgentVolume:
             )
 
     def put(self, entry: FileEntry) -> None:
-        self._asked(b"P", _fields(entry))
+        self._told(b"P", _fields(entry))
 
     def write(self, offset: int, data: bytes) -> None:
         for at in range(0, len(data), PIECE):
-            self._asked(b"B", [b"%d" % (offset + at), data[at : at + PIECE]])
+            self._told(b"B", [b"%d" % (offset + at), data[at : at + PIECE]])
 
     def finish(self) -> Sequence[bytes]:
+        while self._unanswered:
+            self._heard()
         return self._asked(b"F")
+
+    def _told(self, letter: bytes, fields: Sequence[bytes]) -> None:
+        """What goes wrong with it is heard of a little later, before the end in any case."""
+        self._send(letter, fields)
+        self._unanswered += 1
+        while self._unanswered >= _WRITES_AHEAD:
+            self._heard()
+
+    def _heard(self) -> None:
+        self._unanswered -= 1
+        letter, fields = self._answer()
+        if letter == b"X":
+            raise self._failed(fields)
 
     def _piece(self, entry: FileEntry, length: int) -> FilePiece:
         letter, fields = self._answer()

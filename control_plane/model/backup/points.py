@@ -167,7 +167,8 @@ class DiskFacts:
 class ServerPoint:
     """One server's part: `point` is the id of its manifest. `consistency` is quiesced, stopped or crash.
     `hooks` are those that were run in its guest for it, in their order. With `container_group` it is one of
-    those: `server` is its id, and its disks are its volumes."""
+    those: `server` is its id, its disks are its volumes, of which `changed_files` were written while they
+    were read."""
 
     server: ServerId
     name: str
@@ -176,6 +177,7 @@ class ServerPoint:
     disks: tuple[DiskFacts, ...]
     hooks: tuple[HookRun, ...] = ()
     container_group: bool = False
+    changed_files: int = 0
 
     @property
     def lacks_dump(self) -> bool:
