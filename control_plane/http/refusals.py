@@ -169,8 +169,10 @@ def _is_rehearsal(scope: MutableMapping[str, Any], asked: Audited) -> bool:
 
 
 def _subject(scope: MutableMapping[str, Any], asked: Audited) -> str:
-    """As in `host:kyoto-1`. What stands in a path may be anything."""
-    named: dict[str, Any] = scope.get("path_params", {})
+    """As in `host:kyoto-1`. What stands in a path may be anything; the region and the project of an
+    OpenStack path are where the thing is, and not the thing."""
+    params: dict[str, Any] = scope.get("path_params", {})
+    named = {key: value for key, value in params.items() if key not in ("region", "project")}
     if not named:
         return asked.thing
     first = str(named.get(asked.thing, next(iter(named.values()))))

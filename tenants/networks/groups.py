@@ -20,7 +20,7 @@ from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
-from tenants.networks.models import RuleIn, RuleOut, SecurityGroupOut
+from tenants.networks.models import MOST_RULES, RuleIn, RuleOut, SecurityGroupOut
 
 MOST_GROUPS = 100
 """Of one member."""
@@ -82,13 +82,69 @@ def change_group(
         description=group.description if description is None else description,
         rules=_rules(tx, group.tenant, rules, itself=group.id, known=group.rules),
     )
+    return _changed(tx, group, wanted, asker)
+
+
+def _changed(
+    tx: Transaction, group: SecurityGroup, wanted: SecurityGroup, asker: Asker
+) -> SecurityGroup:
     if wanted == group:
         return group
     if group.name == DEFAULT_GROUP != wanted.name:
         raise _default_stays(group, "keeps its name", "の名前は変更できません")
     saved = tx.save_security_group(wanted)
-    _tell(tx, "change", saved, asker, ("has new rules", "のルールを変更しました"))
+    sentences = (
+        ("is described anew", "の名前または説明を変更しました")
+        if wanted.rules == group.rules
+        else ("has new rules", "のルールを変更しました")
+    )
+    _tell(tx, "change", saved, asker, sentences)
     return saved
+
+
+def revise_group(
+    tx: Transaction,
+    group: SecurityGroup,
+    name: str | None,
+    description: str | None,
+    asker: Asker,
+) -> SecurityGroup:
+    """Another name or description, where one is given; its rules stay. Raises `security-group-exists`,
+    `security-group-default`."""
+    wanted = replace(
+        group,
+        name=group.name if name is None else name,
+        description=group.description if description is None else description,
+    )
+    return _changed(tx, group, wanted, asker)
+
+
+def add_rule(
+    tx: Transaction, group: SecurityGroup, rule: RuleIn, asker: Asker
+) -> tuple[SecurityGroup, SecurityRule]:
+    """One more. Raises `security-group-rules-too-many`, and `security-group-not-found` for the group that
+    it names; a rule that is there already stays as it is."""
+    (new,) = _rules(tx, group.tenant, [rule], itself=group.id)
+    bare = replace(new, description="")
+    for known in group.rules:
+        if replace(known, description="") == bare:
+            return group, known
+    if len(group.rules) >= MOST_RULES:
+        raise YuiError(
+            "security-group-rules-too-many",
+            en=f"Security group '{group.name}' has {MOST_RULES} rules already: remove one, or make another group.",
+            ja=f"セキュリティグループ「{group.name}」のルールはすでに {MOST_RULES} 個あります。不要なものを削除するか、別のグループを作成してください。",
+            status=409,
+            fields={"security-group": group.id},
+        )
+    return _changed(tx, group, replace(group, rules=(*group.rules, new)), asker), new
+
+
+def remove_rule(
+    tx: Transaction, group: SecurityGroup, rule: SecurityRule, asker: Asker
+) -> SecurityGroup:
+    rules = tuple(one for one in group.rules if one != rule)
+    return _changed(tx, group, replace(group, rules=rules), asker)
 
 
 def remove_group(tx: Transaction, group: SecurityGroup, asker: Asker) -> None:

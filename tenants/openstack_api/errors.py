@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from control_plane.http.language import Language
 from control_plane.model.errors import YuiError
+from tenants.openstack_api.neutron_errors import neutron_error
 from tenants.openstack_api.services import IDENTITY, Service, service_of
 
 _FAULTS: Mapping[int, str] = {
@@ -56,7 +57,11 @@ def error_answer(
     told |= {"Yui-Problem": error.type, "Content-Language": language, "Vary": "Accept-Language"}
     if status == 401:
         told["WWW-Authenticate"] = f'Keystone uri="{IDENTITY}/v3"'
-    body = _body(service, status, error.type, message, told.get("Retry-After"))
+    body = (
+        neutron_error(scope["method"], error.type, message)
+        if service is Service.NETWORK and status != 401
+        else _body(service, status, message, told.get("Retry-After"))
+    )
     return JSONResponse(body, status_code=status, headers=told)
 
 
@@ -73,16 +78,11 @@ def status_of(error: YuiError, service: Service) -> int:
             return status
 
 
-def _body(
-    service: Service, status: int, type: str, message: str, retry_after: str | None
-) -> dict[str, Any]:
+def _body(service: Service, status: int, message: str, retry_after: str | None) -> dict[str, Any]:
     title = HTTPStatus(status).phrase
     if service is Service.IDENTITY or status == 401:
         # Before every service stands Keystone's own answer to strangers.
         return {"error": {"code": status, "title": title, "message": message}}
-    if service is Service.NETWORK:
-        name = "".join(word.capitalize() for word in type.split("-"))
-        return {"NeutronError": {"type": name, "message": message, "detail": ""}}
     if service is Service.IMAGE:
         return {"message": message, "code": f"{status} {title}", "title": title}
     usual = "computeFault" if service is Service.COMPUTE else "volumeFault"

@@ -6,5 +6,6 @@ from fastapi import APIRouter
 
 from tenants.openstack_api.compute.routers import ROUTERS as COMPUTE_ROUTERS
 from tenants.openstack_api.identity.routers import ROUTERS as IDENTITY_ROUTERS
+from tenants.openstack_api.network.routers import ROUTERS as NETWORK_ROUTERS
 
-ROUTERS: tuple[APIRouter, ...] = (*IDENTITY_ROUTERS, *COMPUTE_ROUTERS)
+ROUTERS: tuple[APIRouter, ...] = (*IDENTITY_ROUTERS, *COMPUTE_ROUTERS, *NETWORK_ROUTERS)

@@ -1,0 +1,167 @@
+"""Security groups, and where a member's offices are."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from control_plane.http.edge import AtHand
+from control_plane.http.idempotency import Once, Remember
+from control_plane.http.refusals import audited
+from control_plane.model.ids import SecurityGroupId
+from control_plane.model.network import Direction
+from tenants.asking import Asker
+from tenants.networks.groups import add_group, remove_group, revise_group
+from tenants.networks.models import RuleIn
+from tenants.openstack_api.answers import Answer
+from tenants.openstack_api.callers import InRegion, Project
+from tenants.openstack_api.network.asked import (
+    PREFIX,
+    TAGS,
+    AnyId,
+    Reader,
+    ThingsHere,
+    Writer,
+    emptied,
+    own,
+)
+from tenants.openstack_api.network.facts import Facts
+from tenants.openstack_api.network.lists import Listed
+from tenants.openstack_api.network.missing import missing
+from tenants.openstack_api.network.models import GroupChangeIn, GroupIn
+from tenants.openstack_api.network.views import View, group_view, offices_id, offices_view
+
+router = APIRouter(prefix=PREFIX, tags=[*TAGS])
+
+_GROUPS = Listed(
+    "security_groups",
+    frozenset(["id", "name", "description", "tenant_id", "project_id", "stateful", "shared"]),
+)
+_ADDRESS_GROUPS = Listed(
+    "address_groups", frozenset(["id", "name", "description", "tenant_id", "project_id"])
+)
+
+_OUT_TO_ANYWHERE = RuleIn(direction=Direction.EGRESS)
+"""What Neutron gives a new group, as far as there is IPv4."""
+
+
+@router.get("/security-groups")
+async def list_security_groups(_who: Reader, here: ThingsHere) -> Response:
+    """The member's security groups, which are the same in all its regions."""
+
+    def views(facts: Facts) -> list[View]:
+        return [group_view(group) for group in facts.tx.security_groups(facts.tenant)]
+
+    return await here.list(_GROUPS, views)
+
+
+@router.get("/security-groups/{group}")
+async def show_security_group(group: AnyId, _who: Reader, here: ThingsHere) -> Response:
+    """One of them, with its rules."""
+
+    def view(facts: Facts) -> View:
+        return group_view(facts.tx.security_group(SecurityGroupId(group), facts.tenant))
+
+    return await here.one("security_group", view)
+
+
+@router.post("/security-groups", status_code=201)
+@audited("security-group.add", "security-group")
+def create_security_group(
+    body: GroupIn,
+    who: Writer,
+    project: Project,
+    _region: InRegion,
+    *,
+    edge: AtHand,
+    once: Once,
+) -> Response:
+    """Make a group, whose servers reach anywhere and are reached from nowhere yet."""
+    wanted = body.security_group
+    own(project, wanted.tenant_id, wanted.project_id)
+
+    def work(remember: Remember) -> Answer:
+        with edge.store.write() as tx:
+            made = add_group(
+                tx,
+                project,
+                wanted.name,
+                [_OUT_TO_ANYWHERE],
+                Asker(who, edge.clock.now()),
+                description=wanted.description or "",
+            )
+            answer = Answer({"security_group": group_view(made)})
+            remember(tx, answer)
+        return answer
+
+    return once.run(work, status=201)
+
+
+@router.put("/security-groups/{group}")
+@audited("security-group.change", "security-group")
+def update_security_group(
+    group: AnyId,
+    body: GroupChangeIn,
+    who: Writer,
+    project: Project,
+    _region: InRegion,
+    *,
+    edge: AtHand,
+    once: Once,
+) -> Response:
+    """Give a group another name or description."""
+    wanted = body.security_group
+
+    def work(remember: Remember) -> Answer:
+        with edge.store.write() as tx:
+            found = tx.security_group(SecurityGroupId(group), project)
+            asker = Asker(who, edge.clock.now())
+            saved = revise_group(tx, found, wanted.name, wanted.description, asker)
+            answer = Answer({"security_group": group_view(saved)})
+            remember(tx, answer)
+        return answer
+
+    return once.run(work)
+
+
+@router.delete("/security-groups/{group}", status_code=204)
+@audited("security-group.remove", "security-group")
+def delete_security_group(
+    group: AnyId,
+    who: Writer,
+    project: Project,
+    _region: InRegion,
+    *,
+    edge: AtHand,
+    once: Once,
+) -> Response:
+    """Remove a group that no server is in and no other group's rule names."""
+
+    def work(remember: Remember) -> Answer:
+        with edge.store.write() as tx:
+            found = tx.security_group(SecurityGroupId(group), project)
+            remove_group(tx, found, Asker(who, edge.clock.now()))
+            answer = Answer({})
+            remember(tx, answer)
+        return answer
+
+    return emptied(once.run(work))
+
+
+@router.get("/address-groups")
+async def list_address_groups(_who: Reader, here: ThingsHere) -> Response:
+    """One group, `offices`: the member's own networks, as it declared them for its networks."""
+    return await here.list(
+        _ADDRESS_GROUPS, lambda facts: [offices_view(facts.tenant, facts.networks)]
+    )
+
+
+@router.get("/address-groups/{group}")
+async def show_address_group(group: AnyId, _who: Reader, here: ThingsHere) -> Response:
+    """The one there is."""
+    return await here.one("address_group", lambda facts: _offices(facts, group))
+
+
+def _offices(facts: Facts, id: str) -> View:
+    if id != offices_id(facts.tenant):
+        raise missing("address-group", id)
+    return offices_view(facts.tenant, facts.networks)

@@ -1,0 +1,149 @@
+"""Rules of security groups."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from control_plane.http.edge import AtHand
+from control_plane.http.idempotency import Once, Remember
+from control_plane.http.refusals import audited
+from control_plane.model.errors import YuiError
+from control_plane.model.ids import SecurityGroupId
+from control_plane.model.network import SecurityGroup, SecurityRule
+from control_plane.model.tenant import MunicipalityCode
+from control_plane.store import Snapshot
+from tenants.asking import Asker
+from tenants.networks.groups import add_rule, remove_rule
+from tenants.openstack_api.answers import Answer
+from tenants.openstack_api.callers import InRegion, Project
+from tenants.openstack_api.network.asked import (
+    PREFIX,
+    TAGS,
+    AnyId,
+    Reader,
+    ThingsHere,
+    Writer,
+    emptied,
+    own,
+)
+from tenants.openstack_api.network.derived import rule_id, rule_with
+from tenants.openstack_api.network.facts import Facts
+from tenants.openstack_api.network.lists import Listed
+from tenants.openstack_api.network.missing import missing
+from tenants.openstack_api.network.models import RuleIn
+from tenants.openstack_api.network.rules import rule_asked
+from tenants.openstack_api.network.views import View, rule_view
+
+router = APIRouter(prefix=f"{PREFIX}/security-group-rules", tags=[*TAGS])
+
+_RULES = Listed(
+    "security_group_rules",
+    frozenset(
+        [
+            "id",
+            "tenant_id",
+            "project_id",
+            "security_group_id",
+            "direction",
+            "ethertype",
+            "protocol",
+            "port_range_min",
+            "port_range_max",
+            "remote_ip_prefix",
+            "normalized_cidr",
+            "remote_group_id",
+            "remote_address_group_id",
+            "description",
+        ]
+    ),
+)
+
+
+@router.get("")
+async def list_security_group_rules(_who: Reader, here: ThingsHere) -> Response:
+    """The rules of all the member's security groups."""
+
+    def views(facts: Facts) -> list[View]:
+        groups = facts.tx.security_groups(facts.tenant)
+        return [rule_view(group, rule) for group in groups for rule in group.rules]
+
+    return await here.list(_RULES, views)
+
+
+@router.get("/{rule}")
+async def show_security_group_rule(rule: AnyId, _who: Reader, here: ThingsHere) -> Response:
+    """One of them."""
+    return await here.one(
+        "security_group_rule", lambda facts: rule_view(*_found(facts.tx, facts.tenant, rule))
+    )
+
+
+@router.post("", status_code=201)
+@audited("security-group.change", "security-group")
+def create_security_group_rule(
+    body: RuleIn,
+    who: Writer,
+    project: Project,
+    _region: InRegion,
+    *,
+    edge: AtHand,
+    once: Once,
+) -> Response:
+    """Let one more kind of conversation begin, over IPv4."""
+    wanted = body.security_group_rule
+    own(project, wanted.tenant_id, wanted.project_id)
+    asked = rule_asked(wanted, project)
+
+    def work(remember: Remember) -> Answer:
+        with edge.store.write() as tx:
+            group = tx.security_group(SecurityGroupId(wanted.security_group_id), project)
+            saved, rule = add_rule(tx, group, asked, Asker(who, edge.clock.now()))
+            if saved.generation == group.generation:
+                raise _exists(group, rule)
+            answer = Answer({"security_group_rule": rule_view(saved, rule)})
+            remember(tx, answer)
+        return answer
+
+    return once.run(work, status=201)
+
+
+@router.delete("/{rule}", status_code=204)
+@audited("security-group.change", "security-group")
+def delete_security_group_rule(
+    rule: AnyId,
+    who: Writer,
+    project: Project,
+    _region: InRegion,
+    *,
+    edge: AtHand,
+    once: Once,
+) -> Response:
+    """Take a rule away."""
+
+    def work(remember: Remember) -> Answer:
+        with edge.store.write() as tx:
+            remove_rule(tx, *_found(tx, project, rule), Asker(who, edge.clock.now()))
+            answer = Answer({})
+            remember(tx, answer)
+        return answer
+
+    return emptied(once.run(work))
+
+
+def _found(tx: Snapshot, project: MunicipalityCode, id: str) -> tuple[SecurityGroup, SecurityRule]:
+    """Raises `security-group-rule-not-found`."""
+    found = rule_with(tx.security_groups(project), id)
+    if found is None:
+        raise missing("security-group-rule", id)
+    return found
+
+
+def _exists(group: SecurityGroup, rule: SecurityRule) -> YuiError:
+    id = rule_id(group.id, rule)
+    return YuiError(
+        "security-group-rule-exists",
+        en=f"Security group rule already exists. Rule id is {id}.",
+        ja=f"同じルールがすでにあります(ID: {id})。",
+        status=409,
+        fields={"rule": id},
+    )
