@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from sqlalchemy.engine import Row
 
-from control_plane.model.ids import GroupId, ServerId
+from control_plane.model.ids import GroupId, RegionId, ServerId
 from control_plane.model.server_group import ServerGroup
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import tables
@@ -50,10 +50,14 @@ class AntiAffinityReads(Rows):
             raise not_found("server-group", id)
         return _group(row)
 
-    def servers_of_groups(self, ids: Collection[GroupId]) -> dict[GroupId, tuple[ServerId, ...]]:
-        """By id; groups without servers are left out."""
+    def servers_of_groups(
+        self, ids: Collection[GroupId], region: RegionId | None = None
+    ) -> dict[GroupId, tuple[ServerId, ...]]:
+        """By id; of that region where one is said. Groups without servers are left out."""
         servers = tables.servers.c
         query = select(servers.group_id, servers.id).where(servers.group_id.in_(sorted(ids)))
+        if region is not None:
+            query = query.where(servers.region_id == region)
         found: defaultdict[GroupId, list[ServerId]] = defaultdict(list)
         for row in self._connection.execute(query.order_by(servers.id)):
             found[GroupId(row.group_id)].append(ServerId(row.id))

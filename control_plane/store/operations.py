@@ -20,15 +20,18 @@ class OperationReads(Rows):
         *,
         state: OperationState | None = None,
         about: TenantName | None = None,
+        subject: str | None = None,
     ) -> tuple[Operation, ...]:
-        """Newest first, beginning behind `after`; those of `tenant`, who sees no others, and of `about`,
-        where these are given. Raises `operation-not-found` for an unknown
+        """Newest first, beginning behind `after`; those of `tenant`, who sees no others, of `about` and on
+        `subject`, where these are given. Raises `operation-not-found` for an unknown
         `after`."""
         operations = tables.operations
         query = select(operations).order_by(operations.c.created_at.desc(), operations.c.id.desc())
         for member in (tenant, about):
             if member is not None:
                 query = query.where(operations.c.tenant == str(member))
+        if subject is not None:
+            query = query.where(operations.c.subject == subject)
         if state is not None:
             query = query.where(operations.c.state == state.value)
         if after is not None:

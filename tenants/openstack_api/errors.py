@@ -43,7 +43,9 @@ _QUOTA: Mapping[Service, int] = {
 }
 """What each service answers where a quota is used up."""
 
-_QUOTA_TYPES = frozenset({"quota-exceeded", "image-quota-exceeded"})
+_QUOTA_TYPES = frozenset(
+    {"quota-exceeded", "image-quota-exceeded", "keypairs-too-many", "server-groups-too-many"}
+)
 
 
 def error_answer(
