@@ -1,7 +1,7 @@
 """Puts container groups' volumes back in their place, into claims that nothing uses.
 
-What is in them goes first: there is no room beside it as there is for servers' disks. So all that can be
-refused is refused before anything is touched.
+What is in them goes first: there is no room beside it as there is for servers' disks. A group that still
+runs is refused before anything of its own is touched; one that broke off is filled anew from the beginning.
 """
 
 from __future__ import annotations
