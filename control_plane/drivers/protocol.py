@@ -288,10 +288,13 @@ class HostDriver(Protocol):
         ...
 
     def export_disk(
-        self, server: ServerId | None, volume: VolumeSpec | DataVolumeSpec, sink: DiskSink
+        self,
+        server: ServerId | None,
+        volume: VolumeSpec | DataVolumeSpec | SnapshotDiskSpec,
+        sink: DiskSink,
     ) -> None:
         """Give a disk that nobody has open to `sink`, which may have begun earlier: the root volume of
-        `server`, or a data volume, whoever it belongs to. Comes back once every byte was given and the disk was seen to be unused before and after.
+        `server`, a data volume, whoever it belongs to, or a disk of a snapshot. Comes back once every byte was given and the disk was seen to be unused before and after.
 
         Raises DiskLocked where somebody may be writing it, NoSuchDisk, StorageUnavailable, and
         DriverError where it changed meanwhile: what was given is worth nothing then."""

@@ -171,6 +171,13 @@ class DiskContract:
         for _ in range(2):
             # This guest has no agent that could hold it still.
             assert not hosts.first.snapshot(spec, after)
+        for disk, size in ((None, spec.volume.size), (volume.id, volume.size)):
+            for held, written in ((before, False), (after, True)):
+                # Also while the server runs: a copy is nobody's to write.
+                whole = Sink()
+                hosts.second.export_disk(None, SnapshotDiskSpec(held, disk), whole)
+                assert whole.disk == DiskFile(len(whole.taken), size * 2**30)
+                assert hosts.is_written_in(whole.taken) is written
         anew = replace(
             spec,
             volume=replace(spec.volume, build=1),
@@ -197,5 +204,7 @@ class DiskContract:
         assert hosts.is_written_on_volume(copy)
         for _ in range(2):
             hosts.first.remove_snapshot(after)
+        with pytest.raises(NoSuchDisk):
+            hosts.first.export_disk(None, SnapshotDiskSpec(after), Sink())
         with pytest.raises(StorageUnavailable):
             hosts.first.ensure_data_volume(hosts.data_volume(2), SnapshotDiskSpec(after))

@@ -88,7 +88,10 @@ class LibvirtDisks:
         self._connection.call(lambda c: snapshots.restore(c, host, spec, snapshot), LONG)
 
     def export_disk(
-        self, server: ServerId | None, volume: VolumeSpec | DataVolumeSpec, sink: DiskSink
+        self,
+        server: ServerId | None,
+        volume: VolumeSpec | DataVolumeSpec | SnapshotDiskSpec,
+        sink: DiskSink,
     ) -> None:
         """Piece by piece, each a call of its own: a host that falls silent costs one piece."""
         export_disk(self._connection, server, volume, sink)

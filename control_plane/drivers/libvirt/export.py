@@ -14,7 +14,12 @@ import libvirt
 
 from control_plane.drivers.libvirt import storage
 from control_plane.drivers.libvirt.connection import SLOW, Connection
-from control_plane.drivers.libvirt.disk_xml import data_name, volume_folder
+from control_plane.drivers.libvirt.disk_xml import (
+    copy_name,
+    data_name,
+    snapshot_folder,
+    volume_folder,
+)
 from control_plane.drivers.libvirt.transfer import read_file
 from control_plane.drivers.protocol import (
     DataVolumeSpec,
@@ -22,6 +27,7 @@ from control_plane.drivers.protocol import (
     DiskSink,
     DriverError,
     NoSuchDisk,
+    SnapshotDiskSpec,
     VolumeSpec,
 )
 from control_plane.model.ids import ServerId
@@ -32,7 +38,7 @@ _PIECE = 16 * 2**20
 def export_disk(
     connection: Connection,
     server: ServerId | None,
-    volume: VolumeSpec | DataVolumeSpec,
+    volume: VolumeSpec | DataVolumeSpec | SnapshotDiskSpec,
     sink: DiskSink,
 ) -> None:
     """As `HostDriver.export_disk` says."""
@@ -73,7 +79,12 @@ class _File:
     name: str
 
 
-def _file_of(server: ServerId | None, volume: VolumeSpec | DataVolumeSpec) -> _File:
+def _file_of(
+    server: ServerId | None, volume: VolumeSpec | DataVolumeSpec | SnapshotDiskSpec
+) -> _File:
+    if isinstance(volume, SnapshotDiskSpec):
+        snapshot = volume.snapshot
+        return _File(snapshot.pool_path, snapshot_folder(snapshot), copy_name(volume.volume))
     if isinstance(volume, DataVolumeSpec):
         return _File(volume.pool_path, volume_folder(volume), data_name(volume))
     if server is None:

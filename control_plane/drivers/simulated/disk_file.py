@@ -9,6 +9,7 @@ from __future__ import annotations
 from struct import pack
 
 _CLUSTER = 64 * 1024
+_SECTOR = 512
 _PER_SECOND_LEVEL = _CLUSTER // 8
 _COPIED = 1 << 63
 _FIRST_DATA = 5
@@ -53,3 +54,12 @@ def qcow2_of(virtual_size: int, content: bytes) -> bytes:
         content.ljust(clusters * _CLUSTER, b"\0"),
     )
     return b"".join(part.ljust(_CLUSTER, b"\0") for part in parts)
+
+
+def boot_sector(virtual_size: int) -> bytes:
+    """What a disk begins with that a BIOS starts from: some code, and one active partition (MBR)."""
+    first = 2048
+    sectors = min(virtual_size // _SECTOR - first, 2**32 - 1)
+    entry = pack("<B3sB3sII", 0x80, b"\0" * 3, 0x83, b"\0" * 3, first, sectors)
+    code = b"\xeb\xfe".ljust(446, b"\0")
+    return (code + entry).ljust(_SECTOR - 2, b"\0") + b"\x55\xaa"

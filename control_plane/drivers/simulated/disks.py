@@ -18,7 +18,7 @@ from control_plane.drivers.protocol import (
     StorageUnavailable,
     VolumeSpec,
 )
-from control_plane.drivers.simulated.disk_file import qcow2_of
+from control_plane.drivers.simulated.disk_file import boot_sector, qcow2_of
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.storage import DataVolume, DiskCopy, SharedStorage, Volume
 from control_plane.model.ids import ServerId, VolumeId
@@ -187,9 +187,13 @@ def _tell(machine: Machine, text: str) -> None:
 
 
 def exported(
-    machine: Machine, server: ServerId | None, wanted: VolumeSpec | DataVolumeSpec
-) -> bytes:
-    """The disk as the file that it is outside of the simulation."""
+    machine: Machine,
+    server: ServerId | None,
+    wanted: VolumeSpec | DataVolumeSpec | SnapshotDiskSpec,
+) -> tuple[bytes, int]:
+    """The disk as the file that it is outside of the simulation, and the bytes that a guest sees."""
+    if isinstance(wanted, SnapshotDiskSpec):
+        return _exported_copy(machine, wanted)
     pool = machine.reached(wanted.pool)
     if isinstance(wanted, DataVolumeSpec):
         data = pool.data_of(wanted.id, wanted.build)
@@ -197,7 +201,7 @@ def exported(
             raise NoSuchDisk(f"Storage pool {pool.id} has no volume {wanted.id}.")
         _refuse_open(data)
         _refuse_leaning(data)
-        return qcow2_of(data.size * 2**30, "\n".join([data.id, *data.notes]).encode())
+        return _file_of(data.size, [data.id, *data.notes])
     root = None if server is None else pool.root(server, wanted.build)
     if root is None:
         raise NoSuchDisk(f"Storage pool {pool.id} has no disk of {server}.")
@@ -205,4 +209,19 @@ def exported(
         raise DiskLocked(f"The disk of {server} is locked by {root.holder}.")
     _refuse_leaning(root)
     said = [f"{server} records {root.records}", *root.notes]
-    return qcow2_of(root.size * 2**30, "\n".join(said).encode())
+    return _file_of(root.size, said, starts=True)
+
+
+def _exported_copy(machine: Machine, wanted: SnapshotDiskSpec) -> tuple[bytes, int]:
+    pool = machine.reached(wanted.snapshot.pool)
+    copy = pool.snapshots.get(wanted.snapshot.id, {}).get(wanted.volume)
+    if copy is None:
+        raise NoSuchDisk(f"Storage pool {pool.id} has no such disk in {wanted.snapshot.id}.")
+    said = [f"{wanted.snapshot.id} records {copy.records}", *copy.notes]
+    return _file_of(copy.size, said, starts=wanted.volume is None)
+
+
+def _file_of(size: GiB, said: list[str], *, starts: bool = False) -> tuple[bytes, int]:
+    content = "\n".join(said).encode()
+    disk = size * 2**30
+    return qcow2_of(disk, boot_sector(disk) + content if starts else content), disk

@@ -201,20 +201,29 @@ class SimulatedDriver(SimulatedFilling, SimulatedGuests):
             self._tell(f"remove disk of {server} from {pool.id}")
 
     def export_disk(
-        self, server: ServerId | None, volume: VolumeSpec | DataVolumeSpec, sink: DiskSink
+        self,
+        server: ServerId | None,
+        volume: VolumeSpec | DataVolumeSpec | SnapshotDiskSpec,
+        sink: DiskSink,
     ) -> None:
-        def look() -> bytes:
+        def look() -> tuple[bytes, int]:
             with self._call("export_disk", server):
                 return disks.exported(self.machine, server, volume)
 
-        file = look()
-        place = sink.expect(DiskFile(len(file), volume.size * 2**30))
+        file, size = look()
+        place = sink.expect(DiskFile(len(file), size))
         while place < len(file):
-            if look() != file:
+            if look() != (file, size):
                 raise DriverError("The disk changed while it was exported.")
             sink.write(file[place : place + _PIECE])
             place += _PIECE
-        name = volume.id if isinstance(volume, DataVolumeSpec) else f"disk of {server}"
+        match volume:
+            case DataVolumeSpec():
+                name: str = volume.id
+            case SnapshotDiskSpec():
+                name = f"disk of {volume.snapshot.id}"
+            case VolumeSpec():
+                name = f"disk of {server}"
         self._tell(f"export {name}")
 
     def ensure_data_volume(
