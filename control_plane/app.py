@@ -53,6 +53,7 @@ from control_plane.model.membership import ApprovalRule
 from control_plane.model.units import Seconds
 from control_plane.pool.routes import router as pool_router
 from control_plane.store import Store
+from images.capture_routes import router as capture_router
 from images.own_image_routes import quota_router as image_quota_router
 from images.own_image_routes import router as own_image_router
 from images.routes import router as image_router
@@ -199,6 +200,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         blueprint_router,
         quota_router,
         reclaim_router,
+        capture_router,
         upload_router,
         image_router,
         own_image_router,

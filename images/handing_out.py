@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +25,9 @@ HANDED_OUT: dict[int | str, dict[str, Any]] = {
 }
 
 
+_RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{0,18})")
+
+
 class HandedOut(FileResponse):
     """A file that is sent as it is read, and holds its place among those that are sent."""
 
@@ -36,7 +41,16 @@ class HandedOut(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._place:
-            await super().__call__(scope, receive, send)
+            await super().__call__(self._with_range_that_is_one(scope), receive, send)
+
+    def _with_range_that_is_one(self, scope: Scope) -> Scope:
+        """A range that can't be given is passed over, as RFC 9110 §14.2 leaves it to a server."""
+        size = Path(self.path).stat().st_size
+        asked = Headers(scope=scope).get("range", "")
+        match = _RANGE.fullmatch(asked)
+        if match and int(match[1]) < size and (not match[2] or int(match[1]) <= int(match[2])):
+            return scope
+        return {**scope, "headers": [each for each in scope["headers"] if each[0] != b"range"]}
 
 
 def handed_out(image: Image, who: Principal, edge: Edge) -> HandedOut:
@@ -46,7 +60,7 @@ def handed_out(image: Image, who: Principal, edge: Edge) -> HandedOut:
             "image-not-handed-out",
             en=f"The file of image '{image.id}' is handed out to the member that brought it alone.",
             ja=f"イメージ「{image.id}」のファイルは、登録した団体だけが受け取れます。",
-            status=403,
+            status=409,
             fields={"image": image.id},
         )
     path = Path(image.location)

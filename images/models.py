@@ -18,7 +18,7 @@ from control_plane.http.bounds import (
 )
 from control_plane.http.language import Language
 from control_plane.http.principal import Principal
-from control_plane.model.image import Image, ImageFormat, ImageUpload, Verdict
+from control_plane.model.image import Image, ImageCapture, ImageFormat, ImageUpload, Verdict
 from images.judgement import Declared
 from images.machine_description import MAX_CHARACTERS
 from images.standard import STANDARD
@@ -137,7 +137,8 @@ class UploadIn(RequestBody):
 
 
 class UploadOut(ResponseBody):
-    """`size_bytes` and `sha256` are null where its sender said neither. `id` will be the image's. The next part begins at `received_bytes`; it is given up where nothing
+    """`size_bytes` and `sha256` are null where its sender said neither; `server` is the one whose disk it
+    is made from, where nobody sends it. `id` will be the image's. The next part begins at `received_bytes`; it is given up where nothing
     comes until `kept_until`."""
 
     id: str
@@ -151,9 +152,15 @@ class UploadOut(ResponseBody):
     begun_at: datetime
     kept_until: datetime
     properties: dict[str, str]
+    server: str | None
 
     @staticmethod
-    def of(upload: ImageUpload, received: int, kept_until: datetime) -> UploadOut:
+    def of(
+        upload: ImageUpload,
+        received: int,
+        kept_until: datetime,
+        capture: ImageCapture | None = None,
+    ) -> UploadOut:
         return UploadOut(
             id=upload.id,
             tenant=upload.tenant,
@@ -166,6 +173,7 @@ class UploadOut(ResponseBody):
             begun_at=upload.begun_at,
             kept_until=kept_until,
             properties=dict(upload.properties),
+            server=None if capture is None else capture.server,
         )
 
 
@@ -180,6 +188,14 @@ class DescriptionIn(RequestBody):
     """All of it: what is left out of `properties` is no longer said."""
 
     name: ShortText
+    properties: PropertiesIn = Field(default_factory=dict)
+
+
+class CaptureIn(RequestBody):
+    """What the image is to be called; `version` is the day where it is left out."""
+
+    name: ShortText
+    version: ShortText | None = None
     properties: PropertiesIn = Field(default_factory=dict)
 
 

@@ -23,7 +23,7 @@ from images.at_hand import Folder
 from images.handing_out import HANDED_OUT, HandedOut, handed_out
 from images.models import DescriptionIn, ImageOut, ImageQuotaIn, ImageQuotaOut, SharedIn
 from images.own_images import delete, describe, not_owned
-from images.uploads import QUOTA, tell
+from images.uploads import quota_of, tell
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 quota_router = APIRouter(prefix="/v1", tags=["images"])
@@ -119,7 +119,7 @@ def describe_image(
     return once.run(work)
 
 
-@router.get("/{image}/file", response_class=HandedOut, responses=HANDED_OUT)
+@router.get("/{image}/file", response_class=HandedOut, status_code=200, responses=HANDED_OUT)
 async def read_file(
     image: Name, who: Annotated[Principal, needs(Permission.IMAGES_READ)], edge: AtHand
 ) -> Response:
@@ -171,8 +171,7 @@ def set_image_quota(
 
 
 def _quota(tx: Snapshot, code: str) -> ImageQuotaOut:
-    gib = tx.image_quota(code) or QUOTA
-    return ImageQuotaOut(tenant=code, quota_gib=gib, used_bytes=tx.image_bytes(code))
+    return ImageQuotaOut(tenant=code, quota_gib=quota_of(tx, code), used_bytes=tx.image_bytes(code))
 
 
 def _member(tx: Snapshot, who: Principal, code: str) -> str:

@@ -21,6 +21,7 @@ from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
 from control_plane.model.ids import ImageId
 from control_plane.model.image import ImageUpload
+from control_plane.store import Snapshot
 from images.arriving import announced, append, growing
 from images.at_hand import Folder
 from images.inspection import Limits
@@ -32,7 +33,9 @@ from images.uploads import (
     begin,
     forget_stale,
     judged,
+    letting_go,
     need_offset,
+    need_sender,
     new_upload,
     take_in,
 )
@@ -104,15 +107,20 @@ def read_uploads(
     """Uploads under way; a member's token gets its own alone."""
     with edge.store.read() as tx:
         uploads = tx.image_uploads(who.tenant)
-    return page_of(
-        uploads, key=lambda one: one.id, show=partial(_shown, folder), limit=limit, cursor=cursor
-    )
+        return page_of(
+            uploads,
+            key=lambda one: one.id,
+            show=partial(_shown, tx, folder),
+            limit=limit,
+            cursor=cursor,
+        )
 
 
 @router.get("/{upload}")
 def read_upload(upload: Name, who: Writer, edge: AtHand, folder: Folder) -> UploadOut:
     """How far it has come: the next part begins at `received_bytes`."""
-    return _shown(folder, _found(edge, who, upload))
+    with edge.store.read() as tx:
+        return _shown(tx, folder, tx.image_upload(ImageId(upload), who.tenant))
 
 
 @router.put("/{upload}", openapi_extra=_PART)
@@ -124,7 +132,7 @@ async def send_part(
     has come, and go on there."""
     known = await to_thread.run_sync(_found, edge, who, upload)
     await _append(edge, folder, known, offset, request)
-    return await to_thread.run_sync(_shown, folder, known)
+    return await edge.look(lambda tx: _shown(tx, folder, known))
 
 
 @router.post("/{upload}/complete", status_code=201, response_model=ImageOut)
@@ -168,25 +176,28 @@ def give_up(
     """Give the upload up, and all that has come of it."""
 
     def work(remember: Remember) -> UploadOut:
-        known = _found(edge, who, upload)
-        answer = _shown(folder, known)
-        with folder.writing(known), edge.rehearsable(dry_run) as tx:
+        with edge.store.read() as tx:
+            known = tx.image_upload(ImageId(upload), who.tenant)
+            answer = _shown(tx, folder, known)
+        if dry_run:
+            return answer
+        with letting_go(edge.store, folder, known), edge.store.write() as tx:
             abandon(tx, known, who, edge.clock.now())
             remember(tx, answer)
-        if not dry_run:
-            folder.remove(known.id)
         return answer
 
     return once.run(work)
 
 
-def _shown(folder: UploadFolder, upload: ImageUpload) -> UploadOut:
-    return UploadOut.of(upload, folder.received(upload), folder.last_written(upload) + KEPT_FOR)
+def _shown(tx: Snapshot, folder: UploadFolder, upload: ImageUpload) -> UploadOut:
+    kept_until = folder.last_written(upload) + KEPT_FOR
+    return UploadOut.of(upload, folder.received(upload), kept_until, tx.image_capture(upload.id))
 
 
 def _found(edge: Edge, who: Principal, id: str) -> ImageUpload:
+    """To be sent by somebody. Raises `image-upload-not-found`, `image-from-server`."""
     with edge.store.read() as tx:
-        return tx.image_upload(ImageId(id), who.tenant)
+        return need_sender(tx, tx.image_upload(ImageId(id), who.tenant))
 
 
 async def _append(

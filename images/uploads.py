@@ -26,7 +26,7 @@ from control_plane.model.image import Image, ImageFormat, ImageUpload, Propertie
 from control_plane.model.operation import Event, Severity
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import GiB
-from control_plane.store import Store, Transaction
+from control_plane.store import Snapshot, Store, Transaction
 from images.catalogue import NewImage, describe
 from images.directory import directory_unset
 from images.inspection import Limits
@@ -136,9 +136,14 @@ def need_disk(tx: Transaction, folder: UploadFolder, more: int) -> None:
         raise disk_full()
 
 
+def quota_of(tx: Snapshot, tenant: str) -> GiB:
+    found = tx.image_quota(tenant)
+    return QUOTA if found is None else found
+
+
 def check_quota(tx: Transaction, tenant: str, more: int) -> None:
     """Raises `image-quota-exceeded` where so many bytes more are too many."""
-    used, quota = tx.image_bytes(tenant), tx.image_quota(tenant) or QUOTA
+    used, quota = tx.image_bytes(tenant), quota_of(tx, tenant)
     if used + more > quota * _GIB:
         raise YuiError(
             "image-quota-exceeded",
@@ -293,6 +298,34 @@ def tell(
     tx.add_audit(who.did(action, f"image:{image.id}", at, tenant=owner, fields=fields))
 
 
+@contextmanager
+def letting_go(store: Store, folder: UploadFolder, upload: ImageUpload) -> Iterator[None]:
+    """While the upload is given up, nobody writes it; its file goes at the end. One that is made from a
+    server is cleared away by whoever makes it. Raises `image-upload-busy`."""
+    with store.read() as tx:
+        made_here = tx.image_capture(upload.id) is not None
+    if made_here:
+        yield
+        return
+    with folder.writing(upload):
+        yield
+    folder.remove(upload.id)
+
+
+def need_sender(tx: Snapshot, upload: ImageUpload) -> ImageUpload:
+    """Raises `image-from-server` where nobody is to send it."""
+    capture = tx.image_capture(upload.id)
+    if capture is None:
+        return upload
+    raise YuiError(
+        "image-from-server",
+        en=f"'{upload.name}' is made from server {capture.server_name}'s disk: nothing is to be sent.",
+        ja=f"「{upload.name}」はサーバー {capture.server_name} のディスクから作成中です。送信は不要です。",
+        status=409,
+        fields={"image": upload.id, "server": capture.server},
+    )
+
+
 def forget_stale(store: Store, folder: UploadFolder, now: datetime) -> int:
     """Drop uploads of which nothing has come for `KEPT_FOR`, and files that nobody knows any more; says
     how many uploads."""
@@ -300,7 +333,8 @@ def forget_stale(store: Store, folder: UploadFolder, now: datetime) -> int:
     with store.read() as tx:
         uploads = tx.image_uploads()
         known = {upload.id for upload in uploads} | {image.id for image in tx.images()}
-    stale = [u for u in uploads if now - folder.last_written(u) > KEPT_FOR]
+        made = {capture.image for capture in tx.image_captures()}
+    stale = [u for u in uploads if u.id not in made and now - folder.last_written(u) > KEPT_FOR]
     for upload in stale:
         with store.write() as tx:
             tx.remove_image_upload(upload.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from control_plane.model.errors import YuiError
 from control_plane.model.workload import Moving, Placed, Power, Server, Shelved, Stranded
+from control_plane.store import Snapshot
 
 
 def need_placed(server: Server) -> Placed:
@@ -40,6 +41,20 @@ def need_placed(server: Server) -> Placed:
                 "is shelved, so its room is not its own: unshelve it first",
                 "は休止中で、容量を確保していません。先に休止を解除してください",
             )
+
+
+def refuse_while_copied(tx: Snapshot, server: Server) -> None:
+    """Raises `server-disks-busy`."""
+    if any(
+        not snapshot.deleting and (snapshot.taken_at is None or snapshot.restoring)
+        for snapshot in tx.server_snapshots(server=server.id)
+    ):
+        raise cannot(
+            server,
+            "server-disks-busy",
+            "has a snapshot that is being taken or restored: wait until that has ended, or delete the snapshot",
+            "ではスナップショットの取得または復元が進行中です。完了を待つか、そのスナップショットを削除してください",
+        )
 
 
 def cannot(server: Server, type: str, en: str, ja: str) -> YuiError:

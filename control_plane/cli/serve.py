@@ -235,6 +235,7 @@ def serve(
                 keep_memberships(store, world.clock),
                 keep_told(store, world.clock, app.state.last_used),
                 _lead_out(store, world, app.state.membership.exports, signer, images),
+                _capture_images(store, world, images),
                 _keep_backups(store, world, catalogue, export_dir),
             ]
             if signer is not None:
@@ -302,6 +303,15 @@ def _lead_out(
 
     drop = keep_files if images is None else UploadFolder(images).remove
     return keep_leaving(Leaver(store, world, exports, signer, _holder(), drop_image=drop))
+
+
+def _capture_images(
+    store: Store, world: World, images: Path | None
+) -> Callable[[threading.Event], None]:
+    from images.capturing import Capturer, keep_capturing  # noqa: PLC0415
+    from images.uploads import UploadFolder  # noqa: PLC0415
+
+    return keep_capturing(Capturer(store, world, UploadFolder(images), _holder()))
 
 
 def _keep_backups(

@@ -15,6 +15,7 @@ from datetime import datetime
 import structlog
 
 from control_plane.drivers.world import Clock
+from control_plane.journal.image_progress import IMAGE_DERIVATIONS
 from control_plane.journal.member_progress import MEMBER_LEAVE, leaving_progress
 from control_plane.journal.server_progress import (
     SERVER_DERIVATIONS,
@@ -205,6 +206,7 @@ _DERIVATIONS: Mapping[str, Callable[[Snapshot, Operation], Operation]] = {
     MEMBER_LEAVE: leaving_progress,
     **SERVER_DERIVATIONS,
     **VOLUME_DERIVATIONS,
+    **IMAGE_DERIVATIONS,
     SERVER_START: _start,
     SERVER_STOP: _stop,
     SERVER_MIGRATE: _migrate,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from control_plane.admission.leaving import refuse_leaving
-from control_plane.admission.standing import cannot
+from control_plane.admission.standing import cannot, refuse_while_copied
 from control_plane.journal.operations import new_operation_id
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import SnapshotId, VolumeId
@@ -128,17 +128,3 @@ def need_settled(tx: Snapshot, server: Server) -> None:
             "は別のホストへ移動中です。完了するまでお待ちください",
         )
     refuse_while_copied(tx, server)
-
-
-def refuse_while_copied(tx: Snapshot, server: Server) -> None:
-    """Raises `server-disks-busy`."""
-    if any(
-        not snapshot.deleting and (snapshot.taken_at is None or snapshot.restoring)
-        for snapshot in tx.server_snapshots(server=server.id)
-    ):
-        raise cannot(
-            server,
-            "server-disks-busy",
-            "has a snapshot that is being taken or restored: wait until that has ended, or delete the snapshot",
-            "ではスナップショットの取得または復元が進行中です。完了を待つか、そのスナップショットを削除してください",
-        )

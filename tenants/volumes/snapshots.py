@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from control_plane.admission.disk import take_disk
 from control_plane.admission.settle import settle
-from control_plane.admission.standing import cannot, need_placed
+from control_plane.admission.standing import cannot, need_placed, refuse_while_copied
 from control_plane.journal.operations import draw
 from control_plane.journal.volume_progress import (
     SNAPSHOT_CREATE,
@@ -28,7 +28,7 @@ from control_plane.model.workload import Power, Seen, Server
 from control_plane.store import Snapshot, Store, Transaction
 from tenants.asking import Asker, Keep
 from tenants.servers import find_server
-from tenants.volumes.asking import operation, refuse, refuse_while_copied, tell
+from tenants.volumes.asking import operation, refuse, tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ CHANGES = {
     ("POST", "/v1/images"): ("image.add", "image"),
     ("PATCH", "/v1/images/{image}"): ("image.share", "image:"),
     ("DELETE", "/v1/images/{image}"): ("image.delete", "image:"),
+    ("PUT", "/v1/images/{image}/description"): ("image.describe", "image:"),
+    ("POST", "/v1/servers/{server}/image"): ("image.from-server", "server:"),
     ("POST", "/v1/container-groups"): ("container-group.create", "container-group"),
     ("PUT", "/v1/container-groups/{container_group}"): (
         "container-group.change",

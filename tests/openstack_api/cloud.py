@@ -23,6 +23,8 @@ from control_plane.model.membership import ApprovalRule
 from control_plane.model.units import Seconds
 from control_plane.reconcile import Controller
 from control_plane.store import Store
+from images.capturing import Capturer
+from images.uploads import UploadFolder
 from tenants.register import MemberRegister
 from tests.api.capacity import may_have_much
 from tests.api.conftest import MEMBERS, MIKASA, QUICKLY, UJI, Prepared, standard_catalogue
@@ -157,8 +159,10 @@ def running_cloud(prepared: Prepared, folder: Path) -> Iterator[Cloud]:
 
     def reconcile(ending: threading.Event) -> None:
         controller = Controller(store, world, "test")
+        capturer = Capturer(store, world, UploadFolder(folder / "images"), "test")
         while not ending.wait(0.05):
             controller.tick()
+            capturer.tick()
             world.virtual_clock.sleep(2.0)
 
     with contextlib.ExitStack() as ending:
