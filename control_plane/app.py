@@ -77,6 +77,7 @@ from tenants.networks.network_routes import router as network_router
 from tenants.networks.own_network_routes import router as own_network_router
 from tenants.networks.plans import HostNetworks
 from tenants.openstack_api.edge import BRINGING_TOKENS, OPEN, OpenStackEdge
+from tenants.openstack_api.image.data_routes import IMAGE_FILES
 from tenants.openstack_api.routers import ROUTERS as OPENSTACK_ROUTERS
 from tenants.openstack_api.services import PREFIX
 from tenants.power_routes import router as power_router
@@ -231,7 +232,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         BodyLimit,
         most_bytes=options.body_bytes,
         patience=options.body_patience,
-        streamed=(IMAGE_PARTS,),
+        streamed=(IMAGE_PARTS, IMAGE_FILES),
         bringing_tokens=BRINGING_TOKENS,
     )
     if options.limits is not None:

@@ -7,11 +7,13 @@ from fastapi import APIRouter
 from tenants.openstack_api.compute.more_routers import MORE_ROUTERS
 from tenants.openstack_api.compute.routers import ROUTERS as COMPUTE_ROUTERS
 from tenants.openstack_api.identity.routers import ROUTERS as IDENTITY_ROUTERS
+from tenants.openstack_api.image.routers import ROUTERS as IMAGE_ROUTERS
 from tenants.openstack_api.network.routers import ROUTERS as NETWORK_ROUTERS
 
 ROUTERS: tuple[APIRouter, ...] = (
     *IDENTITY_ROUTERS,
     *COMPUTE_ROUTERS,
     *MORE_ROUTERS,
+    *IMAGE_ROUTERS,
     *NETWORK_ROUTERS,
 )
