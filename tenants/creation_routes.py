@@ -16,7 +16,7 @@ from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import FlavorId, ImageId
+from control_plane.model.ids import FlavorId, ImageId, SecurityGroupId, SiteId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Power, Server
 from control_plane.pool.certificate_change import certificate_change
@@ -81,6 +81,11 @@ def _request(one: NewServerIn) -> ServerRequest:
         count=one.count,
         keypair=one.keypair,
         server_group=one.server_group,
+        site=None if one.site is None else SiteId(one.site),
+        security_groups=tuple(map(SecurityGroupId, one.security_groups)),
+        description=one.description,
+        labels=one.labels,
+        tags=tuple(dict.fromkeys(one.tags)),
     )
 
 

@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 from control_plane.http.bounds import FlavorName, Name, RequestBody, ShortText
 from control_plane.model.pool import Zone
 from tenants.keypairs.models import KeyPairName
+from tenants.networks.models import MOST_GROUPS_OF_SERVER
+from tenants.server_notes_models import Description, Labels, Tags
 
 _MOST_SERVERS = 200
 _MOST_USER_DATA = 64 * 1024
@@ -52,12 +54,23 @@ class NewServerIn(RequestBody):
     server_group: ShortText | None = Field(
         default=None, description="By id or name; in place of `anti_affinity`."
     )
+    site: Name | None = Field(default=None, description="Without it: any of the region.")
+    security_groups: Annotated[list[Name], Field(max_length=MOST_GROUPS_OF_SERVER)] = Field(
+        default=[], description="By id. Without any: the member's default one."
+    )
+    description: Description | None = None
+    labels: Labels = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=list)
 
 
 class NewServersIn(RequestBody):
     """All of them are admitted in one decision, or none: at most 200 in all."""
 
     servers: Annotated[list[NewServerIn], Field(min_length=1, max_length=_MOST_SERVERS)]
+
+
+class RenameIn(RequestBody):
+    name: ServerName
 
 
 class ServerChangeIn(RequestBody):

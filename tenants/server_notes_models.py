@@ -12,7 +12,6 @@ from pydantic_core import PydanticCustomError
 from control_plane.http.bounds import RequestBody, ResponseBody
 from control_plane.http.token_shapes import holds_token
 from control_plane.model.server_notes import MOST_LABELS, MOST_TAGS
-from tenants.lifecycle_models import ServerName
 
 _NEVER = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -66,7 +65,3 @@ class ServerNotesIn(RequestBody):
     description: Description | None = None
     labels: Labels | None = None
     tags: Tags | None = None
-
-
-class RenameIn(RequestBody):
-    name: ServerName

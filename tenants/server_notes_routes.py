@@ -22,9 +22,10 @@ from control_plane.pool.certificate_change import certificate_change
 from control_plane.pool.plan import FREE, ChangePlan, Difference, replaced
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
+from tenants.lifecycle_models import RenameIn
 from tenants.models import ServerOut
 from tenants.server_notes import change_notes, notes_out, rename
-from tenants.server_notes_models import RenameIn, ServerNotesIn, ServerNotesOut
+from tenants.server_notes_models import ServerNotesIn, ServerNotesOut
 from tenants.servers import expect, find_server
 from tenants.views import server_out
 

@@ -37,6 +37,10 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "holds a token, which belongs in the header Authorization alone",
         "にトークンが含まれています。トークンは Authorization ヘッダーだけに入れてください",
     ),
+    "not_base64": (
+        "must be Base64 of UTF-8 text, at most 65535 characters",
+        "は UTF-8 の文字列を Base64 にした 65535 文字以内の値を指定してください",
+    ),
     "int_type": ("must be a whole number", "は整数で指定してください"),
     "int_parsing": ("must be a whole number", "は整数で指定してください"),
     "int_parsing_size": ("is a number too large", "の数値が大きすぎます"),

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 
 def seconds(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # A list says hundreds of times, and `strftime` takes four times as long.
+    return f"{at.astimezone(UTC).isoformat()[:19]}Z"
 
 
 def microseconds(at: datetime) -> str:

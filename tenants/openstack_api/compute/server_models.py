@@ -28,9 +28,9 @@ def _decoded(text: object) -> object:
     if text is None:
         return ""
     if not isinstance(text, str) or len(text) > 65535:
-        raise PydanticCustomError("not_base64", "must be Base64 of at most 65535 characters")
+        raise PydanticCustomError("not_base64", "must be Base64 of UTF-8 text")
     try:
-        return base64.b64decode(text, validate=False).decode()
+        return base64.b64decode("".join(text.split()), validate=True).decode()
     except (binascii.Error, ValueError):
         raise PydanticCustomError("not_base64", "must be Base64 of UTF-8 text") from None
 
