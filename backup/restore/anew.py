@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from backup.keeper.trouble import NotWanted
@@ -22,6 +23,7 @@ from backup.restore.disks import Disks, Target, target
 from backup.restore.progress import Progress
 from backup.restore.reading import PointSource
 from backup.restore.selection import Chosen
+from backup.restore.side_by_side import AT_ONCE, side_by_side
 from control_plane.admission import NewServer, admit
 from control_plane.admission.disk import take_disk
 from control_plane.drivers.backup_source import ROOT_DISK
@@ -75,9 +77,10 @@ class Anew:
             self._go_on(self.at_once)
             return
         self._make()
-        for one in self.chosen:
-            for name in one.disks:
-                self._fill(one, name)
+        fills = [partial(self._fill, one, name) for one in self.chosen for name in one.disks]
+        # What only leans on the point is made in a moment.
+        most = AT_ONCE if self.at_once is None else 1
+        side_by_side(self.disks.world, self.progress, fills, most)
         if self.at_once is None:
             self.progress.write(self._finish)
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from backup.keeper.trouble import NotWanted
 from backup.records.restores import finish_restore
@@ -17,6 +18,7 @@ from backup.restore.disks import Disks, Target, target
 from backup.restore.progress import Progress
 from backup.restore.reading import PointSource
 from backup.restore.selection import Chosen
+from backup.restore.side_by_side import side_by_side
 from control_plane.drivers.backup_source import ROOT_DISK
 from control_plane.model.backing import Backing
 from control_plane.model.backup.points import RecoveryPointRecord
@@ -53,27 +55,32 @@ class InPlace:
                 for name in one.disks
             ]
         self.progress.total = sum(one.point.disk(name).size for one, name, _ in wanted)
-        for one, name, disk in wanted:
-            size = one.point.disk(name).size
-            if self.at_once is None:
-                build = self.disks.fill(
-                    disk,
-                    self.progress.attempt,
-                    lambda one=one, name=name, size=size: self.progress.along(  # type: ignore[misc]
-                        self.source.content(one.point, name), size
-                    ),
-                )
-            else:
-                backing = self.at_once.lean(one, name, disk)
-                self._backings[len(self._filled)] = backing
-                build = backing.build
-            self._filled.append((disk, build))
-            self.progress.behind(size)
+        if self.at_once is None:
+            fills = [partial(self._fill, one, name, disk) for one, name, disk in wanted]
+            builds = side_by_side(self.disks.world, self.progress, fills)
+            self._filled = [
+                (disk, build) for (_, _, disk), build in zip(wanted, builds, strict=True)
+            ]
+        else:
+            for place, (one, name, disk) in enumerate(wanted):
+                backing = self._backings[place] = self.at_once.lean(one, name, disk)
+                self._filled.append((disk, backing.build))
+                self.progress.behind(one.point.disk(name).size)
         self.progress.write(self._switch)
         for disk, build in self._filled:
             self.disks.sweep(disk, self.progress.attempt, build)
         if self.at_once is not None:
             self._copy(self.at_once)
+
+    def _fill(self, one: Chosen, name: str, disk: Target) -> int:
+        size = one.point.disk(name).size
+        build = self.disks.fill(
+            disk,
+            self.progress.attempt,
+            lambda: self.progress.along(self.source.content(one.point, name), size),
+        )
+        self.progress.behind(size)
+        return build
 
     def _copy(self, at_once: AtOnce) -> None:
         at_once.copy([one.part.server for one in self.chosen])

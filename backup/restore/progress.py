@@ -3,6 +3,7 @@ more."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -17,9 +18,13 @@ from control_plane.model.units import Seconds
 from control_plane.store import Lease, Store, Transaction
 
 
+class GivenUp(Exception):
+    """Another disk of the same restore could not be filled."""
+
+
 @dataclass(slots=True)
 class Progress:
-    """`begun` is the job as it was begun by this worker."""
+    """Safe for several threads. `begun` is the job as it was begun by this worker."""
 
     store: Store
     clock: Clock
@@ -28,6 +33,10 @@ class Progress:
     begun: RestoreJob
     total: int = 0
     _behind: int = 0
+    _positions: dict[object, int] = field(default_factory=dict)
+    """Of disks that are being filled, how far each has come."""
+    _given_up: bool = False
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
     _told_at: Seconds = field(init=False)
     _looked_at: Seconds = field(init=False)
 
@@ -43,12 +52,22 @@ class Progress:
     def along(self, content: Iterator[tuple[int, bytes]], size: int) -> Iterator[tuple[int, bytes]]:
         """The same, told as it passes: where on a disk of `size` bytes it has come to. Raises StepRefused,
         LeaseLost where it is to go on no more."""
-        position = 0
-        for offset, data in content:
-            position = max(position, offset + len(data))
-            self._pulse(position)
-            yield offset, data
-        self._pulse(size)
+        disk = object()
+        try:
+            for offset, data in content:
+                if self._given_up:
+                    raise GivenUp
+                self._positions[disk] = max(self._positions.get(disk, 0), offset + len(data))
+                self._pulse()
+                yield offset, data
+            self._positions[disk] = size
+            self._pulse()
+        finally:
+            self._positions.pop(disk, None)
+
+    def give_up(self) -> None:
+        """Every disk that is being filled."""
+        self._given_up = True
 
     @property
     def phase(self) -> RestorePhase:
@@ -59,12 +78,13 @@ class Progress:
     def show(self, done: int, total: int) -> None:
         """How many bytes the disks hold by now. Raises as `along`."""
         self._behind, self.total = done, total
-        self._pulse(0)
+        self._pulse()
 
     def behind(self, size: int) -> None:
         """A disk of that many bytes is done."""
-        self._behind += size
-        self._pulse(0)
+        with self._mutex:
+            self._behind += size
+        self._pulse()
 
     def still_wanted(self) -> None:
         """While it waits for something else. Raises StepRefused, LeaseLost."""
@@ -91,12 +111,12 @@ class Progress:
         ):
             raise StepRefused(f"restore {self.begun.id} is {standing}")
 
-    def _pulse(self, position: int) -> None:
+    def _pulse(self) -> None:
         now = self.clock.monotonic()
         if now - self._told_at < self.timings.progress:
             return
         self._told_at = now
-        done = self._behind + position
+        done = self._behind + sum(list(self._positions.values()))
 
         def show(tx: Transaction) -> None:
             progress_restore(tx, self.begun.id, done, self.total)

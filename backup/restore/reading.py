@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -40,19 +40,22 @@ def holders(
 @dataclass(slots=True)
 class PointSource:
     """A context manager. `damaged` is told what was found. `used` are those that something was read from.
-    `over` gives, for as long as a repository is open, who is told of every so many bytes that were read from
-    it, and holds the reading back."""
+    `over` gives for a repository who is told how many bytes were read from it, and comes back once that many may
+    have been. Several threads may take the content of several disks."""
 
     vaults: Vaults
     repositories: Sequence[Repository]
     tenant: MunicipalityCode
     damaged: Callable[[Repository, Damaged], None]
-    over: Callable[[Repository], AbstractContextManager[Callable[[int], None]]]
+    over: Callable[[Repository], Callable[[int], None]]
     used: list[RepositoryId] = field(default_factory=list)
     _open: dict[RepositoryId, Vault] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     """One thread reads at a time, whichever disk is served."""
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+    _owed: dict[RepositoryId, int] = field(default_factory=dict)
+    """Bytes that were read and not waited for. Who reads may hold a lock that others want, and waits later."""
 
     def __enter__(self) -> PointSource:
         return self
@@ -85,6 +88,7 @@ class PointSource:
         for repository in self.repositories:
             try:
                 for offset, data in self._reader(repository, point, disk).stream():
+                    self._wait()
                     yield from told.fresh(offset, data)
                 self._uses(repository)
             except _ELSEWHERE as error:
@@ -106,6 +110,7 @@ class PointSource:
                 for repository in self.repositories
             ),
             self._lock,
+            self._wait,
         )
 
     def _by_chunk(
@@ -125,6 +130,7 @@ class PointSource:
                 except _ELSEWHERE as error:
                     failure = self._worse(failure, error)
                 else:
+                    self._wait()
                     yield offset, data
                     break
             else:
@@ -145,14 +151,28 @@ class PointSource:
     def _vault(self, repository: Repository) -> Vault:
         found = self._open.get(repository.id)
         if found is None:
-            read = self._stack.enter_context(self.over(repository))
-            opened = self.vaults.open(repository, self.tenant, read=read)
+            opened = self.vaults.open(
+                repository, self.tenant, read=partial(self._was_read, repository)
+            )
             found = self._open[repository.id] = self._stack.enter_context(opened.vault)
         return found
 
+    def _was_read(self, repository: Repository, amount: int) -> None:
+        with self._mutex:
+            self._owed[repository.id] = self._owed.get(repository.id, 0) + amount
+
+    def _wait(self) -> None:
+        """Until all that was read may have been. Raises what `over` does."""
+        with self._mutex:
+            owed, self._owed = self._owed, {}
+        for repository in self.repositories:
+            if amount := owed.get(repository.id, 0):
+                self.over(repository)(amount)
+
     def _uses(self, repository: Repository) -> None:
-        if repository.id not in self.used:
-            self.used.append(repository.id)
+        with self._mutex:
+            if repository.id not in self.used:
+                self.used.append(repository.id)
 
     def _noted(self, repository: Repository, error: Exception) -> Exception:
         if isinstance(error, Damaged):

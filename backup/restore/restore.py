@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from backup.keeper.lines import FIRST_OF_ALL, LAST_OF_ALL, Lines
@@ -48,6 +48,8 @@ class Restore:
     lines: Lines
     exports: Path | None
     begun: RestoreJob | None = None
+    _streams: Iterator[int] = field(default_factory=count)
+    """What goes over one line at a time has a name of its own."""
 
     def carry_out(self) -> None:
         """Raises NotWanted, StepRefused, DriverError, ObjectStoreError, YuiError, OSError, LeaseLost."""
@@ -105,22 +107,19 @@ class Restore:
         written(self.store, self.lease, write)
         return begun[-1]
 
-    @contextmanager
     def _over(
         self, repository: Repository, to: RegionId, progress: Progress
-    ) -> Iterator[Callable[[int], None]]:
+    ) -> Callable[[int], None]:
         """What is read goes over the line between the regions, and keeps to its budget."""
         tier = LAST_OF_ALL if self.job.asked_by == PROVER else FIRST_OF_ALL
         ends = (repository.region, to)
-        name = f"{self.job.id}/{repository.id}"
-        with self.lines.stream(name, ends, member=self.job.tenant.text, tier=tier) as stream:
-            turn = threading.Lock()
 
-            def ask(read: int) -> None:
-                with turn:
-                    stream.ask(read, progress.still_wanted)
+        def ask(read: int) -> None:
+            name = f"{self.job.id}/{repository.id}/{next(self._streams)}"
+            with self.lines.stream(name, ends, member=self.job.tenant.text, tier=tier) as stream:
+                stream.ask(read, progress.still_wanted)
 
-            yield ask
+        return ask
 
     def _note_damage(
         self, point: RecoveryPointRecord, repository: Repository, error: Damaged

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from backup.records.steps import StepRefused
 from backup.repository import Damaged, DiskReader
 from control_plane.drivers.backup_source import Extent
 from control_plane.drivers.disk_exports import ServedDisk, Unreadable
 from control_plane.drivers.objects import ObjectStoreError
 from control_plane.model.backup.places import Repository
 from control_plane.model.errors import YuiError
+from control_plane.store import LeaseLost
 
 _Told = TypeVar("_Told")
 _ELSEWHERE = (ObjectStoreError, YuiError)
@@ -23,10 +26,11 @@ _ELSEWHERE = (ObjectStoreError, YuiError)
 class Serving:
     """`readers`: of the same disk, those to be asked first before the others. What is damaged in one is taken from
     the next; `trouble` is why the last read came to nothing, until one comes to something again. `damaged` is what was
-    found and nobody has been told of."""
+    found and nobody has been told of. `wait` comes back once what was read may have been."""
 
     readers: Sequence[tuple[Repository, Callable[[], DiskReader]]]
     lock: threading.Lock
+    wait: Callable[[], None] = lambda: None
     trouble: Exception | None = None
     damaged: list[tuple[Repository, Damaged]] = field(default_factory=list)
     _open: dict[int, DiskReader] = field(default_factory=dict)
@@ -55,7 +59,10 @@ class Serving:
                 self.trouble = error
                 raise Unreadable from error
             self.trouble = None
-            return data
+        # What is not wanted any more ends elsewhere.
+        with suppress(StepRefused, LeaseLost):
+            self.wait()
+        return data
 
     def _ask(self, what: Callable[[DiskReader], _Told]) -> _Told:
         failure: Exception | None = None

@@ -113,6 +113,8 @@ class Lane(StrEnum):
     RESTORE = "restore"
     """Disks made from backups, and looks at whether their servers are well: whoever waits for one has
     lost something, and waits for no export."""
+    FILL = "fill"
+    """One disk each of what a restore makes at once."""
 
 
 class Pending(Protocol[T_co]):
