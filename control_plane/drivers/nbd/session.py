@@ -13,6 +13,8 @@ from control_plane.drivers.nbd import protocol as nbd
 
 _LONGEST_OPTION = 8192
 _MOST_EXTENTS = 4096
+_HAGGLING = 30.0
+"""Seconds in which a client says each thing until it has its disk."""
 
 
 class Gone(Exception):
@@ -38,7 +40,9 @@ class Session:
 
     def run(self) -> None:
         """Comes back when the client has gone. Raises Gone, OSError."""
+        self._client.settimeout(_HAGGLING)
         found = self._haggle()
+        self._client.settimeout(None)
         if found is not None:
             name, disk = found
             self._serve(name, disk)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from control_plane.drivers.nbd import NbdExports
-from control_plane.drivers.protocol import DisksBusy, RunState, ServerSpec
+from control_plane.drivers.protocol import DriverError, RunState, ServerSpec
 from tests.drivers.contract import state
 from tests.drivers.leaning_contract import LeaningContract
 from tests.drivers.libvirt.served import FileToServe, raw_of
@@ -45,46 +48,66 @@ def address_of(hosts: LibvirtHosts) -> str:
     return f"nbd+unix://{hosts.pool.storage(hosts.pool.sites[0].id)}/served"
 
 
-def test_a_guest_answers_before_its_disk_is_there_and_keeps_what_it_writes(
+def test_a_guest_survives_whoever_serves_its_disk_and_waits_for_what_can_not_be_read(
     hosts: LibvirtHosts, tmp_path: Path
 ) -> None:
     spec = hosts.spec(boots=True)
-    point = FileToServe(raw_of(Path(spec.image.location), tmp_path, spec.volume.size * 2**30))
+    raw = raw_of(Path(spec.image.location), tmp_path, spec.volume.size * 2**30)
+    with raw.open("r+b") as file:
+        file.seek(700 * 2**20)
+        file.write(os.urandom(32 * 2**20))
+    point = FileToServe(raw)
     address = address_of(hosts)
+    spec = leaning(spec, NbdExports(address), "point-1")
+    with served_apart(raw, address, "point-1"):
+        hosts.first.lean_disk(spec.id, spec.volume, point.zeros)
+        hosts.boot(hosts.first, spec)
+        hosts.tell(spec, "served")
+    # Whoever served it was killed: the guest waits as soon as it wants something that is not here.
+    with pytest.raises(DriverError):
+        hosts.second.copy_in(spec)
+    _read_all(hosts, spec)
+    hosts.until(lambda: hosts.first.copy_in(spec).waits)
+    assert state(hosts.first, spec) is RunState.PAUSED
+    hosts.first.start(spec.id)
+    hosts.until(lambda: state(hosts.first, spec) is RunState.PAUSED)
+
     exports = NbdExports(address)
-    spec = leaning(spec, exports, "point-1")
     assert spec.volume.backing is not None
     with exports.serve(spec.volume.backing, point.served()):
-        began = time.monotonic()
-        hosts.first.lean_disk(spec.id, spec.volume, point.zeros)
-        print("leaning", time.monotonic() - began)
-        hosts.boot(hosts.first, spec)
-        print("boots", time.monotonic() - began, len(point.asked) * 65536, point.data)
-        assert len(point.asked) * 2**16 < point.data
-        with pytest.raises(DisksBusy):
-            hosts.first.migrate(spec.id, hosts.second_endpoint)
-        with pytest.raises(DisksBusy):
-            hosts.first.snapshot(spec, hosts.snapshot_of(spec))
-        hosts.tell(spec, "before")
-        point.slow = lambda: time.sleep(0.05)
-        first = hosts.first.copy_in(spec)
-        print(first)
-        hosts.tell(spec, "meanwhile")
-        # Whoever serves it dies, and comes up again where it was.
-        exports.close()
-        time.sleep(1)
-        print(hosts.first.copy_in(spec), state(hosts.first, spec))
-    exports = NbdExports(address)
-    with exports.serve(spec.volume.backing, point.served()):
-        point.slow = lambda: None
         hosts.first.start(spec.id)
-        hosts.tell(spec, "after")
+        hosts.tell(spec, "served again")
+        # Damaged there: it stands still, and reads nothing else in its place.
+        point.lost = True
+        assert not hosts.first.copy_in(spec).whole
+        time.sleep(0.5)
+        assert not hosts.first.copy_in(spec).whole
+        point.lost = False
+        hosts.first.start(spec.id)
         hosts.until(lambda: hosts.first.copy_in(spec).whole)
+        hosts.tell(spec, "meanwhile")
     exports.close()
-    assert backing_of(hosts.root_of(spec)) is None
+    raw.unlink()
+    root = hosts.root_of(spec)
+    assert backing_of(root) is None
     hosts.tell(spec, "on its own")
     whole = replace(spec, volume=replace(spec.volume, backing=None))
     hosts.first.define(whole)
     hosts.first.destroy(spec.id, spec.generation)
-    hosts.first.start(spec.id)
-    assert state(hosts.first, spec) is RunState.RUNNING
+    subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", root], check=True)
+
+
+@contextmanager
+def served_apart(raw: Path, address: str, name: str) -> Iterator[None]:
+    """By a process of its own, which is killed in the end."""
+    command = [sys.executable, "-m", "tests.drivers.libvirt.exporter", str(raw), address, name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.kill()
+
+
+def _read_all(hosts: LibvirtHosts, spec: ServerSpec) -> None:
+    """Have the guest want what it has not read: its machine starts anew."""
+    hosts.on_machine(hosts.first, spec, lambda domain: domain.reset(0))
