@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from typing import TextIO
@@ -50,15 +50,18 @@ class Forked:
 
 
 def begin(
-    arguments: tuple[str, ...], environment: Mapping[str, str], stdout: int | None = None
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    stdout: int | None = None,
+    program: Callable[[], int | None] = main,
 ) -> Forked:
-    """Run `yui` with that environment and nothing to read. Its output goes to the open file `stdout`, or
-    is thrown away."""
+    """Run `yui`, or another program's entry point, with that environment and nothing to read. Its output
+    goes to the open file `stdout`, or is thrown away."""
     ours, theirs = os.pipe()
     nowhere = os.open(os.devnull, os.O_RDWR)
     streams = (nowhere, nowhere if stdout is None else stdout, theirs)
     try:
-        process = _FORK.Process(target=_live, args=(arguments, dict(environment), streams))
+        process = _FORK.Process(target=_live, args=(program, arguments, dict(environment), streams))
         process.start()
     finally:
         os.close(theirs)
@@ -66,19 +69,26 @@ def begin(
     return Forked(process, open(ours, encoding="utf-8", errors="replace"))
 
 
-def run(arguments: tuple[str, ...], environment: Mapping[str, str]) -> Ended:
+def run(
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    program: Callable[[], int | None] = main,
+) -> Ended:
     """Until it ends by itself."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-        begun = begin(arguments, environment, output.fileno())
+        begun = begin(arguments, environment, output.fileno(), program)
         with begun.stderr:
             said = begun.stderr.read()
-        code = begun.wait()
+        code = begun.wait(300)
         output.seek(0)
         return Ended(code, output.read(), said)
 
 
 def _live(
-    arguments: tuple[str, ...], environment: Mapping[str, str], streams: tuple[int, int, int]
+    program: Callable[[], int | None],
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    streams: tuple[int, int, int],
 ) -> None:
     nowhere = streams[0]
     kept = dict(enumerate(streams))
@@ -100,4 +110,4 @@ def _live(
     os.environ.update(environment)
     os.chdir(CHECKOUT)
     sys.argv = ["yui", *arguments]
-    main()
+    sys.exit(program())

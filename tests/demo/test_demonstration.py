@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.demo.__main__ import main
 from deploy.local.prerequisites import why_no_local_hosts
+from tests.cli import forked
 
 CHECKOUT = Path(__file__).parents[2]
 ENGLISH = {**os.environ, "YUI_LANG": "en", "NO_COLOR": "1"}
@@ -66,7 +68,8 @@ def test_in_the_simulated_world_every_system_survives_and_the_trials_data_centre
 ):
     """Told in Japanese; the story on real hosts is told in English."""
     report = str(tmp_path / "report.json")
-    done = run("deploy.demo", "--simulated", "--pace=25", "--lang", "ja", "--report", report)
+    arguments = ("--simulated", "--pace=25", "--lang", "ja", "--report", report)
+    done = forked.run(arguments, ENGLISH, main)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "シミュレーション" in done.stdout
     assert "すべてのレコードが無事です。" in done.stdout
