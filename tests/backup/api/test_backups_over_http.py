@@ -108,6 +108,12 @@ def test_a_point_is_asked_for_seen_by_size_and_restored(towns: Api) -> None:
     problem_of(town.post(path, json={"to": "file", "disks": ["vol-9"]}), 422, "restore-invalid")
     problem_of(other.post(path, json={"to": "new"}), 404, "recovery-point-not-found")
     before = towns.contents()
+    now = {"to": "new", "at_once": True}
+    (warning,) = town.post(path + "?dry_run=true", json=now).json()["warnings"]
+    assert "stand still while the repository can't be read" in warning["en"]
+    assert "一時停止" in warning["ja"]
+    for strange in ({"to": "file", "at_once": True}, {**now, "start": False}):
+        problem_of(town.post(path, json=strange), 422, "restore-invalid")
     planned = town.post(path + "?dry_run=true", json={"to": "region", "region": "kyoto"}).json()
     assert planned["diff"][0]["to"]["to"] == "region"
     assert towns.contents() == before
