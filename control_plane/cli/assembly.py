@@ -33,7 +33,7 @@ _COMMANDS: Mapping[str, str] = {
     "member": "leaving:app",
     "quota": "reclaims:app",
     "system": "system_life:app",
-    "server": "server_life:app",
+    "server": "server_notes:app",
     "container-group": "container_groups:app",
     "volume": "volumes:app",
     "snapshot": "snapshots:app",

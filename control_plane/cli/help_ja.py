@@ -17,6 +17,7 @@ from control_plane.cli.help_leaving_ja import HELP_LEAVING_JA
 from control_plane.cli.help_lifecycle_ja import HELP_LIFECYCLE_JA
 from control_plane.cli.help_networks_ja import HELP_NETWORKS_JA
 from control_plane.cli.help_pull_ja import HELP_PULL_JA
+from control_plane.cli.help_server_notes_ja import HELP_SERVER_NOTES_JA
 from control_plane.cli.help_volumes_ja import HELP_VOLUMES_JA
 
 HELP_OPTION_JA = "この説明を表示します。"
@@ -25,6 +26,7 @@ HELP_JA: Mapping[str, str] = {
     **HELP_CAPACITY_JA,
     **HELP_ACCESS_JA,
     **HELP_LIFECYCLE_JA,
+    **HELP_SERVER_NOTES_JA,
     **HELP_VOLUMES_JA,
     **HELP_LEAVING_JA,
     **HELP_IMAGES_JA,

@@ -56,6 +56,16 @@ def create(
         str | None,
         typer.Option(help="The server group it belongs to, by id or name; in place of --apart."),
     ] = None,
+    site: Annotated[
+        str | None,
+        typer.Option(help="The site that it must be at; without it any of the region."),
+    ] = None,
+    security_group: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A security group by its id; may be repeated. Without any: the default one."
+        ),
+    ] = None,
     protected: Annotated[
         bool, typer.Option("--protected", help="Protect it against being deleted.")
     ] = False,
@@ -83,6 +93,10 @@ def create(
         wanted["keypair"] = keypair
     if server_group is not None:
         wanted["server_group"] = server_group
+    if site is not None:
+        wanted["site"] = site
+    if security_group:
+        wanted["security_groups"] = security_group
     document = session.api.post("/v1/servers", {"servers": [wanted]}, dry_run=dry_run)
     finish(session, document, wait=wait, dry_run=dry_run)
 
