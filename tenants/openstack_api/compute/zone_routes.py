@@ -10,10 +10,12 @@ from control_plane.http.auth import needs
 from control_plane.http.edge import AtHand
 from control_plane.http.principal import Principal
 from control_plane.model.access import Permission
+from control_plane.model.errors import YuiError
 from control_plane.model.host_health import Up
 from control_plane.model.ids import RegionId
 from control_plane.model.pool import Duty
 from control_plane.store import Snapshot
+from tenants.openstack_api.callers import Project
 from tenants.openstack_api.compute.bodies import told
 from tenants.openstack_api.compute.server_view import Json, View
 from tenants.openstack_api.services import Service, in_region
@@ -28,6 +30,19 @@ async def read_zones(
     """The sites of the region by id; one is available while a host of it takes servers."""
     zones = await edge.look(lambda tx: _zones(tx, view.region))
     return told({"availabilityZoneInfo": zones}, view.version)
+
+
+@router.get("/os-availability-zone/detail")
+async def read_zones_in_detail(
+    _: Annotated[Principal, needs(Permission.POOL_READ)], _project: Project
+) -> Response:
+    """Refused: members see no hardware."""
+    raise YuiError(
+        "hardware-hidden",
+        en="Policy doesn't allow os_compute_api:os-availability-zone:detail to be performed: members see no hardware.",
+        ja="参加団体はハードウェアを参照できません。詳細なしの一覧を使ってください。",
+        status=403,
+    )
 
 
 def _zones(tx: Snapshot, region: RegionId) -> list[Json]:

@@ -159,4 +159,6 @@ def test_flavors_limits_quotas_and_zones_are_told(cloud: Cloud) -> None:
         with pytest.raises(exceptions.ForbiddenException):
             connection.compute.update_quota_set(MIKASA, cores=1000)
         (zone,) = connection.compute.availability_zones()
+        with pytest.raises(exceptions.ForbiddenException):
+            list(connection.compute.availability_zones(details=True))
         assert (zone.name, zone.state) == (f"{REGION}-dc", {"available": True})

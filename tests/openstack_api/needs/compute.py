@@ -47,6 +47,7 @@ NEEDS: dict[Route, P] = {
     ("PUT", f"{_V2}/os-quota-sets/{{project_id}}"): P.QUOTAS_WRITE,
     ("DELETE", f"{_V2}/os-quota-sets/{{project_id}}"): P.QUOTAS_WRITE,
     ("GET", f"{_V2}/os-availability-zone"): P.CATALOGUE_READ,
+    ("GET", f"{_V2}/os-availability-zone/detail"): P.POOL_READ,
 }
 BODIES: dict[Route, Any] = {
     ("POST", f"{_V2}/servers"): {
