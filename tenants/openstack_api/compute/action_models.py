@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from control_plane.http.bounds import FlavorName, Name, RequestBody
+from control_plane.http.bounds import FlavorName, Name, RequestBody, ShortText
 from tenants.lifecycle_models import ServerName
 from tenants.openstack_api.compute.server_models import Anything, Short, last_part
-from tenants.server_notes_models import Description
+from tenants.server_notes_models import Description, Labels
 
 
 def _lower(value: object) -> object:
@@ -68,6 +68,13 @@ class ConsoleIn(RequestBody):
     """`length` in lines; -1 or null is all that there is."""
 
     length: Annotated[int | None, BeforeValidator(_number), Field(ge=-1, le=10**9)] = None
+
+
+class ImageIn(RequestBody):
+    """`metadata` become the image's properties."""
+
+    name: ShortText
+    metadata: Labels = Field(default_factory=dict)
 
 
 class GroupIn(RequestBody):

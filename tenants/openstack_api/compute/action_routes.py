@@ -16,10 +16,12 @@ from control_plane.http.principal import Principal
 from control_plane.http.refusals import audited, called
 from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
+from images.at_hand import Folder
 from tenants.openstack_api.compute import actions
 from tenants.openstack_api.compute.action_models import (
     ConsoleIn,
     GroupIn,
+    ImageIn,
     LockIn,
     Nothing,
     RebootIn,
@@ -30,6 +32,7 @@ from tenants.openstack_api.compute.action_models import (
 from tenants.openstack_api.compute.action_refusals import no_remote_console, refuse
 from tenants.openstack_api.compute.changing import Changes, ServerRef, own_server
 from tenants.openstack_api.compute.server_view import View
+from tenants.openstack_api.links import service_url
 from tenants.openstack_api.services import Service, in_region
 
 router = APIRouter(prefix=in_region(Service.COMPUTE) + "/v2.1", tags=["openstack compute"])
@@ -68,6 +71,7 @@ ACTIONS: Mapping[str, Action] = {
     "os-getConsoleOutput": Action(
         _P.SERVERS_CONSOLE, "server.console", ConsoleIn, actions.console_output
     ),
+    "createImage": Action(_P.VOLUMES_WRITE, "image.from-server", ImageIn, actions.create_image),
     "addSecurityGroup": Action(
         _P.NETWORKS_WRITE, "server.security-groups", GroupIn, actions.add_security_group
     ),
@@ -85,9 +89,11 @@ def act_on_server(
     request: Request,
     who: Annotated[Principal, needs(_P.SERVERS_READ)],
     changes: Changes,
+    *,
+    folder: Folder,
 ) -> Response:
     """Starts, stops, reboots, resizes (and confirms or reverts that), rebuilds, locks, shelves, unshelves or
-    deletes a server, tells its console's output, adds and removes its security groups; each needs its own
+    deletes a server, tells its console's output, makes an image of its disk, adds and removes its security groups; each needs its own
     permission. A lock keeps it from being deleted, and from nothing else."""
     if len(body) != 1:
         raise YuiError(
@@ -105,7 +111,8 @@ def act_on_server(
     called(request, action.called)
     if not who.may(action.permission):
         raise permission_missing(action.permission)
-    asked = actions.Asked(name, server, who, changes)
+    images = f"{service_url(request, Service.IMAGE, changes.view.region)}/images"
+    asked = actions.Asked(name, server, who, changes, folder, images)
     return action.do(asked, _read(action.body, name, given))
 
 

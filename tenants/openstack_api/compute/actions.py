@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fastapi import Response
 
@@ -15,12 +16,16 @@ from control_plane.model.ids import FlavorId, ImageId, ServerId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Power, Server
 from control_plane.store import Transaction
+from images.capture_routes import need_both
+from images.captures import Captured, CaptureRequest, capture
+from images.uploads import UploadFolder
 from tenants import lifecycle, resizing, shelving
 from tenants.asking import Asker, Keep
 from tenants.openstack_api.answers import Answer
 from tenants.openstack_api.compute.action_models import (
     ConsoleIn,
     GroupIn,
+    ImageIn,
     LockIn,
     Nothing,
     RebootIn,
@@ -39,6 +44,8 @@ from tenants.openstack_api.compute.unsupported import (
     refuse_unsupported,
     unsupported,
 )
+from tenants.openstack_api.compute.versions import since
+from tenants.openstack_api.image.words import properties_of
 from tenants.server_notes import change_notes, rename
 from tenants.servers import read_console, set_power
 
@@ -48,12 +55,14 @@ _CONSOLE_BYTES = 100 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`action` on one server."""
+    """`action` on one server; images that are made of it come to `folder`, and are shown below `images`."""
 
     action: str
     server: str
     who: Principal
     changes: Changing
+    folder: UploadFolder
+    images: str
 
     def at_once(
         self,
@@ -221,6 +230,34 @@ def console_output(asked: Asked, body: ConsoleIn) -> Response:
         lines = text.splitlines(keepends=True)
         text = "".join(lines[max(0, len(lines) - body.length) :])
     return told({"output": text}, view.version)
+
+
+def create_image(asked: Asked, body: ImageIn) -> Response:
+    need_both(asked.who)
+    edge, view = asked.changes.edge, asked.changes.view
+    wanted = CaptureRequest(asked.server, body.name, properties=properties_of(body.metadata))
+
+    def work(remember: Remember) -> Answer:
+        with edge.store.read() as tx:
+            found = own_server(tx, asked.server, view)
+            demand(tx, view, found, asked.action)
+
+        def keep(tx: Transaction, captured: Captured) -> None:
+            remember(tx, Answer({"image_id": captured.upload.id}))
+
+        made = capture(edge.store, asked.folder, wanted, asked.who, edge.clock.now(), keep=keep)
+        return Answer({"image_id": made.upload.id})
+
+    def location(answer: Mapping[str, Any]) -> Mapping[str, str]:
+        return {"Location": f"{asked.images}/{answer['image_id']}"}
+
+    done = asked.changes.once.run(work, status=202, headers=location)
+    if since(view.version, 45):
+        return retold(done, view.version)
+    where = done.headers["Location"]
+    done = emptied(done, view.version, 202)
+    done.headers["Location"] = where
+    return done
 
 
 def add_security_group(asked: Asked, body: GroupIn) -> Response:

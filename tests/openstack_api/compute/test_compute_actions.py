@@ -251,6 +251,20 @@ def test_a_server_is_shelved_rebuilt_and_tells_its_console(
     v1.until_server(server, status="active")
 
 
+def test_a_servers_disk_becomes_an_image(v1: Face, sdk: Connection, nova: Any, made: Any) -> None:
+    server = made("golden")
+    image = sdk.compute.create_server_image(server, "copy", metadata={"made": "by hand"})
+    assert (image.status, image.name, image.properties["made"]) == ("active", "copy", "by hand")
+    assert v1("GET", f"/v1/images/{image.id}").json()["properties"] == {"made": "by hand"}
+    asked = {"createImage": {"name": "another"}}
+    old = nova("POST", f"/servers/{server}/action", asked)
+    assert (old.status_code, old.content) == (202, b"")
+    assert "/image/v2/images/img-" in old.headers["location"]
+    # Not before the one before is taken.
+    path = f"/servers/{server}/action"
+    v1.until(lambda: "image_id" in nova("POST", path, asked, "2.45").json())
+
+
 def test_a_volume_comes_and_goes(v1: Face, sdk: Connection, nova: Any, made: Any) -> None:
     server = made("with-disk")
     wanted = {"name": "data", "size_gib": 1, "region": REGION}
