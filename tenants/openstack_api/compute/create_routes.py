@@ -42,7 +42,8 @@ def create_server(
     once: Once,
 ) -> Response:
     """Makes servers from an image, all of them or none; with `min_count` below `max_count`, the fewer where
-    the more don't fit."""
+    the more don't fit. Refused are what can't be had: to start from a volume, further disks, a fixed address
+    or a port, a password, files, a config drive (user data and keys come on a NoCloud disk)."""
 
     def work(remember: Remember) -> Answer:
         asker = Asker(who, edge.clock.now())

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from control_plane.http.edge import AtHand
+from control_plane.http.language import Language, preferred
 from control_plane.model.addressing import mac_of
 from control_plane.model.ids import RegionId, ServerId
 from control_plane.model.network import DEFAULT_GROUP
@@ -43,6 +44,7 @@ class ServerView:
     endpoint: str
     root: str
     now: datetime
+    language: Language = Language.EN
 
     def one(self, tx: Snapshot, id: str) -> Json:
         """The answer that shows one server. Raises `server-not-found`."""
@@ -93,7 +95,7 @@ class ServerView:
         elif state.status == "ACTIVE":
             shown["progress"] = 100
         elif state.status == "ERROR":
-            shown["fault"] = _fault(card)
+            shown["fault"] = _fault(card, self.language)
         if since(version, 9):
             shown["locked"] = card.protected
         if since(version, 19):
@@ -146,8 +148,9 @@ async def _view(
     request: Request, region: InRegion, project: Project, version: Asked, edge: AtHand
 ) -> ServerView:
     endpoint = service_url(request, Service.COMPUTE, region)
+    language = preferred(request.headers.get("accept-language"))
     root = service_url(request, Service.COMPUTE, region, versioned=False)
-    return ServerView(version, region, project, endpoint, root, edge.clock.now())
+    return ServerView(version, region, project, endpoint, root, edge.clock.now(), language)
 
 
 View = Annotated[ServerView, Depends(_view)]
@@ -172,12 +175,14 @@ def addresses(card: ServerCard) -> Mapping[str, list[Json]]:
     }
 
 
-def _fault(card: ServerCard) -> Json:
+def _fault(card: ServerCard, language: Language) -> Json:
     """Of one that lost its host and finds no other."""
+    en = "Its host has died and no other host has room for it: it comes back as soon as one has."
+    ja = "ホストが停止し、ほかのホストに空きがありません。空きができしだい自動的に復旧します。"
     return {
         "code": 500,
         "created": seconds(card.changed_at),
-        "message": "Its host has died and no other host has room for it: it comes back as soon as one has.",
+        "message": ja if language is Language.JA else en,
     }
 
 
