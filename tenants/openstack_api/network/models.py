@@ -14,9 +14,10 @@ from pydantic import (
 )
 
 from control_plane.http.bounds import Name, RequestBody, Sentence, ShortText
+from control_plane.model.errors import YuiError
 from control_plane.model.network import Direction
 from control_plane.model.pool import Zone
-from tenants.networks.models import MOST_GROUPS_OF_SERVER
+from tenants.networks.models import MOST_GROUPS_OF_SERVER, MOST_RULES
 
 Id = Annotated[str, StringConstraints(max_length=255)]
 Text = Literal[""] | Sentence
@@ -165,5 +166,23 @@ class RuleOfIn(RequestBody):
     project_id: Id | None = None
 
 
-class RuleIn(RequestBody):
-    security_group_rule: RuleOfIn
+class RulesIn(RequestBody):
+    """One rule, or several that are made together or not at all."""
+
+    security_group_rule: RuleOfIn | None = None
+    security_group_rules: Annotated[list[RuleOfIn], Field(min_length=1, max_length=MOST_RULES)] = (
+        Field(default=[])
+    )
+
+    @property
+    def rules(self) -> list[RuleOfIn]:
+        """Raises `request-invalid`."""
+        one = self.security_group_rule
+        if (one is None) != bool(self.security_group_rules):
+            raise YuiError(
+                "request-invalid",
+                en="The body holds either security_group_rule or security_group_rules.",
+                ja="security_group_rule か security_group_rules のどちらかを指定してください。",
+                status=400,
+            )
+        return self.security_group_rules if one is None else [one]

@@ -30,7 +30,7 @@ from tenants.openstack_api.network.derived import rule_id, rule_with
 from tenants.openstack_api.network.facts import Facts
 from tenants.openstack_api.network.lists import Listed
 from tenants.openstack_api.network.missing import missing
-from tenants.openstack_api.network.models import RuleIn
+from tenants.openstack_api.network.models import RulesIn
 from tenants.openstack_api.network.rules import rule_asked
 from tenants.openstack_api.network.views import View, rule_view
 
@@ -81,7 +81,7 @@ async def show_security_group_rule(rule: AnyId, _who: Reader, here: ThingsHere) 
 @router.post("", status_code=201)
 @audited("security-group.change", "security-group")
 def create_security_group_rule(
-    body: RuleIn,
+    body: RulesIn,
     who: Writer,
     project: Project,
     _region: InRegion,
@@ -89,18 +89,25 @@ def create_security_group_rule(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """Let one more kind of conversation begin, over IPv4."""
-    wanted = body.security_group_rule
-    own(project, wanted.tenant_id, wanted.project_id)
-    asked = rule_asked(wanted, project)
+    """Let one more kind of conversation begin, over IPv4; or several, all or none."""
+    for wanted in body.rules:
+        own(project, wanted.tenant_id, wanted.project_id)
+    asked = [(one.security_group_id, rule_asked(one, project)) for one in body.rules]
 
     def work(remember: Remember) -> Answer:
         with edge.store.write() as tx:
-            group = tx.security_group(SecurityGroupId(wanted.security_group_id), project)
-            saved, rule = add_rule(tx, group, asked, Asker(who, edge.clock.now()))
-            if saved.generation == group.generation:
-                raise _exists(group, rule)
-            answer = Answer({"security_group_rule": rule_view(saved, rule)})
+            made = []
+            for id, rule in asked:
+                group = tx.security_group(SecurityGroupId(id), project)
+                saved, new = add_rule(tx, group, rule, Asker(who, edge.clock.now()))
+                if saved.generation == group.generation:
+                    raise _exists(group, new)
+                made.append(rule_view(saved, new))
+            answer = Answer(
+                {"security_group_rules": made}
+                if body.security_group_rule is None
+                else {"security_group_rule": made[0]}
+            )
             remember(tx, answer)
         return answer
 

@@ -106,6 +106,18 @@ def test_rules_say_no_more_than_hosts_can_keep(cloud: Cloud, town: Connection) -
         assert answer.status_code == 201, answer.text
         rule = answer.json()["security_group_rule"]
         assert {key: rule[key] for key in shown} == shown
+    several = [
+        {"security_group_id": group.id, "direction": "ingress", "protocol": "tcp",
+         "port_range_min": port, "port_range_max": port}
+        for port in (22, 25)
+    ]  # fmt: skip
+    made_at_once = town.network.create_security_group_rules(several)
+    assert [rule.port_range_min for rule in made_at_once] == [22, 25]
+    again = {"security_group_rules": [{**several[0], "port_range_min": 21}, several[1]]}
+    path = "/v2.0/security-group-rules"
+    fault(ask(cloud, "POST", path, json=again), 409, "SecurityGroupRuleExists")
+    assert not list(town.network.security_group_rules(port_range_min=21))
+    fault(ask(cloud, "POST", path, json={}), 400, "HTTPBadRequest")
     key = {"Idempotency-Key": "once-and-no-more"}
     body = {"security_group_rule": {"security_group_id": group.id, "direction": "ingress", **web}}
     first, second = (
