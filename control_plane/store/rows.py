@@ -34,6 +34,8 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     "binding": ("binding", "サービス公開"),
     "keypair": ("key pair", "キーペア"),
     "server-group": ("server group", "サーバーグループ"),
+    "subnet": ("subnet", "サブネット"),
+    "port": ("port", "ポート"),
     "volume": ("volume", "ボリューム"),
     "snapshot": ("snapshot", "スナップショット"),
     "operation": ("operation", "操作"),

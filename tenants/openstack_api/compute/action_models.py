@@ -64,10 +64,13 @@ class UnshelveIn(RequestBody):
     host: Short | None = None
 
 
+Lines = Annotated[int, Field(ge=-1, le=10**9)]
+
+
 class ConsoleIn(RequestBody):
     """`length` in lines; -1 or null is all that there is."""
 
-    length: Annotated[int | None, BeforeValidator(_number), Field(ge=-1, le=10**9)] = None
+    length: Annotated[Lines | None, BeforeValidator(_number)] = None
 
 
 class ImageIn(RequestBody):

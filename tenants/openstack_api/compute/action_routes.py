@@ -81,7 +81,25 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 
-@router.post("/servers/{server}/action", status_code=202)
+def _described() -> dict[str, Any]:
+    """For the API's description: one of the actions by its name, with its body."""
+    bodies = [
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": [name],
+            "properties": {
+                name: {"anyOf": [{"type": "null"}, action.body.model_json_schema()]}
+                if action.body is Nothing
+                else action.body.model_json_schema()
+            },
+        }
+        for name, action in ACTIONS.items()
+    ]
+    return {"requestBody": {"content": {"application/json": {"schema": {"oneOf": bodies}}}}}
+
+
+@router.post("/servers/{server}/action", status_code=202, openapi_extra=_described())
 @audited("server.act", "server")
 def act_on_server(
     server: ServerRef,

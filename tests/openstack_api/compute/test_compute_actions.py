@@ -236,6 +236,7 @@ def test_a_server_is_shelved_rebuilt_and_tells_its_console(
     action = f"/servers/{server}/action"
     output = nova("POST", action, {"os-getConsoleOutput": {"length": 1}}).json()["output"]
     assert len(output.splitlines()) <= 1
+    assert nova("POST", action, {"os-getConsoleOutput": {"length": None}}).json()["output"]
     assert isinstance(sdk.compute.get_server_console_output(server)["output"], str)
     rebuilt = nova("POST", action, {"rebuild": {"imageRef": "tiny", "name": "rested"}})
     assert rebuilt.status_code == 202, rebuilt.text
