@@ -15,7 +15,6 @@ from control_plane.model.access import Permission
 from control_plane.model.ids import SecurityGroupId
 from control_plane.model.network import Direction, Protocol, SecurityGroup, SecurityRule
 from control_plane.store import Snapshot
-from control_plane.store.rows import not_found
 from tenants.networks.groups import groups_of
 from tenants.openstack_api.compute.bodies import told
 from tenants.openstack_api.compute.changing import Changes, ServerRef, own_server
@@ -24,6 +23,7 @@ from tenants.openstack_api.compute.unsupported import unsupported
 from tenants.openstack_api.compute.versions import since
 from tenants.openstack_api.network.derived import port_id, rule_id
 from tenants.openstack_api.network.facts import Facts
+from tenants.openstack_api.network.missing import missing
 from tenants.openstack_api.services import Service, in_region
 
 router = APIRouter(prefix=in_region(Service.COMPUTE) + "/v2.1", tags=["openstack compute"])
@@ -53,7 +53,7 @@ async def read_interface(
     """The same by its port."""
     shown = await edge.look(lambda tx: _interface(tx, server, view))
     if shown["port_id"] != port:
-        raise not_found("port", port)
+        raise missing("port", port)
     return told({"interfaceAttachment": shown}, view.version)
 
 
@@ -75,7 +75,7 @@ def detach_interface(server: ServerRef, port: PortRef, _: Writer, changes: Chang
     with changes.edge.store.read() as tx:
         found = own_server(tx, server, changes.view)
     if port != port_id(found.id):
-        raise not_found("port", port)
+        raise missing("port", port)
     raise _ONE_CARD
 
 
