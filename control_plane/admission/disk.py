@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from control_plane.admission import quota
 from control_plane.model.allotment import Capacity
 from control_plane.model.errors import YuiError
@@ -40,12 +42,13 @@ def take_disk(
     return ledger
 
 
-def roomiest(ledger: Ledger) -> StoragePoolId:
-    """The storage pool with most room that a host in service reaches. Raises `storage-full` where the
-    region has none."""
+def roomiest(ledger: Ledger, among: Collection[StoragePoolId] | None = None) -> StoragePoolId:
+    """The storage pool with most room that a host in service reaches, of those of `among` where that is
+    said. Raises `storage-missing` where there is none."""
     reached = {pool for host in ledger.hosts.values() for pool in host.storage}
+    wanted = reached if among is None else reached.intersection(among)
     found = sorted(
-        (pool for pool in ledger.storage.values() if pool.id in reached),
+        (pool for pool in ledger.storage.values() if pool.id in wanted),
         key=lambda pool: (pool.used - pool.capacity, pool.id),
     )
     if not found:

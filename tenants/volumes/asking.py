@@ -128,3 +128,26 @@ def need_settled(tx: Snapshot, server: Server) -> None:
             "は別のホストへ移動中です。完了するまでお待ちください",
         )
     refuse_while_copied(tx, server)
+
+
+def need_standing(volume: Volume) -> None:
+    """Raises `volume-deleting`."""
+    if volume.deleting:
+        raise refuse(
+            volume,
+            "volume-deleting",
+            "is being removed: nothing can be changed about it",
+            "は削除処理中のため、変更できません",
+        )
+
+
+def need_free_name(tx: Snapshot, name: str, tenant: MunicipalityCode) -> None:
+    """Raises `volume-name-taken`."""
+    if tx.volumes_named(name, tenant):
+        raise YuiError(
+            "volume-name-taken",
+            en=f"A volume is called '{name}' already: choose another name.",
+            ja=f"「{name}」という名前のボリュームがすでにあります。別の名前にしてください。",
+            status=409,
+            fields={"name": name},
+        )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from control_plane.http.bounds import Name, RequestBody, ResponseBody
+from tenants.server_notes_models import Description, Labels
 
 LARGEST = 16_384
 """GiB. Larger disks take longer to copy than a night has."""
@@ -21,7 +22,8 @@ class NewVolumeIn(RequestBody):
     """`server`: attach it there once it is made; it lies on that server's storage. `snapshot` fills it
     with what one of that snapshot's disks holds: `snapshot_volume` by its id, or the root disk without.
     `size_gib` may be left out then. Without server and snapshot, `region` is needed of members who have
-    systems in several."""
+    systems in several; `site` or a server that it is to lie `beside` says where in it, else it goes where
+    all servers of the member are, or where there is most room."""
 
     name: DiskName
     size_gib: int | None = Field(default=None, ge=1, le=LARGEST)
@@ -30,10 +32,20 @@ class NewVolumeIn(RequestBody):
     snapshot: Name | None = None
     snapshot_volume: Name | None = None
     protected: bool = Field(default=False, description="Against being deleted.")
+    site: Name | None = None
+    beside: Name | None = None
+    description: Description = ""
+    labels: Labels = Field(default_factory=dict)
 
 
 class VolumeChangeIn(RequestBody):
-    protected: bool = Field(description="Against being deleted.")
+    """What is left out stays as it is. `labels` replace all that there are; they mean nothing to Yui, and
+    must hold no secret."""
+
+    protected: bool | None = Field(default=None, description="Against being deleted.")
+    name: DiskName | None = None
+    description: Description | None = None
+    labels: Labels | None = None
 
 
 class AttachIn(RequestBody):
@@ -76,6 +88,8 @@ class VolumeOut(ResponseBody):
     trouble: str | None
     created_at: datetime
     generation: int
+    description: str
+    labels: dict[str, str]
 
 
 class NewSnapshotIn(RequestBody):

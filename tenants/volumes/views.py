@@ -45,6 +45,8 @@ def volumes_out(
                 trouble=volume.trouble if with_hardware else None,
                 created_at=volume.created_at,
                 generation=volume.generation,
+                description=volume.description,
+                labels=dict(volume.labels),
             )
         )
     return shown

@@ -19,7 +19,7 @@ from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
-from control_plane.model.ids import Generation, RegionId, VolumeId
+from control_plane.model.ids import Generation, RegionId, SiteId, VolumeId
 from control_plane.model.operation import Operation
 from control_plane.model.units import GiB
 from control_plane.model.volume import Volume
@@ -38,17 +38,11 @@ from tenants.asking import Asker
 from tenants.server_change import REHEARSED, KeepIt, location
 from tenants.servers import find_server
 from tenants.volumes.asking import find_volume
+from tenants.volumes.describing import describe, protect
 from tenants.volumes.models import AttachIn, NewVolumeIn, VolumeChangeIn, VolumeOut
+from tenants.volumes.placing import VolumeRequest
 from tenants.volumes.views import volumes_out
-from tenants.volumes.volumes import (
-    VolumeRequest,
-    attach,
-    create,
-    delete,
-    detach,
-    expect,
-    protect,
-)
+from tenants.volumes.volumes import attach, create, delete, detach, expect
 
 router = APIRouter(prefix="/v1", tags=["volumes"])
 
@@ -124,6 +118,10 @@ def create_volume(
         snapshot=body.snapshot,
         of=None if body.snapshot_volume is None else VolumeId(body.snapshot_volume),
         protected=body.protected,
+        site=None if body.site is None else SiteId(body.site),
+        beside=body.beside,
+        description=body.description,
+        labels=tuple(sorted(body.labels.items())),
     )
 
     def rehearse(_: Remember) -> ChangePlan:
@@ -160,20 +158,29 @@ def change_volume(
     expected: Expected,
     dry_run: DryRun = False,
 ) -> Response:
-    """Protect it against being deleted, or no longer."""
+    """Protect it against being deleted or no longer, call it something else, describe it."""
+    labels = None if body.labels is None else tuple(sorted(body.labels.items()))
 
     def change(tx: Transaction) -> tuple[Volume, Volume]:
         found = expect(find_volume(tx, volume, who.tenant), expected)
-        return found, protect(tx, found, Asker(who, edge.clock.now()), protected=body.protected)
+        asker, after = Asker(who, edge.clock.now()), found
+        if body.protected is not None:
+            after = protect(tx, found, asker, protected=body.protected)
+        return found, describe(
+            tx, after, asker, name=body.name, description=body.description, labels=labels
+        )
 
     def rehearse(_: Remember) -> ChangePlan:
         with edge.rehearsable(dry_run=True) as tx:
             before, after = change(tx)
             ledger = tx.ledger(before.region)
-        path = f"/volumes/{before.name}/protected"
-        changes = before.protected is not after.protected
+        was, will_be = _words(before), _words(after)
         return ChangePlan(
-            diff=[replaced(path, before.protected, after.protected)] if changes else [],
+            diff=[
+                replaced(f"/volumes/{before.name}/{word}", was[word], will_be[word])
+                for word in was
+                if was[word] != will_be[word]
+            ],
             certificate=certificate_change(ledger, None),
             capacity=FREE,
         )
@@ -277,6 +284,16 @@ def detach_volume(
         return diff, FREE, begun, held
 
     return _answered(decide, who, edge, once, dry_run=dry_run)
+
+
+def _words(volume: Volume) -> dict[str, object]:
+    """What `VolumeChangeIn` changes."""
+    return {
+        "protected": volume.protected,
+        "name": volume.name,
+        "description": volume.description,
+        "labels": dict(volume.labels),
+    }
 
 
 def _moved(before: Volume, after: Volume) -> list[Difference]:

@@ -15,47 +15,29 @@ from control_plane.journal.volume_progress import (
     VOLUME_DETACH,
 )
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import Generation, RegionId, StoragePoolId, VolumeId
+from control_plane.model.ids import Generation, VolumeId
 from control_plane.model.ledger import Ledger
 from control_plane.model.operation import Operation
-from control_plane.model.tenant import MunicipalityCode
-from control_plane.model.units import GiB
 from control_plane.model.volume import (
     MOST_VOLUMES,
     Attached,
     Detaching,
-    ServerSnapshot,
-    SnapshotSource,
     Unattached,
     Volume,
     free_order,
 )
 from control_plane.model.workload import Server
-from control_plane.store import Snapshot, Store, Transaction
+from control_plane.store import Store, Transaction
 from tenants.asking import Asker, Keep
-from tenants.servers import find_server
 from tenants.volumes.asking import (
-    find_snapshot,
+    need_free_name,
     need_settled,
+    need_standing,
     operation,
     refuse,
     tell,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeRequest:
-    """`server`: attach it there once it is made; it is made on that server's storage. `snapshot` with
-    `of` (a volume of it by id; None is the root disk) fills it; without it is empty. `size` None is the
-    size of that disk."""
-
-    name: str
-    size: GiB | None = None
-    server: str | None = None
-    region: RegionId | None = None
-    snapshot: str | None = None
-    of: VolumeId | None = None
-    protected: bool = False
+from tenants.volumes.placing import VolumeRequest, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +49,6 @@ class Made:
     operation: Operation
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    tenant: MunicipalityCode
-    region: RegionId
-    size: GiB
-    pool: StoragePoolId | None
-    server: Server | None
-    source: SnapshotSource | None
-
-
 def create(
     store: Store,
     request: VolumeRequest,
@@ -86,24 +58,17 @@ def create(
     draw: Callable[[int], str] = draw,
     dry_run: bool = False,
 ) -> Made:
-    """Raises `server-not-found`, `snapshot-not-found`, `region-not-found`, `volume-name-taken`,
+    """Raises `server-not-found`, `snapshot-not-found`, `region-not-found`, `site-not-found`, `volume-name-taken`,
     `volume-size-missing`, `volume-too-small`, `volume-elsewhere`, `region-unclear`, `too-many-volumes`,
     `quota-exceeded`, `storage-full`, and what `need_settled` raises."""
     with store.read() as snapshot:
-        region = _place(snapshot, request, asker).region
+        region = place_of(snapshot, request, asker).region
     id = VolumeId(f"vol-{draw(12)}")
 
     def decide(tx: Transaction) -> Made:
-        place = _place(tx, request, asker)
-        if tx.volumes_named(request.name, place.tenant):
-            raise YuiError(
-                "volume-name-taken",
-                en=f"A volume is called '{request.name}' already: choose another name.",
-                ja=f"「{request.name}」という名前のボリュームがすでにあります。別の名前にしてください。",
-                status=409,
-                fields={"name": request.name},
-            )
-        pool = place.pool or roomiest(tx.ledger(region))
+        place = place_of(tx, request, asker)
+        need_free_name(tx, request.name, place.tenant)
+        pool = place.pool or roomiest(tx.ledger(region), place.among)
         ledger = take_disk(tx, region, place.tenant, pool, place.size)
         volume = Volume(
             id=id,
@@ -115,6 +80,8 @@ def create(
             created_at=asker.at,
             source=place.source,
             protected=request.protected,
+            description=request.description,
+            labels=request.labels,
         )
         begun = operation(
             VOLUME_CREATE, volume, asker, server=None if place.server is None else place.server.id
@@ -149,7 +116,7 @@ def attach(
 ) -> tuple[Volume, Operation]:
     """Raises `volume-deleting`, `volume-in-use`, `volume-not-ready`, `volume-elsewhere`,
     `too-many-volumes`, and what `need_settled` raises."""
-    _need_standing(volume)
+    need_standing(volume)
     match volume.attachment:
         case Attached(server=holder) if holder == server.id:
             begun = operation(VOLUME_ATTACH, volume, asker, server=server.id)
@@ -231,25 +198,6 @@ def detach(
     return saved, begun
 
 
-def protect(tx: Transaction, volume: Volume, asker: Asker, *, protected: bool) -> Volume:
-    """Raises `volume-deleting`."""
-    if volume.protected is protected:
-        return volume
-    _need_standing(volume)
-    saved = tx.save_volume(replace(volume, protected=protected))
-    tell(
-        tx,
-        asker,
-        "volume.protect",
-        volume,
-        ("is protected against being deleted", "を削除から保護します")
-        if protected
-        else ("may be deleted again", "の削除保護を解除します"),
-        protected=protected,
-    )
-    return saved
-
-
 def delete(
     tx: Transaction, volume: Volume, asker: Asker, keep: Callable[[Operation], None]
 ) -> Operation:
@@ -314,92 +262,3 @@ def _given(tx: Transaction, volume: Volume, server: Server) -> Attached:
             return free.attach_to(server.id, order)
         case Attached() | Detaching():
             raise ValueError(f"volume {volume.id} belongs to {volume.server}")
-
-
-def _need_standing(volume: Volume) -> None:
-    if volume.deleting:
-        raise refuse(
-            volume,
-            "volume-deleting",
-            "is being removed: nothing can be changed about it",
-            "は削除処理中のため、変更できません",
-        )
-
-
-def _place(tx: Snapshot, request: VolumeRequest, asker: Asker) -> _Place:
-    server = None if request.server is None else find_server(tx, request.server, asker.tenant)
-    copied = None if request.snapshot is None else find_snapshot(tx, request.snapshot, asker.tenant)
-    size, source = _size(request, copied)
-    if server is not None and copied is not None and server.storage != copied.storage:
-        raise refuse(
-            copied,
-            "volume-elsewhere",
-            f"is on other storage than server '{server.name}': leave the server out",
-            f"はサーバー「{server.name}」とは別のストレージにあります。サーバーの指定を省いてください",
-        )
-    if server is not None:
-        region = tx.region_of(server.id)
-        return _Place(server.tenant, region, size, server.storage, server, source)
-    if copied is not None:
-        return _Place(copied.tenant, copied.region, size, copied.storage, None, source)
-    if asker.tenant is None:
-        raise YuiError(
-            "server-missing",
-            en="It is not said whose the volume is to be: name one of the member's servers.",
-            ja="どの参加団体のボリュームかが指定されていません。その団体のサーバーを指定してください。",
-        )
-    region = _region(tx, request.region, asker.tenant)
-    return _Place(asker.tenant, region, size, None, None, source)
-
-
-def _size(
-    request: VolumeRequest, copied: ServerSnapshot | None
-) -> tuple[GiB, SnapshotSource | None]:
-    if copied is None:
-        if request.size is None:
-            raise YuiError(
-                "volume-size-missing",
-                en="A volume needs a size: say how many GiB, or name a snapshot to fill it from.",
-                ja="ボリュームのサイズ(GiB)を指定するか、元にするスナップショットを指定してください。",
-            )
-        return request.size, None
-    if copied.taken_at is None or copied.deleting or copied.restoring:
-        raise refuse(
-            copied,
-            "snapshot-not-ready",
-            "is not ready to be used: wait until it is available",
-            "はまだ利用できません。利用可能になるまでお待ちください",
-        )
-    disk = copied.disk(request.of)
-    if disk is None:
-        raise refuse(
-            copied,
-            "snapshot-disk-unknown",
-            f"has no disk of volume '{request.of}'",
-            f"には、ボリューム「{request.of}」のディスクがありません",
-        )
-    size = disk.size if request.size is None else request.size
-    if size < disk.size:
-        raise YuiError(
-            "volume-too-small",
-            en=f"A volume of {size} GiB can't hold a disk of {disk.size} GiB: ask for {disk.size} GiB at least.",
-            ja=f"{size} GiB のボリュームには {disk.size} GiB のディスクが入りません。{disk.size} GiB 以上を指定してください。",
-            fields={"size_gib": size, "disk_gib": disk.size},
-        )
-    return size, SnapshotSource(copied.id, request.of)
-
-
-def _region(tx: Snapshot, named: RegionId | None, tenant: MunicipalityCode) -> RegionId:
-    """The one named, or the only one that the member has systems in. Raises `region-not-found`,
-    `region-unclear`."""
-    own = sorted({system.region for system in tx.systems(tenant)})
-    if named is not None:
-        return tx.region(named).id
-    if len(own) != 1:
-        raise YuiError(
-            "region-unclear",
-            en="It is not clear where the volume is to be: name a server or a region.",
-            ja="ボリュームを作成する場所が決まりません。サーバーまたはリージョンを指定してください。",
-            fields={"regions": own},
-        )
-    return own[0]

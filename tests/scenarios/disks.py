@@ -23,6 +23,7 @@ from tenants.asking import Asker
 from tenants.servers import find_server
 from tenants.volumes import snapshots, volumes
 from tenants.volumes.asking import find_volume
+from tenants.volumes.placing import VolumeRequest
 from tests.scenarios.joining import MEMBER
 
 
@@ -56,7 +57,7 @@ class Owner:
         snapshot: str | None = None,
         of: VolumeId | None = None,
     ) -> VolumeId:
-        request = volumes.VolumeRequest(
+        request = VolumeRequest(
             name,
             None if snapshot is not None else GiB(size),
             server=server,
