@@ -37,6 +37,7 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     "subnet": ("subnet", "サブネット"),
     "port": ("port", "ポート"),
     "volume": ("volume", "ボリューム"),
+    "volume-type": ("type of volumes", "ボリュームの種類"),
     "snapshot": ("snapshot", "スナップショット"),
     "operation": ("operation", "操作"),
     "token": ("token", "トークン"),

@@ -9,6 +9,7 @@ from tenants.openstack_api.compute.routers import ROUTERS as COMPUTE_ROUTERS
 from tenants.openstack_api.identity.routers import ROUTERS as IDENTITY_ROUTERS
 from tenants.openstack_api.image.routers import ROUTERS as IMAGE_ROUTERS
 from tenants.openstack_api.network.routers import ROUTERS as NETWORK_ROUTERS
+from tenants.openstack_api.volume.routers import ROUTERS as VOLUME_ROUTERS
 
 ROUTERS: tuple[APIRouter, ...] = (
     *IDENTITY_ROUTERS,
@@ -16,4 +17,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     *MORE_ROUTERS,
     *IMAGE_ROUTERS,
     *NETWORK_ROUTERS,
+    *VOLUME_ROUTERS,
 )

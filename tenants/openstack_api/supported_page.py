@@ -46,7 +46,7 @@ def _lines() -> Iterator[str]:
     routes: dict[Service, list[tuple[str, str, str]]] = defaultdict(list)
     for router in ROUTERS:
         for route in router.routes:
-            if isinstance(route, APIRoute):
+            if isinstance(route, APIRoute) and route.include_in_schema:
                 service = service_of(route.path) or Service.IDENTITY
                 methods = sorted((route.methods or set()) - {"HEAD"}, key=_ORDER.index)
                 routes[service] += [(_below(route.path), each, _what(route)) for each in methods]

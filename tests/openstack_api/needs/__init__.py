@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from control_plane.model.access import Permission
-from tests.openstack_api.needs import compute, compute_more, identity, image, network
+from tests.openstack_api.needs import compute, compute_more, identity, image, network, volume
 from tests.openstack_api.needs.route import Route
 
-_SERVICES = (identity, compute, compute_more, image, network)
+_SERVICES = (identity, compute, compute_more, image, network, volume)
 
 OPEN: set[Route] = {route for each in _SERVICES for route in each.OPEN}
 FOR_ANYBODY: set[Route] = {route for each in _SERVICES for route in each.FOR_ANYBODY}

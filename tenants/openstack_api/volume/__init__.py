@@ -1,0 +1,1 @@
+"""Block Storage v3 (Cinder): members' volumes, as Yui keeps them."""
