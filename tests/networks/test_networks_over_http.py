@@ -74,6 +74,12 @@ def ok(answer: httpx.Response, status: int = 200) -> Any:
     return answer.json()
 
 
+def neutrons(town: Api, path: str) -> Any:
+    """What OpenStack's network API tells the member."""
+    token = {"X-Auth-Token": town.operator_token}
+    return ok(town.get(f"/openstack/regions/hokkaido/network/v2.0/{path}", headers=token))
+
+
 def plan(api: Api, host: str) -> dict[str, Any]:
     shown = ok(api.get(f"/v1/hosts/{host}/network"))
     return HostNetworkOut.model_validate(shown).model_dump(mode="json")
@@ -417,6 +423,14 @@ def test_a_member_has_a_network_ahead_of_its_servers_and_gives_it_back_after_the
     (server,) = [s for s in ok(town.get("/v1/servers"))["items"] if s["name"] == "web"]
     assert IPv4Interface(server["address"]).network == IPv4Network(block["addresses"])
     problem_of(town.request("DELETE", path), 409, "network-in-use")
+    # OpenStack's tools find the addresses by names that are known beforehand.
+    (subnet,) = neutrons(town, "subnets?name=lgwan-hokkaido-dc")["subnets"]
+    assert (subnet["cidr"], subnet["gateway_ip"]) == (block["addresses"], block["gateway"])
+    assert subnet["allocation_pools"] == [{"start": "10.77.17.18", "end": "10.77.17.30"}]
+    (port,) = neutrons(town, f"ports?device_id={server['id']}")["ports"]
+    address = server["address"].partition("/")[0]
+    assert port["fixed_ips"] == [{"subnet_id": subnet["id"], "ip_address": address}]
+    assert port["network_id"] == subnet["network_id"] == network["id"]
     with api.store.write() as tx:
         tx.remove_server(ServerId(server["id"]))
     assert ok(town.get(path))["subnets"] == [block]

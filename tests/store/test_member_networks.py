@@ -9,6 +9,7 @@ from ipaddress import IPv4Interface, IPv4Network
 import pytest
 from sqlalchemy import text
 
+from control_plane.model.allotment import Allotment, Capacity
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import BindingId, SecurityGroupId, ServerId, SystemId
 from control_plane.model.network import (
@@ -22,6 +23,7 @@ from control_plane.model.network import (
 )
 from control_plane.model.pool import Zone
 from control_plane.model.tenant import MunicipalityCode
+from control_plane.model.units import GiB, MiB, VCpu
 from control_plane.store import LostRace, Store, Transaction
 from tests.store import samples
 from tests.store.samples import FUKUCHIYAMA, KYOTO, SITE, UJI
@@ -272,6 +274,60 @@ def test_a_block_is_not_given_back_as_another_server_comes_into_it(
     furnish(postgresql_store)
     samples.attempt(postgresql_store, add(1))
     steps = [lambda tx: tx.remove_server(samples.server_id(1)), add(2)]
+    with pytest.raises(LostRace):
+        overlap(postgresql_store, *(reversed(steps) if exchanged else steps))
+
+
+def test_a_reserved_network_keeps_one_block_at_each_site_until_it_goes(store: Store) -> None:
+    furnish(store)
+    with store.write() as tx:
+        reserved = tx.reserve_network(tx.ensure_network(FUKUCHIYAMA, KYOTO, Zone.MYNUMBER))
+        assert [str(s.addresses) for s in reserved.subnets] == ["10.77.16.8/29"]
+        for number in range(6):
+            add(number)(tx)
+    assert len(blocks(store)) == 2
+    for number in range(6):
+        samples.attempt(
+            store, lambda tx, number=number: tx.remove_server(samples.server_id(number))
+        )
+        assert len(blocks(store)) == (2 if number < 4 else 1)
+    with store.write() as tx:
+        assert not tx.servers_in_network(reserved)
+        tx.remove_network(tx.network(reserved.id))
+        assert tx.networks() == ()
+        again = tx.reserve_network(tx.ensure_network(UJI, KYOTO, Zone.MYNUMBER))
+    assert [str(s.addresses) for s in again.subnets] == ["10.77.16.8/29"]
+    assert again.segment == reserved.segment + 1
+    with store.write() as tx:
+        for zone in (Zone.LGWAN, Zone.INTERNET):
+            tx.reserve_network(tx.ensure_network(UJI, KYOTO, zone))
+    with pytest.raises(YuiError) as refusal, store.write() as tx:
+        tx.reserve_network(tx.ensure_network(FUKUCHIYAMA, KYOTO, Zone.LGWAN))
+    assert refusal.value.type == "addresses-exhausted"
+    assert len(blocks(store)) == 3
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("exchanged", [False, True], ids=["", "exchanged"])
+def test_a_network_does_not_go_as_a_server_comes_into_it(
+    postgresql_store: Store, *, exchanged: bool
+) -> None:
+    furnish(postgresql_store, prefix=None)
+    plenty = Capacity(VCpu(100), MiB(100_000), GiB(1_000))
+    with postgresql_store.write() as tx:
+        tx.put_allotment(Allotment(FUKUCHIYAMA, KYOTO, plenty, plenty))
+        network = tx.ensure_network(FUKUCHIYAMA, KYOTO, Zone.MYNUMBER)
+
+    def come(tx: Transaction) -> None:
+        tx.claim_allotment(FUKUCHIYAMA, KYOTO)
+        add(1)(tx)
+
+    def go(tx: Transaction) -> None:
+        tx.claim_allotment(FUKUCHIYAMA, KYOTO)
+        if not tx.servers_in_network(network):
+            tx.remove_network(network)
+
+    steps = [come, go]
     with pytest.raises(LostRace):
         overlap(postgresql_store, *(reversed(steps) if exchanged else steps))
 
