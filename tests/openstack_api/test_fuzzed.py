@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from tenants.openstack_api.description import description, openstack_routes
+from tenants.openstack_api.image.patching import MEDIA_TYPE
 from tenants.openstack_api.services import Service, service_of
 from tests.api.conftest import MIKASA, UJI, Api, Prepared
 from tests.api.disks import add_disks
 from tests.openstack_api.test_every_route import filled
+
+schemathesis.serializer.alias(MEDIA_TYPE, "application/json")
 
 CASES = int(os.environ.get("YUI_FUZZ_CASES", "0"))
 """How many requests in all; 0 for the few of every day."""
