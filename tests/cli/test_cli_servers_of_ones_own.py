@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.api.test_keypairs import ED25519, FINGERPRINT
 from tests.cli.served import DECLARED, Served, served
 
 
@@ -109,3 +110,46 @@ def test_what_container_groups_take_of_a_quota_is_shown_beside_what_is_used(plan
         "container_groups"
     ] == {"vcpus": 0, "memory_mib": 0, "disk_gib": 0}
     assert plane.yui("system", "delete", "m012220-own-portal", "--yes", "--wait").returncode == 0
+
+
+def test_a_server_is_made_with_a_key_in_a_group_and_resized_to_be_confirmed(plane: Served) -> None:
+    token = plane.folder / "mikasa.token"
+    issued = ("--label", "鈴木", "--tenant", "012220", "--out", str(token))
+    assert plane.yui("token", "create", *issued).returncode == 0
+    member = {"YUI_TOKEN_FILE": str(token)}
+    more = ("--quota-vcpus", "8", "--quota-memory", "8", "--quota-disk", "100")
+    assert plane.yui("quota", "set", "012220", *more).returncode == 0
+    public, private = plane.folder / "id.pub", plane.folder / "id"
+    public.write_text(ED25519)
+    added = plane.yui("keypair", "add", "alice", "--public-key", str(public), env=member)
+    assert (added.returncode, added.stdout.strip()) == (0, "Key pair alice is added.")
+    assert plane.yui("keypair", "add", "bob", "--make", str(private), env=member).returncode == 0
+    assert "OPENSSH PRIVATE KEY" in private.read_text()
+    assert private.stat().st_mode & 0o777 == 0o600
+    unclear = plane.yui("--lang", "ja", "keypair", "add", "carol", env=member)
+    assert unclear.returncode != 0
+    assert "鍵が指定されていません" in unclear.stderr
+    assert FINGERPRINT in plane.yui("keypair", "list", env=member).stdout
+    assert plane.yui("server-group", "create", "apart", env=member).returncode == 0
+    own = ("--name", "keyed", "--zone", "lgwan", "--tier", "2")
+    assert plane.yui("system", "add", *own, "--wait", env=member).returncode == 0
+    small, larger = (
+        each["id"] for each in json.loads(plane.yui("pool", "show", "--json").stdout)["flavors"][:2]
+    )
+    kind = ("--system", "m012220-own-keyed", "--flavor", small, "--image", "tiny", "--wait")
+    keyed = ("--keypair", "alice", "--server-group", "apart")
+    made = plane.yui("server", "create", "keyed", *kind, *keyed, env=member)
+    assert made.returncode == 0, made.stderr
+    server = json.loads(plane.yui("server", "show", "keyed", "--json").stdout)
+    assert server["keypair"] == "alice"
+    assert server["id"] in plane.yui("server-group", "show", "apart", env=member).stdout
+    for end in ("revert-resize", "confirm-resize"):
+        resized = plane.yui("server", "resize", "keyed", larger, "--to-confirm", "--wait")
+        assert resized.returncode == 0, resized.stderr
+        ended = plane.yui("server", end, "keyed", env=member)
+        assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip() == f"Server keyed keeps flavor {larger}."
+    for command in (("keypair", "remove", "alice"), ("server-group", "delete", "apart")):
+        gone = plane.yui(*command, "--yes", env=member)
+        assert gone.returncode == 0, gone.stderr
+    assert plane.yui("system", "delete", "m012220-own-keyed", "--yes", "--wait").returncode == 0
