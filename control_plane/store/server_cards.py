@@ -214,4 +214,4 @@ def _time(value: str | datetime) -> datetime:
     """SQLite's are texts in UTC."""
     if isinstance(value, datetime):
         return value.astimezone(UTC)
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return datetime.fromisoformat(f"{value}+00:00")

@@ -32,6 +32,7 @@ def state_of(card: ServerCard, now: datetime) -> State:
 
 _POWERS = {Seen.RUNNING.value: 1, Seen.STOPPED.value: 4}
 
+_ACTIVE = ServerStatus.ACTIVE.value
 _SETTLED = {
     ServerStatus.STOPPED.value: ("SHUTOFF", "stopped", None),
     ServerStatus.MIGRATING.value: ("MIGRATING", "active", "migrating"),
@@ -45,6 +46,8 @@ def _told(card: ServerCard) -> tuple[str, str | None, str | None]:
     settled = _SETTLED.get(card.status)
     if settled is not None:
         return settled
+    if card.status == _ACTIVE and not card.outdated:
+        return "ACTIVE", "active", None
     runs = card.seen == Seen.RUNNING.value
     match card.status:
         case ServerStatus.DELETING.value:

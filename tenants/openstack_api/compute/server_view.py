@@ -57,7 +57,7 @@ class ServerView:
 
     def detail(self, card: ServerCard, belongings: Belongings) -> Json:
         """All of it, as far as the microversion knows it."""
-        state, version = state_of(card, self.now), self.version
+        state, minor = state_of(card, self.now), self.version.minor
         groups = belongings.security_groups.get(card.id, _DEFAULT_ALONE)
         made = seconds(card.made_at)
         shown: Json = {
@@ -96,21 +96,21 @@ class ServerView:
             shown["progress"] = 100
         elif state.status == "ERROR":
             shown["fault"] = _fault(card, self.language)
-        if since(version, 9):
+        if minor >= 9:
             shown["locked"] = card.protected
-        if since(version, 19):
+        if minor >= 19:
             shown["description"] = card.description
-        if since(version, 26):
+        if minor >= 26:
             shown["tags"] = card.tags
-        if since(version, 63):
+        if minor >= 63:
             shown["trusted_image_certificates"] = None
-        if since(version, 71):
+        if minor >= 71:
             shown["server_groups"] = [] if card.group is None else [card.group]
-        if since(version, 73):
+        if minor >= 73:
             shown["locked_reason"] = None
-        if since(version, 90):
+        if minor >= 90:
             shown["OS-EXT-SRV-ATTR:hostname"] = card.name
-        if since(version, 96):
+        if minor >= 96:
             shown["pinned_availability_zone"] = card.sites[0] if len(card.sites) == 1 else None
         return shown
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine, event
 
 from control_plane.model.ids import FlavorId, ServerId
 from control_plane.model.unconfirmed_resize import UnconfirmedResize
@@ -194,6 +195,26 @@ def test_lists_are_filtered_sorted_and_paged(compute: Compute) -> None:
     ):
         assert compute.ask("GET", f"/servers?{query}").status_code == status, query
     assert compute.ask("GET", "/servers?colour=red&status=COLD", "2.1").json() == {"servers": []}
+
+
+def test_a_list_is_read_in_as_few_statements_however_long_it_is(compute: Compute) -> None:
+    asked: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        asked.append(statement)
+
+    counts = []
+    for count in (1, 5):
+        compute.made(f"many-{count}", min_count=count)
+        compute.ask("GET", "/servers/detail")
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            compute.ask("GET", "/servers/detail")
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+        counts.append(len(asked))
+        asked.clear()
+    assert counts[0] == counts[1] <= 8
 
 
 REFUSED: dict[str, Callable[[], dict[str, Any]]] = {
