@@ -34,8 +34,6 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     "binding": ("binding", "サービス公開"),
     "keypair": ("key pair", "キーペア"),
     "server-group": ("server group", "サーバーグループ"),
-    "subnet": ("subnet", "サブネット"),
-    "port": ("port", "ポート"),
     "volume": ("volume", "ボリューム"),
     "volume-type": ("type of volumes", "ボリュームの種類"),
     "snapshot": ("snapshot", "スナップショット"),

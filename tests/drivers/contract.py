@@ -73,6 +73,10 @@ class TwoHosts(Protocol):
         """Whether that trace is in a disk that was exported."""
         ...
 
+    def keys_told(self, spec: ServerSpec) -> tuple[str, ...]:
+        """The public keys that the guest of a defined server finds on its seed disk."""
+        ...
+
     def disk_size(self, spec: ServerSpec) -> GiB:
         """The virtual size of the volume as it lies on the storage."""
         ...
@@ -449,6 +453,15 @@ class HostDriverContract:
         with pytest.raises(DriverError):
             hosts.first.migrate(spec.id, nowhere)
         assert state(hosts.first, spec) is RunState.RUNNING
+
+    def test_a_guest_finds_the_keys_of_those_who_may_get_in(self, hosts: TwoHosts) -> None:
+        spec = hosts.spec()
+        prepare(hosts.first, spec)
+        assert hosts.keys_told(spec) == ()
+        keys = ("ssh-ed25519 AAAA alice: at home", "ssh-rsa BBBB 鈴木")
+        keyed = replace(spec, public_keys=keys, generation=Generation(spec.generation + 1))
+        hosts.first.define(keyed)
+        assert hosts.keys_told(keyed) == keys
 
     def test_a_new_size_holds_at_the_latest_from_the_next_start(self, hosts: TwoHosts) -> None:
         spec = hosts.spec()

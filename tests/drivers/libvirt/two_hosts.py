@@ -19,6 +19,7 @@ from typing import BinaryIO
 import httpx
 import libvirt
 import pytest
+import yaml
 
 from control_plane.drivers.backup_source import ROOT_DISK
 from control_plane.drivers.libvirt import LibvirtDriver
@@ -121,6 +122,28 @@ class LibvirtHosts:
         build = spec.volume.build
         name = f"root-{build}.qcow2" if build else "root.qcow2"
         return Path(spec.volume.pool_path) / spec.id / name
+
+    def keys_told(self, spec: ServerSpec) -> tuple[str, ...]:
+        seed = Path(spec.volume.pool_path) / spec.id / "seed.iso"
+        copy, found = self.scratch / "seed.iso", self.scratch / "meta-data"
+        copy.write_bytes(seed.read_bytes())
+        found.unlink(missing_ok=True)
+        subprocess.run(
+            # Nothing but a file, wherever it lies.
+            [
+                "xorriso",
+                "-osirrox",
+                "on",
+                "-indev",
+                f"stdio:{copy}",
+                "-extract",
+                "/meta-data",
+                found,
+            ],
+            check=True,
+            capture_output=True,
+        )
+        return tuple(yaml.safe_load(found.read_text()).get("public-keys", ()))
 
     def disk_size(self, spec: ServerSpec) -> GiB:
         shown = subprocess.run(

@@ -87,6 +87,9 @@ class TwoSimulatedHosts:
         found = self._world.data_volume(volume.id)
         return found is not None and "a trace" in found.notes
 
+    def keys_told(self, spec: ServerSpec) -> tuple[str, ...]:
+        return self._world.machines[A.id].definitions[spec.id].public_keys
+
     def disk_size(self, spec: ServerSpec) -> GiB:
         volume = self._world.volume(spec.id)
         assert volume is not None
