@@ -27,9 +27,10 @@ Rules = Annotated[
     list[str] | None,
     typer.Option(
         "--rule",
-        help="What may begin, such as 'in tcp/443 offices' or 'out any'; may be repeated.",
+        help="What may begin, such as 'in tcp/443 offices # portal' or 'out any'; may be repeated.",
     ),
 ]
+Description = Annotated[str | None, typer.Option(help="What the group is for.")]
 _RULE = re.compile(r"(in|out) (any|icmp|tcp|udp)(?:/([0-9]+(?:-[0-9]+)?))?(?: (\S.*))?")
 _PATH = "/v1/security-groups"
 _DIRECTIONS = {"in": "ingress", "out": "egress"}
@@ -70,12 +71,15 @@ def show(context: typer.Context, group: GroupArgument) -> None:
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What the group is to be called.", metavar="NAME")],
+    *,
     rule: Rules = None,
+    description: Description = None,
     dry_run: DryRun = False,
 ) -> None:
     """Make a security group."""
     session = session_of(context)
-    body = {"name": name, "rules": _asked(session, rule or [])}
+    rules = _asked(session, rule or [])
+    body = {"name": name, "description": description or "", "rules": rules}
     document = session.api.post(_PATH, body, dry_run=dry_run)
     if not _shown(session, document, dry_run=dry_run):
         session.screen.say(n.GROUP_MADE, group=name)
@@ -88,6 +92,7 @@ def set_(
     *,
     rule: Rules = None,
     name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    description: Description = None,
     dry_run: DryRun = False,
 ) -> None:
     """Give a security group these rules in place of those it has."""
@@ -95,8 +100,8 @@ def set_(
     path = f"{_PATH}/{segment(_id(_known(session), group))}"
     _, tag = session.api.read(path)
     body: dict[str, object] = {"rules": _asked(session, rule or [])}
-    if name is not None:
-        body["name"] = name
+    said = {"name": name, "description": description}
+    body |= {key: value for key, value in said.items() if value is not None}
     document = session.api.put(path, body, if_match=tag, dry_run=dry_run)
     if not _shown(session, document, dry_run=dry_run):
         session.screen.say(n.GROUP_SET, group=name or group)
@@ -150,6 +155,8 @@ def said(rule: RuleOut, names: dict[str, str]) -> str:
         words.append(rule.remote)
     elif rule.remote_group is not None:
         words.append(names.get(rule.remote_group, rule.remote_group))
+    if rule.description:
+        words += ["#", rule.description]
     return " ".join(words)
 
 
@@ -158,7 +165,8 @@ def _asked(session: Session, rules: Sequence[str]) -> list[dict[str, object]]:
     known: list[SecurityGroupOut] | None = None
     found: list[dict[str, object]] = []
     for text in rules:
-        match = _RULE.fullmatch(" ".join(text.split()))
+        what, _, description = text.partition("#")
+        match = _RULE.fullmatch(" ".join(what.split()))
         # A bare number behind a blank is a port that lacks its slash.
         if match is None or (match.group(4) or "").replace("-", "").isdigit():
             raise YuiError(
@@ -177,6 +185,8 @@ def _asked(session: Session, rules: Sequence[str]) -> list[dict[str, object]]:
         elif other is not None:
             known = _known(session) if known is None else known
             rule["remote_group"] = _id(known, other)
+        if description.strip():
+            rule["description"] = description.strip()
         found.append(rule)
     return found
 
@@ -200,6 +210,7 @@ def _show(session: Session, one: SecurityGroupOut, known: Sequence[SecurityGroup
             (m.ID, one.id),
             (m.MEMBER, one.tenant),
             (m.NAME, one.name),
+            (n.FOR, one.description or "-"),
             (n.RULES, "\n".join(said(rule, names) for rule in one.rules) or "-"),
         ]
     )

@@ -66,6 +66,11 @@ def test_every_command_about_networks_does_what_it_says(plane: Served) -> None:
         assert ended.stdout.strip(), text
         found = re.search(r"binding-[a-z2-7]{10}", ended.stdout)
         binding = binding if found is None else found.group()
+    town = {"YUI_TOKEN_FILE": str(admin)}
+    noted = ("security-group", "create", "counter", "--rule", "in tcp/80 10.0.0.0/8 # tablets")
+    assert plane.yui(*noted, env=town).returncode == 0
+    ended = plane.yui("security-group", "show", "counter", env=town)
+    assert "in tcp/80 10.0.0.0/8 # tablets" in ended.stdout
     ended = plane.yui("--lang", "ja", "binding", "list", "--state", "revoked")
     assert "取り消し" in ended.stdout
     wrong = plane.yui("--lang", "ja", "security-group", "create", "x", "--rule", "in tcp 443")

@@ -10,10 +10,7 @@ from tenants.openstack_api.network.lists import Listed
 from tests.api.conftest import MIKASA, UJI
 from tests.openstack_api.cloud import Cloud
 from tests.openstack_api.network.asking import ask, fault
-from tests.openstack_api.network.test_networks import town
 from tests.plain_http import ask as plainly
-
-__all__ = ["town"]
 
 _THINGS = Listed("things", frozenset({"id", "name", "size", "up"}))
 

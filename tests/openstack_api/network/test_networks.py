@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from openstack import exceptions
@@ -12,12 +11,6 @@ from openstack.connection import Connection
 from tests.api.conftest import MIKASA, UJI
 from tests.openstack_api.cloud import REGION, Cloud
 from tests.openstack_api.network.asking import ask, fault, v1
-
-
-@pytest.fixture(scope="module")
-def town(cloud: Cloud) -> Iterator[Connection]:
-    with cloud.connection() as connection:
-        yield connection
 
 
 def test_a_client_finds_the_version_and_what_holds_there(cloud: Cloud, town: Connection) -> None:

@@ -11,9 +11,6 @@ from openstack.connection import Connection
 from tests.api.conftest import MIKASA, UJI
 from tests.openstack_api.cloud import Cloud
 from tests.openstack_api.network.asking import ask, fault, v1
-from tests.openstack_api.network.test_networks import town
-
-__all__ = ["town"]
 
 
 def test_a_group_made_here_is_the_same_there(cloud: Cloud, town: Connection) -> None:
