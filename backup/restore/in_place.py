@@ -19,13 +19,14 @@ from backup.restore.progress import Progress
 from backup.restore.reading import PointSource
 from backup.restore.selection import Chosen
 from backup.restore.side_by_side import side_by_side
+from control_plane.admission.standing import refuse_while_copied
 from control_plane.drivers.backup_source import ROOT_DISK
 from control_plane.model.backing import Backing
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.work import Trouble
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import ServerId, VolumeId
-from control_plane.model.volume import Volume
+from control_plane.model.volume import Attached, Volume
 from control_plane.model.workload import Moving, Power, Seen, Server
 from control_plane.store import Snapshot, Transaction
 
@@ -43,17 +44,21 @@ class InPlace:
     _backings: dict[int, Backing] = field(default_factory=dict)
     """By the place in what was filled."""
 
+    @property
+    def started(self) -> bool:
+        """Whether its servers have been started already, and only copying is left."""
+        return self.at_once is not None and self.at_once.started
+
+    def insist(self) -> None:
+        """Raises NotWanted, YuiError where disks can't be replaced as things are."""
+        self._wanted()
+
     def carry_out(self) -> None:
         if self.at_once is not None and self.at_once.started:
             self.at_once.serve_again(self.chosen, lambda one: one.part.server, VolumeId)
             self._copy(self.at_once)
             return
-        with self.disks.store.read() as tx:
-            wanted = [
-                (one, name, self._target(tx, one, name))
-                for one in self.chosen
-                for name in one.disks
-            ]
+        wanted = self._wanted()
         self.progress.total = sum(one.point.disk(name).size for one, name, _ in wanted)
         if self.at_once is None:
             fills = [partial(self._fill, one, name, disk) for one, name, disk in wanted]
@@ -71,6 +76,14 @@ class InPlace:
             self.disks.sweep(disk, self.progress.attempt, build)
         if self.at_once is not None:
             self._copy(self.at_once)
+
+    def _wanted(self) -> list[tuple[Chosen, str, Target]]:
+        with self.disks.store.read() as tx:
+            return [
+                (one, name, self._target(tx, one, name))
+                for one in self.chosen
+                for name in one.disks
+            ]
 
     def _fill(self, one: Chosen, name: str, disk: Target) -> int:
         size = one.point.disk(name).size
@@ -93,6 +106,7 @@ class InPlace:
 
     def _target(self, tx: Snapshot, one: Chosen, name: str) -> Target:
         server = _stopped(tx, one.part.server, self.point)
+        refuse_while_copied(tx, server)
         volume = None if name == ROOT_DISK else _attached(tx, server, VolumeId(name))
         found = target(tx, server, volume)
         if found.size * 2**30 < one.point.disk(name).size:
@@ -105,7 +119,10 @@ class InPlace:
         return found
 
     def _switch(self, tx: Transaction) -> None:
-        """Raises NotWanted where somebody has started, moved or rebuilt a server meanwhile."""
+        """Raises NotWanted where somebody has started, moved or rebuilt a server meanwhile, and YuiError where its
+        disks are at something else."""
+        for id in {disk.server.id for disk, _ in self._filled}:
+            refuse_while_copied(tx, tx.server(id, self.point.tenant))
         roots: Mapping[ServerId, tuple[int, Backing | None]] = {
             disk.server.id: (build, self._backings.get(place))
             for place, (disk, build) in enumerate(self._filled)
@@ -149,7 +166,8 @@ def _stopped(tx: Snapshot, id: ServerId, point: RecoveryPointRecord) -> Server:
 
 def _attached(tx: Snapshot, server: Server, id: VolumeId) -> Volume:
     found = next((v for v in tx.volumes(server=server.id) if v.id == id), None)
-    if found is None or found.deleting or not found.made:
+    held = found is not None and isinstance(found.attachment, Attached)
+    if found is None or found.deleting or not found.made or not held:
         raise YuiError(
             "restore-volume-gone",
             en=f"Server {server.name} has no volume {id} any more: restore its other disks by name, or all to a new system.",

@@ -50,6 +50,12 @@ class Restore:
     begun: RestoreJob | None = None
     _streams: Iterator[int] = field(default_factory=count)
     """What goes over one line at a time has a name of its own."""
+    _at_once: AtOnce | None = None
+
+    @property
+    def only_copies(self) -> bool:
+        """Its servers have been started, and their disks come while they work."""
+        return self._at_once is not None and self._at_once.started
 
     def carry_out(self) -> None:
         """Raises NotWanted, StepRefused, DriverError, ObjectStoreError, YuiError, OSError, LeaseLost."""
@@ -73,13 +79,17 @@ class Restore:
             selected = chosen(source, point, begun.target)
             at_once = None
             if begun.target.at_once:
-                at_once = AtOnce(disks, source, progress, point, served)
+                at_once = self._at_once = AtOnce(disks, source, progress, point, served)
             match begun.target.to:
                 case RestoreTo.IN_PLACE:
                     groups = [each for each in selected if each.part.container_group]
                     servers = [each for each in selected if not each.part.container_group]
-                    GroupVolumes(self.store, self.world, source, progress, groups).carry_out()
-                    InPlace(disks, source, progress, point, servers, at_once).carry_out()
+                    in_place = InPlace(disks, source, progress, point, servers, at_once)
+                    if not in_place.started:
+                        # What is in groups' volumes goes first, so all else has to be ready for it.
+                        in_place.insist()
+                        GroupVolumes(self.store, self.world, source, progress, groups).carry_out()
+                    in_place.carry_out()
                 case RestoreTo.NEW | RestoreTo.REGION:
                     Anew(
                         disks, source, progress, point, selected, region, at_once=at_once

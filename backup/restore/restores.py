@@ -25,7 +25,14 @@ from backup.restore.asking import PROVER
 from backup.restore.restore import Restore
 from backup.restore.trouble import setback_of_restore
 from control_plane.drivers.world import Lane, World
-from control_plane.model.backup.work import Restored, RestoreJob, RestorePhase, Restoring, Trouble
+from control_plane.model.backup.work import (
+    Restored,
+    RestoreJob,
+    RestorePhase,
+    Restoring,
+    Trouble,
+    Waiting,
+)
 from control_plane.model.errors import YuiError
 from control_plane.store import Lease, LeaseLost, Store, Transaction
 
@@ -41,7 +48,9 @@ _ANSWERS_LATER = 500
 @dataclass(slots=True)
 class Restores:
     """`exports` is the directory that files go to, which every control plane of the pool sees; None: there is
-    none. `at_once` of all, and one at a time of each system."""
+    none. `at_once` of all, and `leaning_at_once` of those that start servers before their disks are copied, which takes
+    hours or days and must not keep others waiting. One at a time of each system, not counting one that only copies by
+    now."""
 
     store: Store
     world: World
@@ -51,27 +60,30 @@ class Restores:
     lines: Lines
     exports: Path | None = None
     at_once: int = 4
+    leaning_at_once: int = 8
     lane: Lane = Lane.RESTORE
     _errands: Errands[Restore, None] = field(init=False)
+    _leaning: Errands[Restore, None] = field(init=False)
     _waiting: list[RestoreJob] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, self.lane)
+        self._leaning = Errands(self.world, self.timings, Lane.LEAN)
 
     @property
     def busy(self) -> bool:
-        return bool(len(self._errands))
+        return bool(len(self._errands) + len(self._leaning))
 
     def settle(self, lease: Lease) -> list[Exception]:
         """What went wrong with those that have ended."""
-        ended = self._errands.settle()
+        ended = self._errands.settle() + self._leaning.settle()
         for each in ended:
             self._settled(each, lease)
         return [each.error for each in ended if each.error is not None]
 
     def look(self, lease: Lease) -> None:
         """At what waits, and at what somebody else has left in the middle."""
-        mine = {each.job.id for each in self._errands.things()}
+        mine = {each.job.id for each in self._under_way()}
         with self.store.read() as tx:
             left = [job for job in restores_under_way(tx) if job.id not in mine]
         if left:
@@ -80,14 +92,17 @@ class Restores:
                 for job in left:
                     fail_restore(write, job.id, now, _TAKEN_OVER, now)
         with self.store.read() as tx:
-            self._waiting = list(restores_waiting(tx, self.world.clock.now()))
+            waiting = restores_waiting(tx, self.world.clock.now())
+        # Guests that stand still come first.
+        self._waiting = sorted(waiting, key=lambda job: not _has_started(job))
 
     def begin(self, lease: Lease) -> int:
         begun = 0
         for job in list(self._waiting):
-            if len(self._errands) >= self.at_once:
-                break
-            if self._errands.busy(job.system):
+            errands, most = self._errands, self.at_once
+            if job.target.at_once:
+                errands, most = self._leaning, self.leaning_at_once
+            if len(errands) >= most or self._in_the_way(job):
                 continue
             self._waiting.remove(job)
             errand = Restore(
@@ -101,9 +116,17 @@ class Restores:
                 self.lines,
                 self.exports,
             )
-            self._errands.begin(job.system, errand, errand.carry_out)
+            errands.begin(job.id, errand, errand.carry_out)
             begun += 1
         return begun
+
+    def _under_way(self) -> list[Restore]:
+        return self._errands.things() + self._leaning.things()
+
+    def _in_the_way(self, job: RestoreJob) -> bool:
+        return not _has_started(job) and any(
+            other.job.system == job.system and not other.only_copies for other in self._under_way()
+        )
 
     def _settled(self, ended: Ended[Restore, None], lease: Lease) -> None:
         if ended.error is None or isinstance(ended.error, LeaseLost):
@@ -137,6 +160,12 @@ class Restores:
         again = now + timedelta(seconds=self.timings.pause_after(standing.attempts))
         fail_restore(tx, job.id, now, why.member, again)
         tx.add_event(telling.set_back(job, why, again, now))
+
+
+def _has_started(job: RestoreJob) -> bool:
+    """Its servers, before their disks are copied."""
+    standing = job.standing
+    return isinstance(standing, Waiting) and standing.phase is not RestorePhase.FILLING
 
 
 def _for_good(error: Exception) -> bool:

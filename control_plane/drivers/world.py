@@ -113,6 +113,9 @@ class Lane(StrEnum):
     RESTORE = "restore"
     """Disks made from backups, and looks at whether their servers are well: whoever waits for one has
     lost something, and waits for no export."""
+    LEAN = "lean"
+    """Restores whose servers run already and whose disks come meanwhile: hours to days each, of which most is
+    waiting."""
     FILL = "fill"
     """One disk each of what a restore makes at once."""
 

@@ -26,7 +26,7 @@ class Settings:
     what is waited on top of the lease's own times before it is evidence. `task_patience` bounds every
     task of `run_all`, of which `at_once` run side by side; of submitted tasks `slow_at_once`,
     `care_at_once`, `exports_at_once`, `fences_at_once`, `backups_at_once`, `copies_at_once`,
-    `holds_at_once`, `dumps_at_once`, `restores_at_once` and `fills_at_once` of each lane do. A thread begins only when it is needed."""
+    `holds_at_once`, `dumps_at_once`, `restores_at_once`, `leaning_at_once` and `fills_at_once` of each lane do. A thread begins only when it is needed."""
 
     ask_patience: Seconds = Seconds(4.0)
     ask_moment: Seconds = Seconds(0.5)
@@ -45,5 +45,6 @@ class Settings:
     holds_at_once: int = 32
     dumps_at_once: int = 64
     restores_at_once: int = 8
+    leaning_at_once: int = 8
     fills_at_once: int = 8
     witnesses: tuple[Witness, ...] = ()

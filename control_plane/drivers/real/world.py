@@ -75,6 +75,7 @@ class RealWorld:
             Lane.HOLD: Workers("yui-hold", settings.holds_at_once),
             Lane.DUMP: Workers("yui-dump", settings.dumps_at_once),
             Lane.RESTORE: Workers("yui-restore", settings.restores_at_once),
+            Lane.LEAN: Workers("yui-lean", settings.leaning_at_once),
             Lane.FILL: Workers("yui-fill", settings.fills_at_once),
         }
 
