@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from control_plane.admission.new_server import check_disk
-from control_plane.admission.standing import cannot, need_placed
+from control_plane.admission.standing import cannot, need_placed, refuse_while_leaning
 from control_plane.journal.server_progress import (
     SERVER_DELETE,
     SERVER_REBOOT,
@@ -99,8 +99,9 @@ def rebuild(
     and address stay. A stopped server gets the new disk when it is started.
 
     Raises `image-not-found`, `image-larger-than-disk`, `server-deleting`, `server-moving`,
-    `server-stranded`."""
+    `server-stranded`, `server-disks-busy`."""
     need_placed(server)
+    refuse_while_leaning(tx, server)
     check_disk(Flavor(server.flavor, server.size, server.disk), tx.image(image, server.tenant))
     since = Generation(server.generation + 1)
     operation = asker.operation(SERVER_REBUILD, [server], generation=since, image=image)

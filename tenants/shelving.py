@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from control_plane import admission
 from control_plane.admission.shelving import Unshelved
+from control_plane.admission.standing import refuse_while_leaning
 from control_plane.journal.server_progress import SERVER_SHELVE, SERVER_UNSHELVE
 from control_plane.model.ids import ServerId
 from control_plane.model.operation import Operation
@@ -18,7 +19,9 @@ def shelve(
     tx: Transaction, server: Server, asker: Asker, keep: Callable[[Operation], None]
 ) -> Operation:
     """Ask for it to be stopped and its room to be given back; disks and address stay its own. One that
-    is shelved already is left as it is. Raises `server-deleting`."""
+    is shelved already is left as it is. Raises `server-deleting`, `server-disks-busy`."""
+    if server.power is not Power.SHELVED:
+        refuse_while_leaning(tx, server)
     saved = admission.shelve(tx, server)
     operation = asker.operation(SERVER_SHELVE, [server])
     tx.put_operation(operation)

@@ -227,6 +227,9 @@ class Anew:
         disk = self._target(tx, one, name)
         if disk.build != 0:
             raise _started(disk.server)
+        if backing is not None and disk.volume is not None and not _held(disk.volume, disk.server):
+            # Nobody would copy it.
+            raise _taken_off(disk.volume, disk.server)
         if disk.volume is None:
             tx.save_server(replace(disk.server, disk_build=build, backing=backing))
         else:
@@ -359,6 +362,20 @@ def _started(server: Server) -> NotWanted:
         Trouble(
             f"Server {server.name} was started or deleted before its disks were restored.",
             f"サーバー {server.name} が、ディスクの復元が終わる前に起動または削除されました。",
+        )
+    )
+
+
+def _held(volume: Volume, server: Server) -> bool:
+    at = volume.attachment
+    return isinstance(at, Attached) and at.server == server.id
+
+
+def _taken_off(volume: Volume, server: Server) -> NotWanted:
+    return NotWanted(
+        Trouble(
+            f"Volume {volume.name} was detached from server {server.name} before it was restored.",
+            f"ボリューム {volume.name} が、復元の前にサーバー {server.name} から切り離されました。",
         )
     )
 

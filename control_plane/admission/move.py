@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from control_plane.admission.commit import guard
 from control_plane.admission.refusal import no_room
 from control_plane.admission.settle import settle
+from control_plane.admission.standing import refuse_while_leaning
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId, ServerId
 from control_plane.model.ledger import Ledger
@@ -52,7 +53,7 @@ def move(
     be called again after a lost race. With `dry_run` nothing is kept.
 
     Raises `server-not-found`, `host-not-found`, `server-moving`, `server-stranded`,
-    `server-deleting`, `server-already-there`, `no-room`, LeaseLost, and LostRace when the region
+    `server-deleting`, `server-already-there`, `server-disks-busy`, `no-room`, LeaseLost, and LostRace when the region
     never comes to rest.
     """
     with store.read() as snapshot:
@@ -61,6 +62,7 @@ def move(
     def read(tx: Transaction) -> _Move:
         standing = tx.server(server)
         placed = _movable(standing, target)
+        refuse_while_leaning(tx, standing)
         if target is not None:
             tx.host(target)
         return _Move(standing, placed, tx.ledger(region))

@@ -11,7 +11,7 @@ from control_plane.admission import quota
 from control_plane.admission.commit import guard
 from control_plane.admission.refusal import no_room
 from control_plane.admission.settle import settle
-from control_plane.admission.standing import cannot, need_placed
+from control_plane.admission.standing import cannot, need_placed, refuse_while_leaning
 from control_plane.model.allotment import Capacity
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import FlavorId, Generation, ServerId
@@ -67,7 +67,7 @@ def resize(
     flavor's stays as it is. With `dry_run` nothing is kept.
 
     Raises `server-not-found`, `flavor-not-found`, `server-deleting`, `server-moving`,
-    `server-stranded`, `disk-cannot-shrink`, `storage-full`, `quota-exceeded`, `no-room`, what `check` raises, and
+    `server-stranded`, `server-disks-busy`, `disk-cannot-shrink`, `storage-full`, `quota-exceeded`, `no-room`, what `check` raises, and
     LostRace when the region never comes to rest.
     """
     with store.read() as snapshot:
@@ -77,6 +77,7 @@ def resize(
         standing = tx.server(server)
         check(tx, standing)
         placed = need_placed(standing)
+        refuse_while_leaning(tx, standing)
         wanted = tx.flavor(flavor)
         if keep_disk:
             wanted = replace(wanted, disk=max(wanted.disk, standing.disk))

@@ -43,8 +43,25 @@ def need_placed(server: Server) -> Placed:
             )
 
 
+def refuse_while_leaning(tx: Snapshot, server: Server) -> None:
+    """Raises `server-disks-busy` as long as any of its disks takes what it lacks from a recovery point: only while they
+    stay together, on the host that they are on, are they copied. What was taken from the others would for ever lean
+    on what nobody serves any more."""
+    if server.leans_on is None and all(
+        volume.leans_on is None for volume in tx.volumes(server=server.id)
+    ):
+        return
+    raise cannot(
+        server,
+        "server-disks-busy",
+        "runs from a recovery point until its disks are copied: wait until the restore has ended",
+        "はディスクのコピーが終わるまで復元ポイントを参照しています。復元が完了するまでお待ちください",
+    )
+
+
 def refuse_while_copied(tx: Snapshot, server: Server) -> None:
-    """Raises `server-disks-busy`."""
+    """Raises `server-disks-busy` while a snapshot or a restore is at its disks."""
+    refuse_while_leaning(tx, server)
     if any(
         not snapshot.deleting and (snapshot.taken_at is None or snapshot.restoring)
         for snapshot in tx.server_snapshots(server=server.id)

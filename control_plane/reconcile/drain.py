@@ -21,16 +21,19 @@ from control_plane.store import Lease, LostRace, Store, hosts_of
 
 _SILENT = "silent"
 _FAILING = "failing"
+_NO_ROOM = "no-room"
 
 
 @dataclass(slots=True)
 class _Course:
     """How one host's drain goes. `said`: what operators were told that it is stuck on (a server, or one
-    of the words above) since a server last left."""
+    of the words above) since a server last left. `waits`: the servers of which they were told that they wait for
+    something that is not room, which nobody's leaving changes."""
 
     carried: int
     silent_since: Seconds | None = None
     said: set[str] = field(default_factory=set)
+    waits: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -132,7 +135,10 @@ class Draining:
             except YuiError as refusal:
                 self._not_before[server.id] = Seconds(now + self.timings.retry_most / 2)
                 said = narration.drain_stuck(host.id, refusal.en, refusal.ja, at)
-                self._say(course, server.id, said, lease)
+                if refusal.type != _NO_ROOM:
+                    self._say(course.waits, server.id, said, lease)
+                    continue
+                self._say(course.said, server.id, said, lease)
                 break
         return begun
 
@@ -144,7 +150,7 @@ class Draining:
         if now - course.silent_since >= self.timings.ask_for_word_after:
             en = "it does not answer, so nothing can be moved off it. The drain goes on once it answers; once it is fenced, its servers restart elsewhere."
             ja = "応答がないため、サーバーを移動できません。応答が戻ればドレインを続け、隔離できればサーバーを他のホストで再起動します。"
-            self._say(course, _SILENT, narration.drain_stuck(host.id, en, ja, at), lease)
+            self._say(course.said, _SILENT, narration.drain_stuck(host.id, en, ja, at), lease)
 
     def _say_failing(
         self, host: Host, course: _Course, staying: Sequence[Server], lease: Lease, at: datetime
@@ -152,11 +158,11 @@ class Draining:
         first, count = staying[0].name, len(staying)
         en = f"moving the servers that are left ({count}, first: {first}) failed again and again. Each is tried again after a while."
         ja = f"残りのサーバー {count} 台({first} など)の移動に繰り返し失敗しました。しばらくしてから再試行します。"
-        self._say(course, _FAILING, narration.drain_stuck(host.id, en, ja, at), lease)
+        self._say(course.said, _FAILING, narration.drain_stuck(host.id, en, ja, at), lease)
 
-    def _say(self, course: _Course, about: str, event: Event, lease: Lease) -> None:
-        if about in course.said:
+    def _say(self, said: set[str], about: str, event: Event, lease: Lease) -> None:
+        if about in said:
             return
-        course.said.add(about)
+        said.add(about)
         with self.store.write(lease) as tx:
             tx.add_event(event)

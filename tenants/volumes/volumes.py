@@ -114,7 +114,7 @@ def attach(
     asker: Asker,
     keep: Callable[[Operation], None],
 ) -> tuple[Volume, Operation]:
-    """Raises `volume-deleting`, `volume-in-use`, `volume-not-ready`, `volume-elsewhere`,
+    """Raises `volume-deleting`, `volume-in-use`, `volume-not-ready`, `volume-in-part`, `volume-elsewhere`,
     `too-many-volumes`, and what `need_settled` raises."""
     need_standing(volume)
     match volume.attachment:
@@ -138,6 +138,13 @@ def attach(
             "volume-not-ready",
             "is still being made: wait until it is available",
             "はまだ作成中です。利用可能になるまでお待ちください",
+        )
+    if volume.leans_on is not None:
+        raise refuse(
+            volume,
+            "volume-in-part",
+            "holds only a part of what it held at its recovery point, since its server was deleted before all was copied: delete it, and restore it again",
+            "は、コピーが終わる前にサーバーが削除されたため、復元ポイントの内容の一部しか含んでいません。削除して、もう一度復元してください",
         )
     begun = operation(VOLUME_ATTACH, volume, asker, server=server.id)
     tx.put_operation(begun)
