@@ -182,6 +182,7 @@ HELP_JA: Mapping[str, str] = {
     "ADDRESS:PORT of something outside the pool that answers while our own network works; repeatable.": "自分のネットワークが正常な間は応答する、プール外の アドレス:ポート。繰り返し指定できます。",
     "Where hosts read disks from this control plane, so that servers start before they are restored: nbds://HOST:PORT?certificates=/FOLDER, or nbd+unix:///PATH on one machine.": "ホストがこのコントロールプレーンからディスクを読み取るアドレス(復元が終わる前にサーバーを起動するため)。nbds://ホスト:ポート?certificates=/フォルダー、1 台の中では nbd+unix:///パス",
     "Post events to the address kept there: file:/PATH or env:NAME.": "出来事の送り先を書いた場所。file:/パス か env:名前",
+    "Where clients reach this API (https://NAME), for the links and the catalogue of the OpenStack-compatible one; without it, where each request says that it was sent.": "利用者から見たこの API のアドレス(https://ホスト名)。OpenStack 互換 API のリンクとカタログに使います。省略すると、各リクエストの宛先に従います。",
     "The register of municipalities (CSV: code,name,kana,prefecture,population).": "団体台帳(CSV: code,name,kana,prefecture,population)",
     "A folder of blueprints beside the standard ones; repeatable.": "標準のほかに読むブループリントのフォルダー。繰り返し指定できます。",
     "The folder below which image files may be added.": "イメージファイルを置くフォルダー",

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -113,6 +113,12 @@ def serve(
             help="The folder for what members take along when they leave; every control plane of the pool must see the same one. Without it nobody can leave."
         ),
     ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Where clients reach this API (https://NAME), for the links and the catalogue of the OpenStack-compatible one; without it, where each request says that it was sent."
+        ),
+    ] = None,
     identity_providers: Annotated[
         Path | None,
         typer.Option(help="The identity providers whose users may sign in (TOML)."),
@@ -164,6 +170,7 @@ def serve(
     session = session_of(context)
     listening = Listening(address, port, certificate, key, plain_http)
     listening.check()
+    _check_public(public_url)
     state = _database(database)
     with ExitStack() as opening:
         with _loading():
@@ -222,6 +229,7 @@ def serve(
                 images,
                 signer,
                 exports=export_dir,
+                public_url=public_url,
                 approval=approval,
                 limits=RateLimits.for_members(member_requests) if member_requests else None,
                 providers=IdentityProviders.of(trusted, world.clock.now, world.clock.monotonic),
@@ -267,6 +275,22 @@ def _loading() -> Iterator[None]:
         gc.freeze()
     finally:
         gc.enable()
+
+
+def _check_public(url: str | None) -> None:
+    """Raises YuiError `public-url-invalid` for what no client could follow."""
+    if url is None:
+        return
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        more = parts.path.rstrip("/") or parts.query or parts.fragment or parts.username
+        if parts.scheme in ("http", "https") and parts.hostname and not more and url.isprintable():
+            return
+    raise YuiError(
+        "public-url-invalid",
+        en=f"'{url[:60]}' can't be where clients reach the API: give scheme and name alone, such as https://yui.example.jp.",
+        ja=f"「{url[:60]}」は API の公開アドレスにできません。https://yui.example.jp のように、スキームとホスト名だけを指定してください。",
+    )
 
 
 def _database(named: str | None) -> str:

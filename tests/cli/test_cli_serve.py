@@ -53,6 +53,9 @@ def test_serving_without_encryption_to_other_machines_is_refused(home, tmp_path)
         ("--witness", "192.0.2.1:99999"),
         ("--webhook", "https://x/secret"),
         ("--kubernetes", "kyoto"),
+        ("--public-url", "yui.example.jp"),
+        ("--public-url", "https://yui/x"),
+        ("--public-url", "http://["),
     ],
 )
 def test_a_mistyped_setting_is_told(home, tmp_path, option, value):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import openstack
 import pytest
+from fastapi.testclient import TestClient
 from openstack.exceptions import SDKException
+
+from control_plane.app import Options, create_app
+from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.store import Store
+from tenants.catalogue import Catalogue
 
 from tests.api.conftest import MIKASA, UJI
 from tests.openstack_api.cloud import REGION, Cloud
@@ -183,3 +190,14 @@ def test_versions_are_told_to_strangers(cloud: Cloud) -> None:
     version = told.json()["versions"]["values"][0]
     assert version["links"][0]["href"] == f"{cloud.auth_url}/"
     assert httpx.get(cloud.auth_url, timeout=60).json()["version"] == version
+
+
+def test_links_lead_to_where_the_consortium_says_that_the_api_is(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'state.db'}")
+    try:
+        options = Options(Catalogue({}), public_url="https://yui.example.jp/")
+        with TestClient(create_app(store, SimulatedWorld(), options)) as client:
+            version = client.get("/openstack/identity/v3").json()["version"]
+        assert version["links"][0]["href"] == "https://yui.example.jp/openstack/identity/v3/"
+    finally:
+        store.close()
