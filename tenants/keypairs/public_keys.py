@@ -66,6 +66,8 @@ def read_public_key(text: str) -> PublicKey:
     if len(words) < 2:
         raise _UNREADABLE
     line = " ".join(words)
+    if not line.replace("\u3000", "").isprintable():
+        raise _UNREADABLE
     if _OTHER_KIND.fullmatch(words[0]) and words[0] not in _KINDS:
         raise _KIND_UNSUPPORTED
     try:

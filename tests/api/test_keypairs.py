@@ -75,6 +75,8 @@ def test_a_key_that_is_made_here_is_told_once_and_kept_nowhere(town: Town) -> No
         ("ssh-ed25519 AAAA", "public-key-unreadable"),
         (f"{ED25519}\n{ED25519}", "public-key-unreadable"),
         (f'command="reboot" {ED25519}', "public-key-unreadable"),
+        (f"{ED25519}\x1b[2J", "public-key-unreadable"),
+        (f"{ED25519}\u202e", "public-key-unreadable"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "public-key-unsupported"),
         (line_of(rsa.generate_private_key(65537, 1024).public_key()), "public-key-too-short"),  # noqa: S505
         ("ssh-dss AAAAB3NzaC1kc3MAAAA=", "public-key-unsupported"),
