@@ -54,7 +54,7 @@ _COMMANDS: Mapping[str, str] = {
     "audit": "audit:app",
     "operation": "operations:app",
     "blueprint": "blueprints:app",
-    "image": "own_images:app",
+    "image": "image_making:app",
     "token": "tokens:app",
     "user": "users:app",
     "account": "accounts:app",

@@ -16,4 +16,12 @@ HELP_IMAGES_JA: Mapping[str, str] = {
     "Show how much of images a member keeps and may keep, or set it.": "団体が保管しているイメージの量と上限を表示、または設定します。",
     "The municipality code.": "団体コード",
     "Let the member keep so many GiB of images.": "イメージの上限(GiB)",
+    "The server's name or id.": "サーバーの名前または ID",
+    "What the image is to be called.": "イメージの名前",
+    "Its version; the day where it is left out.": "版。省略すると今日の日付",
+    "KEY=VALUE to be said of the image, or KEY= to say it no longer; may be repeated.": "イメージのプロパティー(KEY=VALUE)。KEY= とすると取り除きます。繰り返し指定できます。",
+    "Make an image of your own out of a server's disk as it is now, whether it runs or not.": "サーバーの現在のディスクから自団体のイメージを作成します。稼働中でもかまいません。",
+    "Call an image that you brought something else, or say more of it.": "自団体のイメージの名前やプロパティーを変更します。",
+    "Take the file of an image that you brought home. Run it again where it broke off.": "自団体のイメージのファイルを受け取ります。途中で切れたら、もう一度実行すると続きから受け取ります。",
+    "The new file on this machine.": "保存先の新しいファイル",
 }

@@ -9,7 +9,6 @@ HELP_VOLUMES_JA: Mapping[str, str] = {
     "List the volumes.": "ボリュームを一覧します。",
     "Show one volume.": "ボリュームを1つ表示します。",
     "The volume's name or id.": "ボリュームの名前または ID",
-    "What the volume is to be called.": "ボリュームの名前",
     "How large, in GiB. From a snapshot: as its disk, or larger.": "サイズ(GiB)。スナップショットから作る場合は、元のディスク以上のサイズ",
     "Attach it to this server once it is made.": "作成後、このサーバーに接続します。",
     "In which region, where you have systems in several.": "リージョン(複数のリージョンにシステムがある場合)",
@@ -30,4 +29,8 @@ HELP_VOLUMES_JA: Mapping[str, str] = {
     "Take a snapshot of all disks of a server.": "サーバーの全ディスクのスナップショットを取得します。",
     "Make the disks of the stopped server what they were, after asking: what is on them now is lost.": "確認のうえ、停止中のサーバーのディスクを取得時の状態に戻します。現在の内容は失われます。",
     "Delete a snapshot, after asking.": "確認のうえ、スナップショットを削除します。",
+    "At which site of the region.": "リージョン内のサイト",
+    "On the storage of this server, without attaching it there.": "このサーバーと同じストレージに作成します(接続はしません)。",
+    "Call a volume something else, or write down what it is for; it must hold no secret.": "ボリュームの名前を変えたり、用途を書き留めたりします。機密情報は書かないでください。",
+    "What the volume is to be called.": "ボリュームの名前",
 }

@@ -27,3 +27,21 @@ USAGE = _M(
     "Member {member} keeps {used} GiB of images and may keep {quota} GiB.",
     "参加団体 {member} のイメージは {used} GiB です(上限 {quota} GiB)。",
 )
+FILE_EXISTS = _M(
+    "{path} is there already: name a new file.",
+    "{path} はすでにあります。新しいファイル名を指定してください。",
+)
+DOWNLOAD_GOES_ON = _M(
+    "What has come is kept beside the file: run the same command again to go on.",
+    "届いた分は保管されています。同じコマンドをもう一度実行すると続きから受け取ります。",
+)
+NOT_KEPT = _M(
+    "{path} can't be written ({reason}): choose another place, or make room.",
+    "{path} に書き込めません({reason})。別の場所を指定するか、空きを確保してください。",
+)
+SPOILED = _M(
+    "The file did not arrive as it was kept, so it was thrown away: fetch it again.",
+    "ファイルが正しく届かなかったため破棄しました。もう一度取得してください。",
+)
+DOWNLOADED = _M("Image {image} is in {path}.", "イメージ {image} を {path} に保存しました。")
+PROPERTIES = _M("PROPERTIES", "プロパティー")

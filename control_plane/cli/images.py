@@ -209,6 +209,11 @@ def show_image(session: Session, image: ImageOut) -> None:
             (m.DISK, f"{image.virtual_size_gib} GiB"),
             (m.SHA256, image.sha256),
             (m.PROVENANCE, image.provenance),
+            *(
+                [(i.PROPERTIES, ", ".join(f"{k}={v}" for k, v in image.properties.items()))]
+                if image.properties
+                else []
+            ),
         ]
     )
     if image.report:

@@ -34,6 +34,7 @@ VOLUME_PROTECTED = _M(
     "{volume} is protected against being deleted.", "{volume} を削除から保護しました。"
 )
 VOLUME_UNPROTECTED = _M("{volume} may be deleted.", "{volume} の削除保護を解除しました。")
+VOLUME_DESCRIBED = _M("{volume} is described anew.", "{volume} の名前や説明を変更しました。")
 NOT_ATTACHED = _M(
     "Volume '{volume}' is attached to no server.",
     "ボリューム「{volume}」はどのサーバーにも接続されていません。",

@@ -6,17 +6,25 @@ from typing import Annotated
 
 import typer
 
+from control_plane.cli import server_note_messages as n
 from control_plane.cli import volume_messages as v
-from control_plane.cli.changes import finish
+from control_plane.cli.changes import finish, show_difference
 from control_plane.cli.client import segment
+from control_plane.cli.labels import with_changes
 from control_plane.cli.options import DryRun, TenantFilter, Wait, Yes, confirm
 from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.session import read, read_all, session_of
 from control_plane.model.errors import YuiError
+from control_plane.pool.plan import ChangePlan
 from tenants.volumes.models import VolumeOut
 
 app = typer.Typer(no_args_is_help=True, help="Volumes: disks apart from servers' own.")
 
+Description = Annotated[str | None, typer.Option(help="What it is for, in a sentence.")]
+Label = Annotated[
+    list[str] | None,
+    typer.Option(help="KEY=VALUE to be added, or KEY= to be taken off; may be repeated."),
+]
 VolumeArgument = Annotated[str, typer.Argument(help="The volume's name or id.", metavar="VOLUME")]
 
 
@@ -66,6 +74,8 @@ def show(context: typer.Context, volume: VolumeArgument) -> None:
             (v.DEVICE, one.device or "-"),
             (v.PROTECTED, State("yes" if one.protected else "no")),
             (v.MADE, local_time(one.created_at.isoformat())),
+            (n.DESCRIPTION, one.description or "-"),
+            (n.LABELS, ", ".join(f"{k}={w}" for k, w in one.labels.items()) or "-"),
         ]
     )
 
@@ -93,6 +103,12 @@ def create(
     protected: Annotated[
         bool, typer.Option("--protected", help="Protect it against being deleted.")
     ] = False,
+    site: Annotated[str | None, typer.Option(help="At which site of the region.")] = None,
+    beside: Annotated[
+        str | None, typer.Option(help="On the storage of this server, without attaching it there.")
+    ] = None,
+    description: Description = None,
+    label: Label = None,
     wait: Wait = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -106,6 +122,10 @@ def create(
         "snapshot": snapshot,
         "snapshot_volume": snapshot_volume,
         "protected": protected,
+        "site": site,
+        "beside": beside,
+        "description": description,
+        "labels": with_changes({}, label) if label else None,
     }
     wanted = {key: value for key, value in given.items() if value is not None}
     finish(
@@ -163,6 +183,38 @@ def protect(
         session.screen.data(document)
     else:
         session.screen.say(v.VOLUME_UNPROTECTED if off else v.VOLUME_PROTECTED, volume=volume)
+
+
+@app.command()
+def describe(
+    context: typer.Context,
+    volume: VolumeArgument,
+    *,
+    name: Annotated[
+        str | None, typer.Option(help="What the volume is to be called.", metavar="NAME")
+    ] = None,
+    description: Description = None,
+    label: Label = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Call a volume something else, or write down what it is for; it must hold no secret."""
+    session = session_of(context)
+    path = f"/v1/volumes/{segment(volume)}"
+    body: dict[str, object] = {}
+    if name is not None:
+        body["name"] = name
+    if description is not None:
+        body["description"] = description
+    if label:
+        known = read(VolumeOut, session.api.get(path))
+        body["labels"] = with_changes(known.labels, label)
+    document = session.api.patch(path, body, dry_run=dry_run)
+    if session.screen.json:
+        session.screen.data(document)
+    elif dry_run:
+        show_difference(session, read(ChangePlan, document).diff)
+    else:
+        session.screen.say(v.VOLUME_DESCRIBED, volume=read(VolumeOut, document).name)
 
 
 @app.command()

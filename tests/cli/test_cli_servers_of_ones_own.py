@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 
@@ -153,3 +154,56 @@ def test_a_server_is_made_with_a_key_in_a_group_and_resized_to_be_confirmed(plan
         gone = plane.yui(*command, "--yes", env=member)
         assert gone.returncode == 0, gone.stderr
     assert plane.yui("system", "delete", "m012220-own-keyed", "--yes", "--wait").returncode == 0
+
+
+def test_a_servers_disk_is_made_an_image_described_and_taken_home(plane: Served) -> None:
+    token = plane.folder / "mikasa-images.token"
+    issued = ("--label", "田中", "--tenant", "012220", "--out", str(token))
+    assert plane.yui("token", "create", *issued).returncode == 0
+    member = {"YUI_TOKEN_FILE": str(token)}
+    more = ("--quota-vcpus", "8", "--quota-memory", "8", "--quota-disk", "100")
+    assert plane.yui("quota", "set", "012220", *more).returncode == 0
+    own = ("--name", "golden", "--zone", "lgwan", "--tier", "2")
+    assert plane.yui("system", "add", *own, "--wait", env=member).returncode == 0
+    flavor = json.loads(plane.yui("pool", "show", "--json").stdout)["flavors"][0]["id"]
+    kind = ("--system", "m012220-own-golden", "--flavor", flavor, "--image", "tiny", "--wait")
+    assert plane.yui("server", "create", "model", *kind, env=member).returncode == 0
+
+    wanted = ("model", "--name", "golden", "--property", "os_distro=debian")
+    plan = plane.yui("image", "from-server", *wanted, "--dry-run", env=member)
+    assert "images/golden" in plan.stdout
+    made = plane.yui("image", "from-server", *wanted, "--wait", env=member)
+    assert made.returncode == 0, made.stderr
+    images = json.loads(plane.yui("image", "list", "--json", env=member).stdout)
+    (golden,) = [image for image in images if image["name"] == "golden"]
+    described = plane.yui(
+        "image", "describe", golden["id"], "--name", "gold", "--property", "os_distro=", env=member
+    )
+    assert described.returncode == 0, described.stderr
+    file = plane.folder / "gold.qcow2"
+    taken = plane.yui("image", "download", golden["id"], "--to", str(file), env=member)
+    assert taken.returncode == 0, taken.stderr
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == golden["sha256"]
+    part = file.with_name("gold.qcow2.part")
+    part.write_bytes(file.read_bytes()[:1000])
+    file.unlink()
+    again = plane.yui(
+        "--lang", "ja", "image", "download", golden["id"], "--to", str(file), env=member
+    )
+    assert "保存しました" in again.stdout, again.stderr
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == golden["sha256"]
+    assert not part.exists()
+    assert (
+        plane.yui("image", "download", golden["id"], "--to", str(file), env=member).returncode != 0
+    )
+
+    words = ("--description", "帳票", "--label", "for=ledger")
+    beside = ("--size", "1", "--beside", "model", "--wait")
+    assert plane.yui("volume", "create", "d1", *beside, *words, env=member).returncode == 0
+    changed = plane.yui("volume", "describe", "d1", "--name", "d2", "--label", "for=", env=member)
+    assert (changed.returncode, changed.stdout.strip()) == (0, "d2 is described anew.")
+    shown = json.loads(plane.yui("volume", "show", "d2", "--json", env=member).stdout)
+    assert (shown["description"], shown["labels"]) == ("帳票", {})
+    assert plane.yui("volume", "delete", "d2", "--yes", "--wait", env=member).returncode == 0
+    assert plane.yui("system", "delete", "m012220-own-golden", "--yes", "--wait").returncode == 0
+    assert plane.yui("image", "delete", golden["id"], env=member).returncode == 0

@@ -102,10 +102,12 @@ def test_every_command_about_images_of_ones_own_does_what_it_says(plane: Served)
     made = ("--label", "山田", "--role", "member-admin", "--tenant", "012220", "--out", str(token))
     assert plane.yui("token", "create", *made).returncode == 0
     image, disk = "IMAGE", str(plane.folder / "images" / "tiny.raw")
+    home = str(plane.folder / "home.qcow2")
     shown = commands("Images of your own")
     assert len(shown) >= 4
     for text in shown:
-        typed = shlex.split(text.replace("IMAGE", image).replace("office.qcow2", disk))[1:]
+        said = text.replace("IMAGE", image).replace("office.qcow2", disk)
+        typed = shlex.split(said.replace("home.qcow2", home))[1:]
         ended = plane.yui(*typed, "--token-file", str(token))
         assert ended.returncode == 0, f"{text}\n{ended.stderr}"
         image = next(iter(re.findall(r"img-[a-z2-7]{16}", ended.stdout)), image)
