@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -16,9 +18,10 @@ import pytest
 
 from control_plane.drivers.nbd import NbdExports
 from control_plane.drivers.protocol import DriverError, RunState, ServerSpec
-from tests.drivers.contract import state
+from tests.drivers.contract import launch, state
 from tests.drivers.leaning_contract import LeaningContract
 from tests.drivers.libvirt.served import FileToServe, raw_of
+from tests.drivers.libvirt.tls_folder import CLIENT, OTHER, SERVER, certificates
 from tests.drivers.libvirt.two_hosts import LibvirtHosts
 
 pytestmark = pytest.mark.hypervisor
@@ -111,3 +114,56 @@ def served_apart(raw: Path, address: str, name: str) -> Iterator[None]:
 def _read_all(hosts: LibvirtHosts, spec: ServerSpec) -> None:
     """Have the guest want what it has not read: its machine starts anew."""
     hosts.on_machine(hosts.first, spec, lambda domain: domain.reset(0))
+
+
+def test_a_host_reads_over_tls_as_its_settings_name_its_certificates(
+    hosts: LibvirtHosts, tmp_path: Path
+) -> None:
+    pki, shown = tmp_path / "pki", tmp_path / "shown"
+    certificates(pki, hosts.pool.gateway)
+    shown.mkdir()
+    host = hosts.pool.hosts[0]
+    settings = hosts.pool.root / "hosts" / host.id / "etc" / "qemu.conf"
+    before = settings.read_text()
+    settings.write_text(f'{before}\nnbd_tls_x509_cert_dir = "{shown}"\n')
+    spec = hosts.spec(boots=True)
+    point = FileToServe(raw_of(Path(spec.image.location), tmp_path, spec.volume.size * 2**30))
+    with socket.create_server((hosts.pool.gateway, 0)) as probe:
+        port = probe.getsockname()[1]
+    exports = NbdExports(f"nbds://{hosts.pool.gateway}:{port}?certificates={pki / SERVER}")
+    spec = leaning(spec, exports, "point-2")
+    assert spec.volume.backing is not None
+    plain = replace(
+        spec, volume=replace(spec.volume, backing=spec.volume.backing.replace("nbds", "nbd"))
+    )
+    try:
+        hosts.pool.power_off(host.id)
+        hosts.pool.power_on(host.id)
+        with exports.serve(spec.volume.backing, point.served()):
+            hosts.first.lean_disk(spec.id, spec.volume, point.zeros)
+            # Somebody else's certificate, or none: nothing is read, and no guest runs without its disk.
+            show(pki / OTHER, shown)
+            for refused in (spec, plain):
+                with pytest.raises(DriverError):
+                    launch(hosts.first, refused)
+                assert state(hosts.first, spec) is RunState.STOPPED
+            assert point.asked == set()
+            show(pki / CLIENT, shown)
+            hosts.boot(hosts.first, spec)
+            hosts.tell(spec, "over TLS")
+            hosts.until(lambda: hosts.first.copy_in(spec).whole)
+            hosts.tell(spec, "on its own")
+        assert backing_of(hosts.root_of(spec)) is None
+    finally:
+        exports.close()
+        settings.write_text(before)
+
+
+def show(certificates: Path, folder: Path) -> None:
+    """Under the names that QEMU looks for."""
+    for libvirts, qemus in (
+        ("cacert.pem", "ca-cert.pem"),
+        ("clientcert.pem", "client-cert.pem"),
+        ("clientkey.pem", "client-key.pem"),
+    ):
+        shutil.copyfile(certificates / libvirts, folder / qemus)
