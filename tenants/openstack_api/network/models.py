@@ -19,7 +19,7 @@ from control_plane.model.network import Direction
 from control_plane.model.pool import Zone
 from tenants.networks.models import MOST_GROUPS_OF_SERVER, MOST_RULES
 
-Id = Annotated[str, StringConstraints(max_length=255)]
+Id = Annotated[str, StringConstraints(pattern=r"^[!-~]*$", max_length=255)]
 Text = Literal[""] | Sentence
 
 

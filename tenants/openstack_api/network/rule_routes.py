@@ -95,7 +95,7 @@ def create_security_group_rule(
     asked = [(one.security_group_id, rule_asked(one, project)) for one in body.rules]
 
     def work(remember: Remember) -> Answer:
-        with edge.store.write() as tx:
+        with edge.store.write(turn=_turn(project)) as tx:
             made = []
             for id, rule in asked:
                 group = tx.security_group(SecurityGroupId(id), project)
@@ -128,13 +128,18 @@ def delete_security_group_rule(
     """Take a rule away."""
 
     def work(remember: Remember) -> Answer:
-        with edge.store.write() as tx:
+        with edge.store.write(turn=_turn(project)) as tx:
             remove_rule(tx, *_found(tx, project, rule), Asker(who, edge.clock.now()))
             answer = Answer({})
             remember(tx, answer)
         return answer
 
     return emptied(once.run(work))
+
+
+def _turn(project: MunicipalityCode) -> str:
+    """Clients ask for a group's rules one by one and all at the same time."""
+    return f"security groups of {project}"
 
 
 def _found(tx: Snapshot, project: MunicipalityCode, id: str) -> tuple[SecurityGroup, SecurityRule]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -115,6 +116,14 @@ def test_rules_say_no_more_than_hosts_can_keep(cloud: Cloud, town: Connection) -
     fault(ask(cloud, "POST", path, json=again), 409, "SecurityGroupRuleExists")
     assert not list(town.network.security_group_rules(port_range_min=21))
     fault(ask(cloud, "POST", path, json={}), 400, "HTTPBadRequest")
+    ports = range(8000, 8008)
+    with ThreadPoolExecutor(8) as at_once:
+        answers = at_once.map(
+            lambda port: made(protocol="udp", port_range_min=port, port_range_max=port), ports
+        )
+        assert {answer.status_code for answer in answers} == {201}
+    rules = town.network.security_group_rules(security_group_id=group.id, protocol="udp")
+    assert {rule.port_range_min for rule in rules} >= set(ports)
     key = {"Idempotency-Key": "once-and-no-more"}
     body = {"security_group_rule": {"security_group_id": group.id, "direction": "ingress", **web}}
     first, second = (
