@@ -20,6 +20,7 @@ from control_plane.model.export import ExportedDisk
 from control_plane.model.ids import OperationId, SystemId, VolumeId
 from control_plane.model.membership import Membership
 from control_plane.model.network import Binding, Network, SecurityGroup
+from control_plane.model.server_notes import ServerNotes
 from control_plane.model.volume import Unattached, Volume
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Store
@@ -93,7 +94,10 @@ def member_of(tx: Snapshot, membership: Membership, operation: OperationId) -> M
             }
             for system in systems
         ],
-        "servers": [_server(server, user_data.get(server.id, "")) for server in servers],
+        "servers": [
+            _server(server, user_data.get(server.id, ""), tx.notes_of(server.id))
+            for server in servers
+        ],
         "volumes": [
             {
                 "id": volume.id,
@@ -109,9 +113,7 @@ def member_of(tx: Snapshot, membership: Membership, operation: OperationId) -> M
             {"name": key.name, "public_key": key.public_key, "fingerprint": key.fingerprint}
             for key in tx.keypairs(code)
         ],
-        "server-groups": [
-            {"id": group.id, "name": group.name} for group in tx.server_groups(code)
-        ],
+        "server-groups": [{"id": group.id, "name": group.name} for group in tx.server_groups(code)],
         "bindings": [_plain(binding) for binding in tx.bindings(code)],
         "container-groups": [_plain(group) for group in tx.container_groups(code)],
         "users": [
@@ -152,7 +154,7 @@ def member_of(tx: Snapshot, membership: Membership, operation: OperationId) -> M
     return Member(membership, operation, documents, servers, names, disks, orders)
 
 
-def _server(server: Server, user_data: str) -> dict[str, Any]:
+def _server(server: Server, user_data: str, notes: ServerNotes) -> dict[str, Any]:
     return {
         "id": server.id,
         "name": server.name,
@@ -169,6 +171,9 @@ def _server(server: Server, user_data: str) -> dict[str, Any]:
         "address": server.address,
         "mac": mac_of(server.id),
         "user_data": user_data,
+        "description": notes.description,
+        "labels": dict(notes.labels),
+        "tags": list(notes.tags),
     }
 
 
