@@ -147,6 +147,12 @@ def test_the_default_group_stays_and_tells_of_offices(cloud: Cloud, town: Connec
     fault(ask(cloud, "DELETE", path), 409, "SecurityGroupCannotRemoveDefault")
     renamed = {"security_group": {"name": "mine"}}
     fault(ask(cloud, "PUT", path, json=renamed), 409, "SecurityGroupCannotUpdateDefault")
+    refused = v1(cloud, "GET", "/v1/audit")["items"][-1]
+    assert (refused["action"], refused["outcome"], refused["subject"]) == (
+        "security-group.change",
+        "security-group-default",
+        f"security-group:{group.id}",
+    )
     fault(ask(cloud, "GET", path, UJI), 404, "SecurityGroupNotFound")
     stateless = {"security_group": {"stateful": False}}
     fault(ask(cloud, "PUT", path, json=stateless), 400, "HTTPBadRequest")
