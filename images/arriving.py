@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,7 @@ from control_plane.model.ids import ImageId
 from control_plane.model.image import ImageUpload
 from control_plane.store import LostRace, Store
 from images.inspection import Limits
-from images.uploads import UploadFolder, check_quota, disk_full, is_full, too_big
+from images.uploads import UploadFolder, check_quota, disk_full, is_full, need_disk, too_big
 
 _AT_ONCE = 1024 * 1024
 _STEP = 256 * 1024 * 1024
@@ -73,8 +72,7 @@ def _make_room(store: Store, folder: UploadFolder, id: ImageId, needed: int, lim
             raise too_big(upload.name, needed, limits)
         if upload.tenant is not None:
             check_quota(tx, upload.tenant, more)
-        if shutil.disk_usage(folder.root).free < more:
-            raise disk_full()
+        need_disk(tx, folder, more)
         tx.save_image_upload(replace(upload, size_bytes=needed))
     return needed
 
