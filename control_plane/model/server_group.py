@@ -8,6 +8,19 @@ from datetime import datetime
 from control_plane.model.ids import GroupId
 from control_plane.model.tenant import MunicipalityCode
 
+_BEGINNING = "grp-"
+
+
+def group_id(drawn: str) -> GroupId:
+    """Of one that is on record, from characters drawn at random."""
+    return GroupId(f"{_BEGINNING}{drawn}")
+
+
+def on_record(id: str | None) -> bool:
+    """Whether a server's group is one of these: blueprints, and servers' makers, have others, which are
+    kept nowhere but at the servers."""
+    return id is not None and id.startswith(_BEGINNING)
+
 
 @dataclass(frozen=True, slots=True)
 class ServerGroup:

@@ -9,7 +9,7 @@ from control_plane.journal.operations import draw
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import GroupId, SystemId
 from control_plane.model.operation import Event, Severity
-from control_plane.model.server_group import ServerGroup
+from control_plane.model.server_group import ServerGroup, group_id
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
@@ -61,7 +61,7 @@ def add_group(tx: Transaction, tenant: MunicipalityCode, name: str, asker: Asker
             fields={"most": MOST_GROUPS},
         )
     made = tx.add_server_group(
-        ServerGroup(GroupId(f"grp-{draw(10)}"), tenant, name, asker.who.user, asker.at)
+        ServerGroup(group_id(draw(10)), tenant, name, asker.who.user, asker.at)
     )
     _tell(tx, "add", made, asker, ("was made", "を作成しました"))
     return made

@@ -15,6 +15,7 @@ from control_plane.http.language import Language, preferred
 from control_plane.model.addressing import mac_of
 from control_plane.model.ids import RegionId, ServerId
 from control_plane.model.network import DEFAULT_GROUP
+from control_plane.model.server_group import on_record
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import Snapshot
 from control_plane.store.server_cards import Belongings, ServerCard
@@ -105,7 +106,7 @@ class ServerView:
         if minor >= 63:
             shown["trusted_image_certificates"] = None
         if minor >= 71:
-            shown["server_groups"] = [] if card.group is None else [card.group]
+            shown["server_groups"] = [card.group] if on_record(card.group) else []
         if minor >= 73:
             shown["locked_reason"] = None
         if minor >= 90:

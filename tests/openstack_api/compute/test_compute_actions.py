@@ -161,6 +161,10 @@ def test_servers_of_a_group_made_here_are_kept_apart(
         "id": group.id, "name": "apart", "policies": ["anti-affinity"], "metadata": {},
         "members": members,
     }  # fmt: skip
+    one = nova("GET", f"/servers/{members[0]}", version="2.71").json()["server"]
+    assert one["server_groups"] == [group.id]
+    worded = nova("GET", f"/servers/{made('worded', anti_affinity='word')}", version="2.71")
+    assert worded.json()["server"]["server_groups"] == []
     hosts = {cloud.ask("GET", f"/v1/servers/{each}").json()["host"] for each in members}
     assert len(hosts) == 2
     near = {"server_group": {"name": "near", "policy": "affinity"}}
