@@ -44,6 +44,21 @@ def test_a_server_is_made_restarted_rebuilt_and_deleted(plane: Served) -> None:
     assert "Certificate: valid" in rehearsed.stdout
     made = plane.yui("server", "create", "web", *kind, "--wait")
     assert (made.returncode, made.stdout.strip()) == (0, "Done."), made.stderr
+    words = ("--description", "窓口", "--label", "contact=kikaku", "--label", "old=1", "--tag", "a")
+    assert plane.yui("server", "note", "web", *words).returncode == 0
+    noted = plane.yui("server", "note", "web", "--label", "old=", "--tag", "b", "--untag", "a")
+    assert noted.returncode == 0, noted.stderr
+    shown = plane.yui("--lang", "ja", "server", "notes", "web").stdout
+    assert "窓口" in shown
+    assert "contact=kikaku" in shown
+    assert "old=1" not in shown
+    wrong = plane.yui("server", "note", "web", "--label", "contact")
+    assert "KEY=VALUE" in wrong.stderr
+    rehearsed = plane.yui("server", "rename", "web", "portal", "--dry-run")
+    assert "portal" in rehearsed.stdout
+    for name, other in (("web", "portal"), ("portal", "web")):
+        renamed = plane.yui("server", "rename", name, other)
+        assert renamed.returncode == 0, renamed.stderr
     restarted = plane.yui("server", "reboot", "web", "--hard", "--wait")
     assert restarted.returncode == 0, restarted.stderr
     wrong = plane.yui("server", "rebuild", "web", "tiny", "--confirm", "wob")
