@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from control_plane.http.auth import needs
 from control_plane.http.edge import AtHand, Edge
@@ -16,6 +16,7 @@ from control_plane.model.access import Permission
 from control_plane.model.ids import ServerId
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Transaction
+from control_plane.store.rows import not_found
 from control_plane.store.server_cards import ServerCard
 from tenants.asking import Asker
 from tenants.lifecycle import delete
@@ -144,6 +145,25 @@ async def read_addresses(server: ServerRef, _: Reader, view: View, edge: AtHand)
 
     def look(tx: Snapshot) -> Json:
         return {"addresses": _plain(tx.server_card(ServerId(server), view.tenant, view.region))}
+
+    return told(await edge.look(look), view.version)
+
+
+@router.get("/servers/{server}/ips/{network}")
+async def read_addresses_of_network(
+    server: ServerRef,
+    network: Annotated[str, Path(max_length=255)],
+    _: Reader,
+    view: View,
+    edge: AtHand,
+) -> Response:
+    """The same of one network, by its name."""
+
+    def look(tx: Snapshot) -> Json:
+        found = _plain(tx.server_card(ServerId(server), view.tenant, view.region))
+        if network not in found:
+            raise not_found("network", network)
+        return {network: found[network]}
 
     return told(await edge.look(look), view.version)
 

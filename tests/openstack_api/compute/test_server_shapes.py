@@ -171,6 +171,12 @@ def test_lists_are_filtered_sorted_and_paged(compute: Compute) -> None:
     assert names(f"{mine}&vm_state=active&locked=false") == ["list-1", "list-2"]
     shown = compute.shown(compute.ask("GET", "/servers?name=list-2").json()["servers"][0]["id"])
     ((_, (address,)),) = shown["addresses"].items()
+    ips = compute.ask("GET", f"/servers/{shown['id']}/ips").json()["addresses"]
+    plain = {"version": 4, "addr": address["addr"]}
+    assert ips == {"hokkaido-internet": [plain]}
+    one = compute.ask("GET", f"/servers/{shown['id']}/ips/hokkaido-internet")
+    assert one.json() == ips
+    assert compute.ask("GET", f"/servers/{shown['id']}/ips/other").status_code == 404
     assert names(f"ip=^{address['addr'].replace('.', '%5C.')}$") == ["list-2"]
 
     paged, path = [], f"/servers/detail?{mine}&limit=2"
@@ -204,7 +210,7 @@ def test_a_list_is_read_in_as_few_statements_however_long_it_is(compute: Compute
         asked.append(statement)
 
     counts = []
-    for count in (1, 5):
+    for count in (1, 2):
         compute.made(f"many-{count}", min_count=count)
         compute.ask("GET", "/servers/detail")
         event.listen(Engine, "before_cursor_execute", note)

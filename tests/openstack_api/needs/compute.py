@@ -24,6 +24,7 @@ NEEDS: dict[Route, P] = {
     ("PUT", _ONE): P.SERVERS_WRITE,
     ("DELETE", _ONE): P.SERVERS_WRITE,
     ("GET", f"{_ONE}/ips"): P.SERVERS_READ,
+    ("GET", f"{_ONE}/ips/{{network}}"): P.SERVERS_READ,
     ("GET", f"{_ONE}/metadata"): P.SERVERS_READ,
     ("POST", f"{_ONE}/metadata"): P.SERVERS_WRITE,
     ("PUT", f"{_ONE}/metadata"): P.SERVERS_WRITE,
