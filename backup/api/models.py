@@ -239,7 +239,8 @@ class RestoreOut(ResponseBody):
 
 class HealthSeenOut(ResponseBody):
     """`by`: http, or console where its blueprint names no check or its host can't ask. It was well `seconds`
-    after its start; null: it was not, and `en` and `ja` say what was seen last."""
+    after its start; null: it was not, and `en` and `ja` say what was seen last. `untested` for a container group
+    of which the point holds volumes: restore tests leave these out."""
 
     server: str
     by: str

@@ -8,24 +8,33 @@ from control_plane.model.backup.ids import RepositoryId
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.scrubbing import ScrubFinding
 from control_plane.model.backup.work import RestoreTest
+from control_plane.model.health import UNTESTED
 from control_plane.model.hours import JAPAN
 from control_plane.model.operation import Event, Severity
 
 
 def test_passed(point: RecoveryPointRecord, test: RestoreTest) -> Event:
     taken = point.taken_at.astimezone(JAPAN)
+    left_out = [each.server for each in test.servers if each.by == UNTESTED]
+    but_en = f"; its container groups ({', '.join(left_out)}) were not tried" if left_out else ""
+    but_ja = (
+        f"コンテナーグループ({'、'.join(left_out)})の復元は確認していません。" if left_out else ""
+    )
     return Event(
         "restore-test.passed",
         f"system:{point.system}",
         test.ended_at,
         Severity.INFO,
-        f"{point.system_name} as of {taken:%Y-%m-%d %H:%M} JST was restored in isolation and was well after {test.seconds:.0f} s ({point.id}).",
-        f"{point.system_name}({taken:%Y-%m-%d %H:%M} 時点)を隔離環境に復元し、{test.seconds:.0f} 秒で正常に動作しました({point.id})。",
+        f"{point.system_name} as of {taken:%Y-%m-%d %H:%M} JST was restored in isolation and was well after {test.seconds:.0f} s ({point.id}){but_en}.",
+        f"{point.system_name}({taken:%Y-%m-%d %H:%M} 時点)を隔離環境に復元し、{test.seconds:.0f} 秒で正常に動作しました({point.id})。{but_ja}",
         tenant=point.tenant.text,
         fields={
             "point": point.id,
             "seconds": round(test.seconds, 1),
-            "servers": {each.server: each.seconds for each in test.servers},
+            "servers": {
+                each.server: each.seconds for each in test.servers if each.by != UNTESTED
+            },
+            "untested": left_out,
         },
     )
 

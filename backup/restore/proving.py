@@ -25,6 +25,7 @@ from control_plane.admission import NewServer, admit
 from control_plane.drivers.world import Lane, World
 from control_plane.journal.operations import draw
 from control_plane.model.backup.ids import RestoreId, RestoreTestId
+from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.work import (
     Failed,
     Restored,
@@ -36,11 +37,15 @@ from control_plane.model.backup.work import (
     Waiting,
 )
 from control_plane.model.errors import YuiError
-from control_plane.model.health import HealthSeen, HttpCheck
+from control_plane.model.health import UNTESTED, Finding, HealthSeen, HttpCheck
 from control_plane.model.ids import ServerId, SystemId
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Power, Server
 from control_plane.store import Lease, Snapshot, Store, Transaction
+
+_LEFT_OUT = Finding(
+    "restore tests leave container groups out", "復元の確認はコンテナーグループを対象としません"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +248,7 @@ class Proving:
                     job.asked_at,
                     self.world.clock.now(),
                     trouble,
-                    servers,
+                    servers + _untested(point),
                 ),
             )
         self._unjudged.discard(job.id)
@@ -253,6 +258,14 @@ class Proving:
 def _test_id(job: RestoreJob) -> RestoreTestId:
     """One verdict of each."""
     return RestoreTestId(f"rt-{job.id.removeprefix('rs-')}")
+
+
+def _untested(point: RecoveryPointRecord) -> tuple[HealthSeen, ...]:
+    return tuple(
+        HealthSeen(part.name, UNTESTED, None, _LEFT_OUT)
+        for part in point.servers
+        if part.container_group
+    )
 
 
 def _like(server: Server, id: str) -> NewServer:

@@ -333,9 +333,11 @@ def tried(context: typer.Context, system: SystemFilter = None, tenant: TenantFil
                 State("yes" if one.passed else "no"),
                 f"{one.seconds:.0f}",
                 "\n".join(
-                    f"{each.server} {each.by} {each.seconds:.0f} s"
+                    f"{each.server} {each.by}"
+                    if each.seconds is None
+                    else f"{each.server} {each.by} {each.seconds:.0f} s"
                     for each in one.servers
-                    if each.seconds is not None
+                    if each.seconds is not None or each.by == "untested"
                 )
                 or "-",
                 session.sentence(one.trouble_en or "-", one.trouble_ja or "-"),

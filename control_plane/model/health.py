@@ -59,6 +59,10 @@ class Finding:
     ja: str
 
 
+UNTESTED = "untested"
+"""Of what a point holds and no restore test tries."""
+
+
 def judged(check: HttpCheck, status: int | None, body: bytes, miss: Miss | None) -> Finding | None:
     """None: it is well. What it answered is not quoted: it may be somebody's."""
     asked = f"GET {check}"
@@ -81,7 +85,8 @@ def judged(check: HttpCheck, status: int | None, body: bytes, miss: Miss | None)
 @dataclass(frozen=True, slots=True)
 class HealthSeen:
     """Of one server of a restore test. `by` is http, or console where there is no such check or its host
-    can't ask; it was well `seconds` after its start, or not at all: `finding` says what was seen last."""
+    can't ask; it was well `seconds` after its start, or not at all: `finding` says what was seen last. What the
+    point holds of a container group has `by` untested."""
 
     server: str
     by: str

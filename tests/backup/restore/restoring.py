@@ -11,16 +11,31 @@ from backup.keeper.lines import Lines
 from backup.keeper.timings import Timings
 from backup.keeper.vaults import Vaults
 from backup.restore import Proving, Restores
+from control_plane.drivers.container_volumes import VolumeClaim
 from control_plane.drivers.simulated import Vantage
 from control_plane.drivers.simulated.backups import content_of
+from control_plane.drivers.simulated.container_volumes import (
+    SimulatedGroup,
+    SimulatedPlatform,
+    SimulatedVolume,
+)
 from control_plane.drivers.simulated.disk_content import BLOCK, DiskContent
 from control_plane.journal.operations import draw
 from control_plane.model.backup.ids import RestoreId
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.work import RestoreJob, RestoreTarget, RestoreTo, Waiting
-from control_plane.model.ids import OperationId, RegionId, ServerId, SystemId, VolumeId
+from control_plane.model.container_group import Container, ContainerGroup
+from control_plane.model.ids import (
+    ContainerGroupId,
+    OperationId,
+    RegionId,
+    ServerId,
+    SystemId,
+    VolumeId,
+)
 from control_plane.model.operation import Operation, OperationState
-from control_plane.model.units import GiB, Seconds
+from control_plane.model.pool import Zone
+from control_plane.model.units import GiB, MiB, Seconds, VCpu
 from control_plane.model.volume import Attached, Volume
 from control_plane.model.workload import Power, Seen, Server
 from control_plane.pool_file import parse
@@ -286,3 +301,24 @@ HOUR = timedelta(hours=1)
 def asleep(target: RestoreTarget) -> RestoreTarget:
     """So that what is on the disks can be looked at before a guest writes."""
     return replace(target, start=False)
+
+
+GROUP = ContainerGroupId("cg-0011223344556677")
+
+
+def with_a_group(stand: Restoring) -> SimulatedGroup:
+    kyoto = stand.pool.regions[0].id
+    image = "registry.example/web@sha256:" + "0" * 64
+    containers = (Container("web", image, VCpu(1), MiB(256)),)
+    with stand.store.write() as tx:
+        tx.add_container_group(
+            ContainerGroup(
+                GROUP, MEMBER.code, RESIDENTS, kyoto, "papers", Zone.LGWAN, 0, 1, containers,
+                stand.world.clock.now(),
+            )
+        )  # fmt: skip
+    platform = stand.world.platforms[kyoto] = SimulatedPlatform()
+    group = platform.group(MEMBER.code, GROUP)
+    group.volumes["data"] = SimulatedVolume(VolumeClaim("data", 1 << 30))
+    group.volumes["data"].put(b"list", b"one")
+    return group

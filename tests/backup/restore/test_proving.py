@@ -14,7 +14,7 @@ from control_plane.model.units import Seconds
 from control_plane.store import Snapshot
 from tests.backup.keeper.stand import MEMBER, PLACE, RESIDENTS
 from tests.backup.keeper.test_copies_and_damage import HERE_AND_THERE, NEAR_PLACE
-from tests.backup.restore.restoring import APP, DB, HOUR, Restoring
+from tests.backup.restore.restoring import APP, DB, HOUR, Restoring, with_a_group
 
 
 @pytest.fixture
@@ -109,3 +109,20 @@ def test_nothing_is_proven_where_there_is_no_room_for_it(stand: Restoring) -> No
     with stand.store.read() as tx:
         assert tx.restores() == ()
         assert tx.restore_tests() == ()
+
+
+def test_what_was_not_tried_is_said(stand: Restoring) -> None:
+    with_a_group(stand)
+    stand.until_copied(HOUR)
+    stand.prove(120)
+    (event,) = stand.events("restore-test.passed")
+    assert "papers" in event.en
+    assert "papers" in event.ja
+    assert "were not tried" in event.en
+    with stand.store.read() as tx:
+        (test,) = tx.restore_tests()
+    assert test.passed
+    tried = {each.server: (each.by, each.seconds is not None) for each in test.servers}
+    assert tried.pop("papers") == ("untested", False)
+    assert {by for by, _ in tried.values()} == {"console"}
+    assert all(well for _, well in tried.values())

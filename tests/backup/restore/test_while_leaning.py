@@ -9,12 +9,6 @@ from pathlib import Path
 import pytest
 
 from control_plane.admission import move, resize
-from control_plane.drivers.container_volumes import VolumeClaim
-from control_plane.drivers.simulated.container_volumes import (
-    SimulatedGroup,
-    SimulatedPlatform,
-    SimulatedVolume,
-)
 from control_plane.http.principal import Principal
 from control_plane.model.access import Role
 from control_plane.model.backup.work import (
@@ -25,19 +19,17 @@ from control_plane.model.backup.work import (
     RestoreTo,
     Waiting,
 )
-from control_plane.model.container_group import Container, ContainerGroup
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import ContainerGroupId, FlavorId
-from control_plane.model.pool import Duty, Zone
-from control_plane.model.units import GiB, MiB, VCpu
+from control_plane.model.ids import FlavorId
+from control_plane.model.pool import Duty
+from control_plane.model.units import GiB
 from control_plane.model.volume import Unattached, Volume
 from control_plane.model.workload import Flavor, Placed, Power, Seen, Server
 from control_plane.store import Transaction
 from tenants import lifecycle, shelving
 from tenants.asking import Asker
 from tenants.volumes import snapshots, volumes
-from tests.backup.keeper.stand import MEMBER, RESIDENTS
-from tests.backup.restore.restoring import DB, HOUR, IN_PLACE, asleep
+from tests.backup.restore.restoring import DB, HOUR, IN_PLACE, asleep, with_a_group
 from tests.backup.restore.restoring import Restoring as Stand
 from tests.backup.restore.test_at_once import leaning, second, until_phase
 
@@ -206,27 +198,6 @@ def test_a_long_copying_keeps_no_other_restore_waiting(stand: Stand) -> None:
     assert isinstance(stand.job(waits).standing, Waiting)
     assert isinstance(stand.until_ended(long).standing, Restored)
     assert isinstance(stand.until_ended(waits).standing, Restored)
-
-
-GROUP = ContainerGroupId("cg-0011223344556677")
-
-
-def with_a_group(stand: Stand) -> SimulatedGroup:
-    kyoto = stand.pool.regions[0].id
-    image = "registry.example/web@sha256:" + "0" * 64
-    containers = (Container("web", image, VCpu(1), MiB(256)),)
-    with stand.store.write() as tx:
-        tx.add_container_group(
-            ContainerGroup(
-                GROUP, MEMBER.code, RESIDENTS, kyoto, "papers", Zone.LGWAN, 0, 1, containers,
-                stand.world.clock.now(),
-            )
-        )  # fmt: skip
-    platform = stand.world.platforms[kyoto] = SimulatedPlatform()
-    group = platform.group(MEMBER.code, GROUP)
-    group.volumes["data"] = SimulatedVolume(VolumeClaim("data", 1 << 30))
-    group.volumes["data"].put(b"list", b"one")
-    return group
 
 
 def test_groups_volumes_are_put_back_once_and_only_where_servers_may_be(stand: Stand) -> None:
