@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -108,20 +107,6 @@ def test_the_sdk_brings_an_image_and_both_faces_agree_on_it(cloud: Cloud, disk: 
         connection.image.delete_image(found, ignore_missing=False)
         assert connection.image.find_image("office") is None
         assert cloud.ask("GET", path, cloud.account().token).status_code == 404
-
-
-def test_the_command_line_brings_an_image(cloud: Cloud, disk: Path) -> None:
-    command = ["image", "create", "--file", disk, "--disk-format", "qcow2", "cli-office"]
-    said = [part for name, text in DECLARES.items() for part in ("--property", f"{name}={text}")]
-    done = subprocess.run(
-        [Path(".venv/bin/openstack"), *command, *said, "-f", "value", "-c", "status"],
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **cloud.environment()},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert (done.returncode, done.stdout.strip()) == (0, "active"), done.stderr
 
 
 def test_what_comes_without_a_length_is_counted_as_it_comes(
