@@ -27,6 +27,9 @@ KEY_FILE_UNREADABLE = _M(
     "{file} can't be read ({reason}): name the file of a public key, such as id_ed25519.pub.",
     "{file} を読めません({reason})。id_ed25519.pub などの公開鍵のファイルを指定してください。",
 )
+KEYPAIR = _M("KEY PAIR", "キーペア")
+GROUP = _M("SERVER GROUP", "サーバーグループ")
+RESIZE_OPEN = _M("CAN BE TAKEN BACK UNTIL", "サイズ変更の取り消し期限")
 SERVERS = _M("SERVERS", "サーバー")
 NO_GROUPS = _M("There is no server group.", "サーバーグループはありません。")
 GROUP_MADE = _M(

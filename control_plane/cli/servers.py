@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from control_plane.cli import keypair_messages as k
 from control_plane.cli import messages as m
 from control_plane.cli.changes import show_rehearsal
 from control_plane.cli.client import segment
+from control_plane.cli.language import Message
 from control_plane.cli.operations import follow, raise_if_failed
 from control_plane.cli.options import DryRun, TenantFilter, Wait
-from control_plane.cli.output import Column, State, gib
+from control_plane.cli.output import Column, State, gib, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.journal.models import OperationOut
 from tenants.models import ConsoleOut, ServerOut
@@ -96,8 +98,22 @@ def show(context: typer.Context, server: ServerArgument) -> None:
             (m.ADDRESS, found.address),
             (m.MAC, found.mac),
             (m.GENERATION, str(found.generation)),
+            *_more(found),
         ]
     )
+
+
+def _more(server: ServerOut) -> list[tuple[Message, str]]:
+    """What only some servers have."""
+    more = []
+    if server.keypair is not None:
+        more.append((k.KEYPAIR, server.keypair))
+    if server.server_group is not None:
+        more.append((k.GROUP, server.server_group))
+    if (resize := server.unconfirmed_resize) is not None:
+        until = local_time(resize.until.isoformat())
+        more.append((k.RESIZE_OPEN, f"{resize.before} → {server.flavor} ({until})"))
+    return more
 
 
 @app.command()

@@ -162,6 +162,8 @@ def test_a_server_is_made_with_a_key_in_a_group_and_resized_to_be_confirmed(plan
     for end in ("revert-resize", "confirm-resize"):
         resized = plane.yui("server", "resize", "keyed", larger, "--to-confirm", "--wait")
         assert resized.returncode == 0, resized.stderr
+        shown = plane.yui("server", "show", "keyed").stdout
+        assert all(word in shown for word in ("alice", f"{small} → {larger}", "SERVER GROUP"))
         ended = plane.yui("server", end, "keyed", env=member)
         assert ended.returncode == 0, ended.stderr
     assert ended.stdout.strip() == f"Server keyed keeps flavor {larger}."
