@@ -55,11 +55,11 @@ class AddressWrites(NetworkWrites, RegionReads):
             if number is not None:
                 self._claim(site, block.addresses)
                 return f"{IPv4Address(number)}/{addresses.prefixlen}"
-        block = self._add_block(network, described, (IPv4Network(b.addresses) for b in blocks))
-        number = self._free(site, block.addresses, (block.gateway,))
+        new = self._add_block(network, described, (IPv4Network(b.addresses) for b in blocks))
+        number = self._free(site, new.addresses, (new.gateway,))
         if number is None:
-            raise _exhausted(site, block.addresses)
-        return f"{IPv4Address(number)}/{block.addresses.prefixlen}"
+            raise _exhausted(site, new.addresses)
+        return f"{IPv4Address(number)}/{new.addresses.prefixlen}"
 
     def add_block(self, network: Network, site: Site) -> Subnet:
         """One more for the network at the site, which has `member_prefix`. Raises `addresses-exhausted`."""
