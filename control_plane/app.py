@@ -84,11 +84,11 @@ from tenants.power_routes import router as power_router
 from tenants.quota_routes import router as quota_router
 from tenants.reclaim_routes import router as reclaim_router
 from tenants.register import MemberRegister
+from tenants.resizing_routes import router as resizing_router
 from tenants.routes import Membership
 from tenants.routes import router as tenants_router
-from tenants.server_notes_routes import router as server_notes_router
-from tenants.resizing_routes import router as resizing_router
 from tenants.server_groups.routes import router as server_group_router
+from tenants.server_notes_routes import router as server_notes_router
 from tenants.shelving_routes import router as shelving_router
 from tenants.system_routes import router as system_router
 from tenants.volumes.snapshot_routes import router as snapshot_router
