@@ -64,7 +64,7 @@ def create_image(
         now = edge.clock.now()
         forget_stale(edge.store, folder, now)
         wanted = new_upload(
-            body.name or "image",
+            body.name or "",
             dict(properties).get("os_version") or f"{now:%Y-%m-%d}",
             f"Brought by {who.label} with OpenStack's tools",
             None,
@@ -74,6 +74,8 @@ def create_image(
             format=disk_format(body.disk_format),
             properties=properties,
         )
+        if body.name is None:
+            wanted = replace(wanted, name=wanted.id)
         with edge.store.write(turn="images") as tx:
             begun = begin(tx, folder, wanted, who, _LIMITS)
             answer = Answer(shown(tx, begun, folder, project).document())

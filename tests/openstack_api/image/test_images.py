@@ -191,6 +191,8 @@ def test_what_an_image_can_not_be_is_refused_with_a_word(glance: Glance) -> None
         refused = glance.ask("POST", "/images", json={"name": "x", **body})
         assert refused.status_code == status, (body, refused.text)
     assert glance.ask("GET", "/images?name=x").json()["images"] == []
+    unnamed = glance.ask("POST", "/images", json={}).json()
+    assert unnamed["name"] == unnamed["id"]
     usual = {"visibility": "private", "protected": False, "tags": [], "min_disk": 0, "min_ram": 0}
     image = glance.create(**usual, container_format="bare", hw_disk_bus="virtio")["id"]
 
