@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 
 from control_plane.access.identity_providers import IdentityProviders
 from control_plane.access.provider_keys import ProviderKeys
@@ -24,6 +23,7 @@ from control_plane.store import Store
 from tenants.register import MemberRegister
 from tests.access.issuer import AUDIENCE, Issuer, new_key
 from tests.api.conftest import MEMBERS, MIKASA, QUICKLY, Api, Prepared, prepared, standard_catalogue
+from tests.api.in_process import InProcess
 
 __all__ = ["prepared"]
 
@@ -112,7 +112,7 @@ def signed_in(
                 token_cost=QUICKLY,
             ),
         )
-        with TestClient(app, raise_server_exceptions=False) as client:
+        with InProcess(app) as client:
             api = Api(app, store, SimulatedWorld(), tmp_path / "state.db", client, prepared.token)
             api.join(MIKASA)
             yield SignedIn(api, issuer, clock, providers.keys[issuer.url])

@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 from control_plane.access.identity_providers import IdentityProviders
 from control_plane.access.service import bootstrap_operator_token
@@ -32,6 +31,7 @@ from control_plane.model.workload import Seen
 from control_plane.store import Store
 from tenants.catalogue import STANDARD_BLUEPRINTS, Catalogue, load_catalogue
 from tenants.register import MemberRegister
+from tests.api.in_process import InProcess
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 QUICKLY = HashCost(passes=1, memory_kib=8)
@@ -96,7 +96,7 @@ class Api:
     store: Store
     world: SimulatedWorld
     state_file: Path
-    client: TestClient
+    client: InProcess
     operator_token: str
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -219,7 +219,7 @@ def opened_at(
             ),
         )
         token = token or bootstrap_operator_token(store, cost=QUICKLY)
-        with TestClient(app, raise_server_exceptions=False) as client:
+        with InProcess(app) as client:
             yield Api(app, store, world, state_file, client, token)
     finally:
         store.close()

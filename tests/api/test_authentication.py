@@ -6,13 +6,13 @@ import base64
 from datetime import timedelta
 
 import pytest
-from fastapi.testclient import TestClient
 
 from control_plane.access.service import bootstrap_operator_token
 from control_plane.app import Options, create_app
 from control_plane.http.tokens import TokenCheck, new_token, token_id_of
 from control_plane.model.units import Seconds
 from tests.api.conftest import MIKASA, Api, problem_of, standard_catalogue
+from tests.api.in_process import InProcess
 
 
 def test_without_a_token_there_is_a_challenge_and_nothing_else(untouched_api: Api) -> None:
@@ -86,7 +86,7 @@ def test_the_state_holds_no_secret_of_any_token(api: Api) -> None:
 def test_whoever_asks_for_no_other_cost_keeps_tokens_at_the_full_one(api: Api) -> None:
     full = "$argon2id$v=19$m=19456,t=2,p=1$"
     first = bootstrap_operator_token(api.store)
-    with TestClient(create_app(api.store, api.world, Options(standard_catalogue()))) as client:
+    with InProcess(create_app(api.store, api.world, Options(standard_catalogue()))) as client:
         answer = client.post(
             "/v1/tokens",
             json={"role": "auditor", "label": "second"},

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fastapi.testclient import TestClient
 
 from control_plane.app import Options, create_app
 from control_plane.http.rate_limits import Buckets, Rate, RateLimits
 from control_plane.model.units import Seconds
 from tests.api.conftest import MIKASA, UJI, Api, Prepared, problem_of, standard_catalogue
+from tests.api.in_process import InProcess
 
 LIMITS = RateLimits(
     token=Rate(1, 5), member=Rate(1, 8), consortium=Rate(1, 50), stranger=Rate(1, 3)
@@ -26,7 +26,7 @@ def limited(prepared: Prepared, tmp_path: Path) -> Iterator[Api]:
         api.join(MIKASA)
         api.join(UJI)
         app = create_app(api.store, api.world, Options(standard_catalogue(), limits=LIMITS))
-        with TestClient(app, raise_server_exceptions=False) as client:
+        with InProcess(app) as client:
             yield replace(api, app=app, client=client)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 
 from control_plane.access.service import bootstrap_operator_token
 from control_plane.app import Options, create_app
@@ -18,6 +17,7 @@ from control_plane.model.tenant import MunicipalityCode, Tenant
 from control_plane.store import Store
 from tenants.catalogue import STANDARD_BLUEPRINTS, load_catalogue
 from tests.api.conftest import QUICKLY
+from tests.api.in_process import InProcess
 from tests.images import disks
 from tests.images.guest import need
 
@@ -42,7 +42,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def operator(tmp_path: Path, directory: Path) -> Iterator[TestClient]:
+def operator(tmp_path: Path, directory: Path) -> Iterator[InProcess]:
     """A client with an operator's token."""
     store = Store.open(f"sqlite:///{tmp_path / 'state.db'}")
     with store.write() as tx:
@@ -52,7 +52,7 @@ def operator(tmp_path: Path, directory: Path) -> Iterator[TestClient]:
         store, SimulatedWorld(), Options(catalogue, images=directory, token_cost=QUICKLY)
     )
     try:
-        with TestClient(app) as client:
+        with InProcess(app) as client:
             client.headers["Authorization"] = (
                 f"Bearer {bootstrap_operator_token(store, cost=QUICKLY)}"
             )
@@ -61,7 +61,7 @@ def operator(tmp_path: Path, directory: Path) -> Iterator[TestClient]:
         store.close()
 
 
-def as_member(operator: TestClient) -> dict[str, str]:
+def as_member(operator: InProcess) -> dict[str, str]:
     """Headers with a member's token."""
     answer = operator.post(
         "/v1/tokens",
@@ -76,7 +76,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 
 
 def test_an_operator_adds_an_image_and_a_member_sees_it_without_its_place(
-    operator: TestClient, directory: Path
+    operator: InProcess, directory: Path
 ) -> None:
     added = operator.post("/v1/images", json=OFFER)
     file = directory / "office.qcow2"
@@ -101,14 +101,14 @@ def test_an_operator_adds_an_image_and_a_member_sees_it_without_its_place(
     )
 
 
-def test_a_dry_run_says_what_would_be_added_and_adds_nothing(operator: TestClient) -> None:
+def test_a_dry_run_says_what_would_be_added_and_adds_nothing(operator: InProcess) -> None:
     rehearsed = operator.post("/v1/images?dry_run=true", json=OFFER)
     assert rehearsed.status_code == 200, rehearsed.text
     assert rehearsed.json()["id"] == "office"
     assert operator.get("/v1/images").json()["items"] == []
 
 
-def test_the_same_request_sent_twice_adds_one_image(operator: TestClient) -> None:
+def test_the_same_request_sent_twice_adds_one_image(operator: InProcess) -> None:
     key = {"Idempotency-Key": "add-office-1"}
     first = operator.post("/v1/images", json=OFFER, headers=key)
     second = operator.post("/v1/images", json=OFFER, headers=key)
@@ -140,13 +140,13 @@ def test_the_same_request_sent_twice_adds_one_image(operator: TestClient) -> Non
     ],
 )
 def test_a_bad_offer_gets_one_problem_and_leaves_the_catalogue_as_it_was(
-    operator: TestClient, change: dict[str, Any], status: int, type: str
+    operator: InProcess, change: dict[str, Any], status: int, type: str
 ) -> None:
     assert problem(operator.post("/v1/images", json={**OFFER, **change})) == (status, type)
     assert operator.get("/v1/images").json()["items"] == []
 
 
-def test_how_an_image_met_the_standard_is_kept_and_shown(operator: TestClient) -> None:
+def test_how_an_image_met_the_standard_is_kept_and_shown(operator: InProcess) -> None:
     added = operator.post("/v1/images", json=OFFER).json()
     report = operator.get("/v1/images/office", headers=as_member(operator)).json()["report"]
     assert report == added["report"]
@@ -157,7 +157,7 @@ def test_how_an_image_met_the_standard_is_kept_and_shown(operator: TestClient) -
     assert (verdicts["IMG-08"], verdicts["IMG-09"]) == ("checked", "declared")
 
 
-def test_the_standard_is_published_in_the_readers_language(operator: TestClient) -> None:
+def test_the_standard_is_published_in_the_readers_language(operator: InProcess) -> None:
     def first(language: str) -> str:
         answer = operator.get("/v1/images/standard", headers={"Accept-Language": language})
         return str(answer.json()["items"][0]["title"])
@@ -167,7 +167,7 @@ def test_the_standard_is_published_in_the_readers_language(operator: TestClient)
 
 
 def test_an_image_that_falls_short_is_refused_with_every_reason_and_not_kept(
-    operator: TestClient,
+    operator: InProcess,
 ) -> None:
     answer = operator.post(
         "/v1/images",
@@ -182,13 +182,13 @@ def test_an_image_that_falls_short_is_refused_with_every_reason_and_not_kept(
     assert operator.get("/v1/images").json()["items"] == []
 
 
-def test_an_unknown_image_is_not_found(operator: TestClient) -> None:
+def test_an_unknown_image_is_not_found(operator: InProcess) -> None:
     assert problem(operator.get("/v1/images/nowhere")) == (404, "image-not-found")
     assert problem(operator.post("/v1/images/nowhere/verify")) == (404, "image-not-found")
 
 
 def test_damage_after_the_adding_is_found_by_verifying(
-    operator: TestClient, directory: Path
+    operator: InProcess, directory: Path
 ) -> None:
     assert operator.post("/v1/images", json=OFFER).status_code == 201
     with (directory / "office.qcow2").open("ab") as file:

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 
 from control_plane.access.service import bootstrap_operator_token
 from control_plane.app import Options, create_app
@@ -21,6 +20,7 @@ from control_plane.store import Store
 from images import uploads
 from tenants.catalogue import Catalogue
 from tests.api.conftest import QUICKLY
+from tests.api.in_process import InProcess
 from tests.images import disks
 from tests.images.guest import need
 
@@ -35,7 +35,7 @@ PARTS = "/v1/images/uploads"
 class Town:
     """A member's administrator."""
 
-    def __init__(self, client: TestClient, token: str) -> None:
+    def __init__(self, client: InProcess, token: str) -> None:
         self.client = client
         self.headers = {"Authorization": f"Bearer {token}"}
 
@@ -72,7 +72,7 @@ class Town:
 
 
 class Place:
-    def __init__(self, client: TestClient, store: Store, directory: Path) -> None:
+    def __init__(self, client: InProcess, store: Store, directory: Path) -> None:
         self.client, self.store, self.directory = client, store, directory
         self.operator = Town(client, bootstrap_operator_token(store, cost=QUICKLY))
         self.own, self.other = self.member(OWN), self.member(OTHER)
@@ -106,7 +106,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         Options(Catalogue({}), images=tmp_path / "images", token_cost=QUICKLY),
     )
     try:
-        with TestClient(app, raise_server_exceptions=False) as client:
+        with InProcess(app) as client:
             yield Place(client, store, tmp_path / "images")
     finally:
         store.close()
