@@ -36,7 +36,7 @@ _SAID: dict[Route, Any] = {
     ("POST", "/volumes/{volume}/action"): {"os-extend": {"new_size": 2}},
     ("POST", "/volumes/{volume}/metadata"): {"metadata": {"a": "b"}},
     ("PUT", "/volumes/{volume}/metadata"): {"metadata": {"a": "b"}},
-    ("PUT", "/volumes/{volume}/metadata/{key}"): {"meta": {"a": "b"}},
+    ("PUT", "/volumes/{volume}/metadata/{key}"): {"meta": {"zzzz-0000": "b"}},
 }
 
 
