@@ -12,6 +12,7 @@ from control_plane.http.auth import needs
 from control_plane.http.edge import AtHand
 from control_plane.http.principal import Principal
 from control_plane.journal.operations import operation_out
+from control_plane.journal.progress import progress
 from control_plane.model.access import Permission
 from control_plane.model.ids import OperationId
 from control_plane.model.operation import Operation, OperationState
@@ -67,7 +68,7 @@ async def read_actions(
     def look(tx: Snapshot) -> list[Operation]:
         found = own_server(tx, server, view)
         return [
-            operation
+            progress(tx, operation)
             for operation in tx.operations(view.tenant, _MOST, subject=f"server:{found.id}")
             if operation.kind in _NAMES
             and (not paged or changes_since is None or _at(operation) >= _utc(changes_since))
@@ -90,17 +91,17 @@ async def read_action(
 ) -> Response:
     """One of them, with how it ended."""
 
-    def look(tx: Snapshot) -> Operation:
+    def look(tx: Snapshot) -> tuple[Operation, bool]:
         found = own_server(tx, server, view)
         operation = tx.operation(OperationId(action), view.tenant)
         if operation.subject != f"server:{found.id}" or operation.kind not in _NAMES:
             raise not_found("operation", action)
-        return operation
+        return progress(tx, operation), operation.state is not OperationState.RUNNING
 
-    operation = await edge.look(look)
+    operation, noted = await edge.look(look)
     shown = {
         **_brief(operation, server, view.version),
-        "events": [_event(operation, view.version)],
+        "events": [_event(operation, view.version, noted=noted)],
     }
     return told({"instanceAction": shown}, view.version)
 
@@ -120,13 +121,13 @@ def _brief(operation: Operation, server: str, version: Version) -> Json:
     return shown
 
 
-def _event(operation: Operation, version: Version) -> Json:
+def _event(operation: Operation, version: Version, *, noted: bool) -> Json:
+    """When it ended is known once that was `noted`, some seconds later."""
     results = {OperationState.DONE: "Success", OperationState.FAILED: "Error"}
-    ended = operation.state is not OperationState.RUNNING
     shown: Json = {
         "event": f"yui_{operation.kind.replace('.', '_')}",
         "start_time": without_zone(operation.created_at),
-        "finish_time": without_zone(operation.updated_at) if ended else None,
+        "finish_time": without_zone(operation.updated_at) if noted else None,
         "result": results.get(operation.state),
         "traceback": None,
     }

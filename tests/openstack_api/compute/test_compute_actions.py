@@ -194,7 +194,8 @@ def test_a_server_is_stopped_started_and_rebooted(
     done = list(sdk.compute.server_actions(server))
     assert [each.action for each in done] == ["reboot", "start", "stop", "create"]
     whole = nova("GET", f"/servers/{server}/os-instance-actions/{done[1].request_id}").json()
-    assert whole["instanceAction"]["events"][0]["event"] == "yui_server_start"
+    (event,) = whole["instanceAction"]["events"]
+    assert (event["event"], event["result"]) == ("yui_server_start", "Success")
 
 
 def test_a_resize_is_confirmed_or_taken_back_on_either_face(
