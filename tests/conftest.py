@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
@@ -61,11 +62,14 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
     """A PostgreSQL cluster of our own: `postgresql.url()` is a new, empty database in it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Each worker has a folder of its own in the one of the whole run.
+        shared = shared.parent
     try:
-        running = running_postgresql()
-        with running as cluster:
+        with running_postgresql(shared) as cluster:
             yield cluster
     except NoPostgreSQL as error:
         pytest.skip(str(error))

@@ -1,14 +1,14 @@
-"""A PostgreSQL cluster of the tests' own, which vanishes with them.
+"""A PostgreSQL cluster of the tests' own, which vanishes with them: one for all who test at once.
 
 It listens on a unix socket in a temporary folder and nowhere else.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -35,7 +35,7 @@ class PostgreSQL:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def url(self) -> str:
-        name = f"yui_{next(self._numbers)}"
+        name = f"yui_{os.getpid()}_{next(self._numbers)}"
         self.execute(f'CREATE DATABASE "{name}"')
         return f"postgresql+psycopg://yui@/{name}?host={self.folder}"
 
@@ -50,8 +50,41 @@ class PostgreSQL:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[PostgreSQL]:
-    """Raises NoPostgreSQL where the programs or the rights are missing."""
+def running_postgresql(shared: Path) -> Iterator[PostgreSQL]:
+    """The same cluster for all processes that name the same folder at the same time: whoever comes first
+    starts it, and it ends with the last of them, also where they are killed. Raises NoPostgreSQL where
+    the programs or the rights are missing."""
+    with (shared / "postgresql-users").open("w") as users:
+        # What is forked from a test may outlive it.
+        os.register_at_fork(after_in_child=users.close)
+        with (shared / "postgresql-starts").open("a+") as starts:
+            fcntl.flock(starts, fcntl.LOCK_EX)
+            # Waits where the cluster of those who have gone just ends.
+            fcntl.flock(users, fcntl.LOCK_SH)
+            starts.seek(0)
+            cluster = PostgreSQL(Path(starts.read() or shared / "none"))
+            if not cluster.folder.exists():
+                cluster = _started(shared / "postgresql-users")
+                starts.truncate(0)
+                starts.write(str(cluster.folder))
+        yield cluster
+
+
+_UNTIL_NOBODY_USES_IT = """
+users=$1 folder=$2
+shift 2
+"$@" &
+exec 9< "$users"
+flock 9
+# SIGQUIT is PostgreSQL's immediate shutdown.
+kill -QUIT $!
+wait
+rm -rf "$folder"
+"""
+
+
+def _started(users: Path) -> PostgreSQL:
+    """Ends once nobody holds a lock on the file `users` any more."""
     programs = _programs()
     become = _unprivileged()
     # Where the other files of tests lie, which may be memory.
@@ -77,13 +110,13 @@ def running_postgresql() -> Iterator[PostgreSQL]:
             "unix_socket_directories": str(folder),
             "fsync": "off",
             "synchronous_commit": "off",
-            "max_connections": "60",
+            "max_connections": "200",
             "shared_buffers": "32MB",
             "log_min_messages": "fatal",
         }
-        server = subprocess.Popen(
+        subprocess.Popen(
             [
-                # It dies with the tests, also when they are killed.
+                *("sh", "-c", _UNTIL_NOBODY_USES_IT, "sh", str(users), str(folder)),
                 *_as(become, "--pdeathsig", "QUIT"),
                 str(programs / "postgres"),
                 *("-D", str(data)),
@@ -92,17 +125,15 @@ def running_postgresql() -> Iterator[PostgreSQL]:
             cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=(folder / "log").open("wb"),
+            # What interrupts the tests leaves it the time to clean up.
+            start_new_session=True,
         )
-        try:
-            cluster = PostgreSQL(folder)
-            _wait_until_it_answers(cluster, server)
-            yield cluster
-        finally:
-            # SIGQUIT is PostgreSQL's immediate shutdown.
-            server.send_signal(signal.SIGQUIT)
-            server.wait(30)
-    finally:
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    cluster = PostgreSQL(folder)
+    _wait_until_it_answers(cluster)
+    return cluster
 
 
 def somebody_waits_for_a_lock(url: str) -> bool:
@@ -140,8 +171,9 @@ def _unprivileged() -> pwd.struct_passwd | None:
 
 
 def _as(user: pwd.struct_passwd | None, *options: str) -> list[str]:
-    if shutil.which("setpriv") is None:
-        raise NoPostgreSQL("the program setpriv is missing (apt: util-linux)")
+    for program in ("setpriv", "flock"):
+        if shutil.which(program) is None:
+            raise NoPostgreSQL(f"the program {program} is missing (apt: util-linux)")
     identity = (
         []
         if user is None
@@ -150,13 +182,13 @@ def _as(user: pwd.struct_passwd | None, *options: str) -> list[str]:
     return ["setpriv", *identity, *options]
 
 
-def _wait_until_it_answers(cluster: PostgreSQL, server: subprocess.Popen[bytes]) -> None:
+def _wait_until_it_answers(cluster: PostgreSQL) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
             cluster.execute("SELECT 1")
         except psycopg.OperationalError:
-            if server.poll() is not None or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 log = (cluster.folder / "log").read_text(errors="replace")
                 raise NoPostgreSQL(f"PostgreSQL did not start: {log[-500:]}") from None
             time.sleep(0.05)
