@@ -15,6 +15,7 @@ from control_plane.http.tokens import new_token
 from control_plane.model.access import PERMISSIONS, Role, Token
 from tenants.openstack_api.description import openstack_routes
 from tests.access.test_the_walk import calls
+from tests.access.test_the_walk import served as served_by_v1
 from tests.api.conftest import MIKASA, QUICKLY, UJI, Api, api, prepared
 from tests.openstack_api.needs import BODIES, FOR_ANYBODY, NEEDS, OPEN
 from tests.openstack_api.needs.route import Route
@@ -56,6 +57,25 @@ def test_the_tables_name_every_route_and_what_it_asks_for(api: Api) -> None:
     for route, found in known.items():
         asked = {call.permission for call in calls(found.dependant) if isinstance(call, Needs)}
         assert asked == ({NEEDS[route]} if route in NEEDS else set()), route
+
+
+ONLY_HERE = {"server.interface", "subnet.add", "subnet.change", "subnet.remove", "port.add", "port.remove"}  # fmt: skip
+"""What OpenStack's tools ask for, and is always refused."""
+
+UNNAMED = {"server.act"}
+"""What a body says that names no action or several."""
+
+
+def test_a_change_is_called_in_the_audit_trail_as_v1_calls_it(api: Api) -> None:
+    marks = [getattr(route.endpoint, "audited", None) for _, route in served_by_v1(api)]
+    known = {mark.action for mark in marks if mark is not None}
+    for (method, path), route in served(api):
+        mark = getattr(route.endpoint, "audited", None)
+        if method == "GET" or path.endswith(("/auth/tokens", "/remote-consoles")):
+            assert mark is None, path
+        else:
+            assert mark is not None, (method, path)
+            assert mark.action in known | ONLY_HERE | UNNAMED, (method, path, mark.action)
 
 
 @pytest.mark.parametrize("token", [None, "yuis_aaaaaaaaaaaaaaaa_" + "x" * 43, "nonsense"])

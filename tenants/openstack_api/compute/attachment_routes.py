@@ -126,7 +126,7 @@ def attach_volume(
 
 
 @router.delete(_PATH + "/{volume}", status_code=202)
-@audited("volume.detach", "server")
+@audited("volume.detach", "volume")
 def detach_volume(server: ServerRef, volume: VolumeRef, who: Writer, changes: Changes) -> Response:
     """Asks a server to let go of a volume; it stays the server's own until it is known to have."""
 

@@ -79,14 +79,14 @@ async def read_default_quota(
 
 
 @router.put("/os-quota-sets/{project_id}")
-@audited("quota.set", "quota")
+@audited("quota.set", "member")
 def set_quota(_: Setter, _project: Project) -> Response:
     """Refused: operators and approvers set quotas, through `/v1/members/{code}/quota`."""
     raise _NOT_HERE
 
 
 @router.delete("/os-quota-sets/{project_id}")
-@audited("quota.set", "quota")
+@audited("quota.set", "member")
 def unset_quota(_: Setter, _project: Project) -> Response:
     """Refused: operators and approvers set quotas, through `/v1/members/{code}/quota`."""
     raise _NOT_HERE

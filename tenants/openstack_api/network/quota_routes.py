@@ -85,7 +85,7 @@ async def show_quota_details(
 
 
 @router.put("/{project_id}")
-@audited("quota.set", "quota")
+@audited("quota.set", "member")
 def set_quota(
     project_id: ProjectId,
     _who: Annotated[Principal, needs(Permission.QUOTAS_WRITE)],
@@ -98,7 +98,7 @@ def set_quota(
 
 
 @router.delete("/{project_id}", status_code=204)
-@audited("quota.set", "quota")
+@audited("quota.set", "member")
 def reset_quota(
     project_id: ProjectId,
     _who: Annotated[Principal, needs(Permission.QUOTAS_WRITE)],

@@ -81,7 +81,7 @@ async def read_default_quota(project_id: Whose, _: Reader, view: View, edge: AtH
 
 
 @routes.put(_QUOTA)
-@audited("quota.set", "quota")
+@audited("quota.set", "member")
 def set_quota(project_id: Whose, _: Setter, view: View) -> Response:
     """Refused: operators and approvers set quotas, through `/v1/members/{code}/quota`."""
     _need_own(view, project_id)
