@@ -85,7 +85,8 @@ class LeaningContract:
             assert state(hosts.first, spec) is RunState.RUNNING
         whole = _whole(spec)
         hosts.first.define(whole)
-        hosts.first.destroy(spec.id, whole.generation)
+        # What is said to be there is on the disk, and not only in the hypervisor's memory.
+        hosts.cut_off(spec)
         found = read_back(hosts.second, whole)
         # The guest may have written something beside it.
         assert found[ROOT_DISK].items() >= blocks_of(PIECES).items()

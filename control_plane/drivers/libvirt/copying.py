@@ -13,6 +13,7 @@ import contextlib
 import posixpath
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from xml.etree.ElementTree import Element, fromstring
 
 import libvirt
@@ -40,7 +41,8 @@ def copy_in(
     """See HostDriver.copy_in."""
     domain = domains.find(connection, spec.id)
     if domain is not None and domains.run_state(domain) is not RunState.STOPPED:
-        return _pulled(domain, host, spec)
+        found = _pulled(domain, host, spec)
+        return replace(found, whole=_write_out(domain)) if found.whole else found
     copier = _copier(connection, spec.id)
     if copier is None:
         for path in {spec.volume.pool_path, *(each.pool_path for each in spec.data_volumes)}:
@@ -57,7 +59,8 @@ def copy_in(
         )
     found = _pulled(copier, host, spec)
     if found.whole:
-        copier.destroy()
+        # It writes out what it knows as it ends, unless it is killed.
+        copier.destroyFlags(libvirt.VIR_DOMAIN_DESTROY_GRACEFUL)
     return found
 
 
@@ -105,6 +108,17 @@ def _pulled(domain: libvirt.virDomain, host: str, spec: ServerSpec) -> Copying:
             under_way = True
             done += _copied(domain, device, size)
     return Copying(done, total, not under_way, _is_starved(domain))
+
+
+def _write_out(domain: libvirt.virDomain) -> bool:
+    """Whether what was copied is on the disks for good. QEMU keeps in memory where in its files the copies lie until
+    somebody asks it to write that out: a guest, for the disk that it syncs, or whoever pauses the machine. Without
+    it a disk that leans on nothing any more would read as zeros after a crash."""
+    if domains.run_state(domain) is not RunState.RUNNING:
+        return False
+    domain.suspend()
+    lone_card.go_on(domain)
+    return True
 
 
 def _copied(domain: libvirt.virDomain, device: str, size: int) -> int:
