@@ -7,6 +7,7 @@ has fewer, none counts."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -75,9 +76,14 @@ class Recovery:
             self._again(run, lease)
 
     def _let_go(self, run: BackupRun) -> None:
-        """Nobody reads them any more, and a server that is held is not started."""
+        """Nobody reads them any more, a server that is held is not started, and a group that was stopped serves nobody."""
         with self.store.read() as tx:
             found = list(may_be_read_on(tx, run.system))
+            groups = tx.container_groups(system=run.system)
+        for group in groups:
+            # Where there is no platform nothing was stopped.
+            with suppress(DriverError):
+                self.world.container_volumes(group.region).end_reading(group.tenant, group.id)
         for server, host in found:
             try:
                 self.world.driver(host).end_backup(server)

@@ -31,9 +31,7 @@ def test_passed(point: RecoveryPointRecord, test: RestoreTest) -> Event:
         fields={
             "point": point.id,
             "seconds": round(test.seconds, 1),
-            "servers": {
-                each.server: each.seconds for each in test.servers if each.by != UNTESTED
-            },
+            "servers": {each.server: each.seconds for each in test.servers if each.by != UNTESTED},
             "untested": left_out,
         },
     )

@@ -147,6 +147,10 @@ class ContainerVolumes(Protocol):
         Raises HookFailed, DriverError."""
         ...
 
+    def end_reading(self, tenant: MunicipalityCode, group: ContainerGroupId) -> None:
+        """What a reading stopped runs again, of which nobody is left who would end it. Raises DriverError."""
+        ...
+
     def writing(
         self,
         tenant: MunicipalityCode,

@@ -54,8 +54,7 @@ class KubernetesVolumes:
     ) -> Iterator[GroupReading]:
         namespace = self._platform.namespace_of(tenant)
         claims = self.claims(tenant, group)
-        still = Stillness(self._api, self._platform, self._clock, namespace, group)
-        with still.held(quiesce=quiesce) as consistency:
+        with self._stillness(tenant, group).held(quiesce=quiesce) as consistency:
             nodes = self._nodes(namespace)
             wanted = [(claim, nodes.get(claim.name)) for claim in claims]
             with agent_pods(
@@ -68,6 +67,13 @@ class KubernetesVolumes:
                 writes=False,
             ) as volumes:
                 yield GroupReading(consistency, volumes)
+
+    def end_reading(self, tenant: MunicipalityCode, group: ContainerGroupId) -> None:
+        self._stillness(tenant, group).let_run()
+
+    def _stillness(self, tenant: MunicipalityCode, group: ContainerGroupId) -> Stillness:
+        namespace = self._platform.namespace_of(tenant)
+        return Stillness(self._api, self._platform, self._clock, namespace, group)
 
     @contextmanager
     def writing(

@@ -60,12 +60,14 @@ class SimulatedVolume:
 
 @dataclass(slots=True)
 class SimulatedGroup:
-    """`wants`: what it wants while it is read; a hook that fails is refused."""
+    """`wants`: what it wants while it is read; a hook that fails is refused. `to_run_again`: it was stopped to be
+    read, and whoever did so is no more."""
 
     volumes: dict[str, SimulatedVolume] = field(default_factory=dict)
     running: bool = True
     wants: Consistency = Consistency.CRASH
     hook_fails: bool = False
+    to_run_again: bool = False
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ class SimulatedVolumes:
         if found.running and wants is Consistency.QUIESCED and found.hook_fails:
             raise HookFailed("A command that the container group wants before it is read failed.")
         consistency = wants if found.running else Consistency.STOPPED
-        ran = found.running
+        ran = found.running or found.to_run_again
         if consistency is Consistency.STOPPED:
             found.running = False
         try:
@@ -111,7 +113,15 @@ class SimulatedVolumes:
                 consistency, [_Reading(found.volumes[name], self._gate) for name in names]
             )
         finally:
-            found.running = ran
+            if self._gate.killed:
+                found.to_run_again = ran
+            else:
+                found.running, found.to_run_again = ran, False
+
+    def end_reading(self, tenant: MunicipalityCode, group: ContainerGroupId) -> None:
+        found = self._group(tenant, group)
+        if found is not None and found.to_run_again:
+            found.running, found.to_run_again = True, False
 
     @contextmanager
     def writing(

@@ -30,7 +30,7 @@ from control_plane.model.container_group import Container, ContainerGroup
 from control_plane.model.ids import ContainerGroupId, RegionId, ServerId
 from control_plane.model.pool import Zone
 from control_plane.model.units import MiB, Seconds, VCpu
-from tests.backup.keeper.stand import RESIDENTS, SLOWLY, Stand
+from tests.backup.keeper.stand import PLACE, RESIDENTS, SLOWLY, Stand
 from tests.scenarios.joining import MEMBER
 
 DAY = timedelta(days=1)
@@ -158,3 +158,37 @@ def wanted(stand: Stand, point: RecoveryPointRecord) -> RestoreId:
             RestoreJob(id, MEMBER.code, point.id, RESIDENTS, target, "Sato", now, Waiting(now))
         )
     return id
+
+
+def test_a_group_that_a_dead_control_plane_had_stopped_runs_again_before_anything_can_be_read(
+    stand: Stand, group: SimulatedGroup
+) -> None:
+    group.wants = Consistency.STOPPED
+    gate, keeper, clock = stand.vantage.gate, stand.keeper, stand.vantage.clock
+
+    def called(_: str) -> None:
+        if not group.running:
+            gate.kill()
+
+    def live() -> None:
+        while True:
+            keeper.tick()
+            clock.sleep(Seconds(1))
+
+    gate.before_call = called
+    stand.world.virtual_clock.spawn(live)
+    for _ in range(60):
+        stand.world.virtual_clock.sleep(Seconds(1))
+    assert gate.killed
+    assert not group.running
+    stand.world.bucket(PLACE).cut_link()
+    stand.begin_anew()
+    stand.keep(timedelta(minutes=5), Seconds(30))
+    assert stand.points() == []
+    assert group.running
+    stand.world.bucket(PLACE).restore_link()
+    stand.keep(timedelta(hours=2), Seconds(60))
+    assert [each.consistency for each in stand.points()[0].servers if each.container_group] == [
+        "stopped"
+    ]
+    assert group.running
