@@ -15,7 +15,6 @@ from control_plane.app import Options, create_app
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.store import Store
 from tenants.catalogue import Catalogue
-
 from tests.api.conftest import MIKASA, UJI
 from tests.openstack_api.cloud import REGION, Cloud
 
