@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, update
 
-from control_plane.store import tables
+from control_plane.store import identity_tables
 from control_plane.store.rows import Rows, TenantName
 
 
@@ -25,18 +25,18 @@ class DepartureWrites(Rows):
         """Nobody acts for the member any more: its tokens' hashes, its programs and its users are
         deleted, and what was opened in an emergency is closed. Who they were stays in its audit trail."""
         name = str(code)
-        grants, users = tables.break_glass, tables.users
-        of_member = tables.service_accounts.c.tenant == name
+        grants, users = identity_tables.break_glass, identity_tables.users
+        of_member = identity_tables.service_accounts.c.tenant == name
         self._connection.execute(
             update(grants)
             .where(grants.c.tenant == name, grants.c.closed_at.is_(None))
             .values(closed_at=at, closed_by=by)
         )
         tokens = self._connection.execute(
-            delete(tables.tokens).where(tables.tokens.c.tenant == name)
+            delete(identity_tables.tokens).where(identity_tables.tokens.c.tenant == name)
         ).rowcount
         accounts = self._connection.execute(
-            delete(tables.service_accounts).where(of_member)
+            delete(identity_tables.service_accounts).where(of_member)
         ).rowcount
         people = self._connection.execute(delete(users).where(users.c.tenant == name)).rowcount
         return AccessEnded(tokens, people, accounts)

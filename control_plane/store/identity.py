@@ -10,12 +10,12 @@ from sqlalchemy.engine import Row
 
 from control_plane.model.access import Permission, Role
 from control_plane.model.identity import BreakGlass, ServiceAccount, User
-from control_plane.store import tables
+from control_plane.store import identity_tables
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
 
-_users = tables.users
-_accounts = tables.service_accounts
-_grants = tables.break_glass
+_users = identity_tables.users
+_accounts = identity_tables.service_accounts
+_grants = identity_tables.break_glass
 
 
 class IdentityReads(Rows):
@@ -130,7 +130,9 @@ class IdentityWrites(IdentityReads):
 
     def remove_service_account(self, id: str) -> None:
         """With its tokens."""
-        self._connection.execute(delete(tables.tokens).where(tables.tokens.c.account_id == id))
+        self._connection.execute(
+            delete(identity_tables.tokens).where(identity_tables.tokens.c.account_id == id)
+        )
         self._connection.execute(delete(_accounts).where(_accounts.c.id == id))
 
     def put_break_glass(self, grant: BreakGlass) -> None:

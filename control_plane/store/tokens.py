@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Row
 
 from control_plane.model.access import Permission, Role, Token
-from control_plane.store import tables
+from control_plane.store import identity_tables
 from control_plane.store.rows import Rows, TenantName, already_exists, not_found
 
 
@@ -17,28 +17,28 @@ class TokenReads(Rows):
     def token_by_id(self, id: str) -> Token | None:
         """None for one that never was or was revoked; whether it has expired is the caller's to
         see."""
-        row = self._row(tables.tokens, id)
+        row = self._row(identity_tables.tokens, id)
         return None if row is None else _token(row)
 
     def tokens(
         self, tenant: TenantName | None = None, account: str | None = None
     ) -> tuple[Token, ...]:
         """By id; of that member or service account alone where one is named."""
-        query = select(tables.tokens).order_by(tables.tokens.c.id)
+        query = select(identity_tables.tokens).order_by(identity_tables.tokens.c.id)
         if tenant is not None:
-            query = query.where(tables.tokens.c.tenant == str(tenant))
+            query = query.where(identity_tables.tokens.c.tenant == str(tenant))
         if account is not None:
-            query = query.where(tables.tokens.c.account_id == account)
+            query = query.where(identity_tables.tokens.c.account_id == account)
         return tuple(_token(row) for row in self._connection.execute(query))
 
 
 class TokenWrites(TokenReads):
     def add_token(self, token: Token) -> None:
         """Raises `token-exists`."""
-        if self._exists(tables.tokens, token.id):
+        if self._exists(identity_tables.tokens, token.id):
             raise already_exists("token", token.id)
         self._connection.execute(
-            insert(tables.tokens).values(
+            insert(identity_tables.tokens).values(
                 id=token.id,
                 hash=token.hash,
                 role=token.role.value,
@@ -56,15 +56,17 @@ class TokenWrites(TokenReads):
         """When tokens were last used, by their ids; those revoked meanwhile are passed over."""
         for id, at in used.items():
             self._connection.execute(
-                update(tables.tokens).where(tables.tokens.c.id == id).values(last_used_at=at)
+                update(identity_tables.tokens)
+                .where(identity_tables.tokens.c.id == id)
+                .values(last_used_at=at)
             )
 
     def revoke_token(self, id: str, tenant: TenantName | None = None) -> Token:
         """Answers what it was. With `tenant`, that member's alone. Raises `token-not-found`."""
-        gone = delete(tables.tokens).where(tables.tokens.c.id == id)
+        gone = delete(identity_tables.tokens).where(identity_tables.tokens.c.id == id)
         if tenant is not None:
-            gone = gone.where(tables.tokens.c.tenant == str(tenant))
-        row = self._first(gone.returning(*tables.tokens.c))
+            gone = gone.where(identity_tables.tokens.c.tenant == str(tenant))
+        row = self._first(gone.returning(*identity_tables.tokens.c))
         if row is None:
             raise not_found("token", id)
         return _token(row)
