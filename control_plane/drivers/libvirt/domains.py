@@ -1,4 +1,4 @@
-"""Looks at the machines that a host's libvirt knows, and tells Yui's from others'."""
+"""Looks at the machines that a host's libvirt knows, tells Yui's from others', and labels them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from xml.etree.ElementTree import fromstring
 import libvirt
 
 from control_plane.drivers.libvirt.disk_xml import data_disks
-from control_plane.drivers.libvirt.domain_xml import METADATA_URI, Label
-from control_plane.drivers.libvirt.errors import is_code
+from control_plane.drivers.libvirt.domain_xml import METADATA_KEY, METADATA_URI, Label, label_of
+from control_plane.drivers.libvirt.errors import is_code, sentence
 from control_plane.drivers.libvirt.stopped_reader import is_reader
-from control_plane.drivers.protocol import MovedOn, NoSuchServer, ObservedServer, RunState
+from control_plane.drivers.protocol import (
+    DriverError,
+    MovedOn,
+    NoSuchServer,
+    ObservedServer,
+    RunState,
+    ServerSpec,
+)
 from control_plane.model.ids import Generation, ServerId
 
 _STATES = {
@@ -93,3 +100,28 @@ def observe(connection: libvirt.virConnect) -> tuple[list[ObservedServer], list[
         elif state is not RunState.STOPPED and not is_reader(described):
             foreign.append(domain.name())
     return servers, foreign
+
+
+def relabel(domain: libvirt.virDomain, spec: ServerSpec, booted: Generation | None) -> None:
+    """Update what the running machine itself carries: it goes along when the machine is moved."""
+    try:
+        domain.setMetadata(
+            libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+            label_of(spec, booted).to_bare_xml(),
+            METADATA_KEY,
+            METADATA_URI,
+            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+        )
+        domain.setMetadata(
+            libvirt.VIR_DOMAIN_METADATA_TITLE,
+            " ".join(spec.name.split()),
+            None,
+            None,
+            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+        )
+    except libvirt.libvirtError as error:
+        # It stopped just now: the definition already says the same.
+        if run_state(domain) is not RunState.STOPPED:
+            raise DriverError(
+                f"Server {spec.id} could not be relabelled: {sentence(error)}"
+            ) from error

@@ -14,14 +14,11 @@ from control_plane.drivers.libvirt.connection import LONG, QUICK, SLOW, Connecti
 from control_plane.drivers.libvirt.copying import go_on, leave_off, require_whole
 from control_plane.drivers.libvirt.disks import LibvirtDisks
 from control_plane.drivers.libvirt.domain_xml import (
-    METADATA_KEY,
-    METADATA_URI,
     Platform,
     domain_xml,
-    label_of,
     resized,
 )
-from control_plane.drivers.libvirt.errors import is_code, sentence
+from control_plane.drivers.libvirt.errors import is_code
 from control_plane.drivers.libvirt.guests import LibvirtGuests
 from control_plane.drivers.libvirt.hypervisor import accelerated, version
 from control_plane.drivers.libvirt.images import IMAGE_CACHE, ImageCache
@@ -196,7 +193,7 @@ class LibvirtDriver(LibvirtDisks, LibvirtGuests):
             )
             domain.setAutostart(0)
             if running:
-                _relabel(domain, spec, booted)
+                domains.relabel(domain, spec, booted)
 
         self._call(write_down, SLOW)
 
@@ -373,31 +370,6 @@ class LibvirtDriver(LibvirtDisks, LibvirtGuests):
 
     def _call(self, work: Callable[[libvirt.virConnect], T], patience: Seconds | None = QUICK) -> T:
         return self._connection.call(work, patience)
-
-
-def _relabel(domain: libvirt.virDomain, spec: ServerSpec, booted: Generation | None) -> None:
-    """Update what the running machine itself carries: it goes along when the machine is moved."""
-    try:
-        domain.setMetadata(
-            libvirt.VIR_DOMAIN_METADATA_ELEMENT,
-            label_of(spec, booted).to_bare_xml(),
-            METADATA_KEY,
-            METADATA_URI,
-            libvirt.VIR_DOMAIN_AFFECT_LIVE,
-        )
-        domain.setMetadata(
-            libvirt.VIR_DOMAIN_METADATA_TITLE,
-            " ".join(spec.name.split()),
-            None,
-            None,
-            libvirt.VIR_DOMAIN_AFFECT_LIVE,
-        )
-    except libvirt.libvirtError as error:
-        # It stopped just now: the definition already says the same.
-        if domains.run_state(domain) is not RunState.STOPPED:
-            raise DriverError(
-                f"Server {spec.id} could not be relabelled: {sentence(error)}"
-            ) from error
 
 
 def _try_now(change: Callable[[], object]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from types import TracebackType
 
 from control_plane.drivers.backup_source import BackupSource
 from control_plane.drivers.protocol import (
@@ -15,7 +14,6 @@ from control_plane.drivers.protocol import (
     DiskSink,
     DriverError,
     HostFacts,
-    HostUnreachable,
     ImageCorrupt,
     MovedOn,
     NoSuchServer,
@@ -28,6 +26,7 @@ from control_plane.drivers.protocol import (
     VolumeSpec,
 )
 from control_plane.drivers.simulated import backups, disks
+from control_plane.drivers.simulated.call import Call
 from control_plane.drivers.simulated.filling import SimulatedFilling
 from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.guests import SimulatedGuests
@@ -43,50 +42,6 @@ from control_plane.model.units import GiB, Resources, Seconds
 _MOST_CONSOLE = 1024 * 1024
 _PIECE = 128 * 1024
 """Of a disk that is exported, at a time: a whole one takes several calls, between which all may happen."""
-
-
-class _Call:
-    """One call's way to the host and back, with whatever was arranged to go wrong on it."""
-
-    __slots__ = ("_driver", "_name", "_server")
-
-    def __init__(self, driver: SimulatedDriver, name: str, server: ServerId | None) -> None:
-        self._driver, self._name, self._server = driver, name, server
-
-    def __enter__(self) -> None:
-        self._driver.gate.leave(self._name)
-        if not self._reached():
-            self._time_out("did not answer")
-        trouble = self._driver.world.trouble
-        if trouble:
-            error = trouble.before(self._driver.machine.host.id, self._name, self._server)
-            if error is not None:
-                raise error
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        driver = self._driver
-        if error is not None and not isinstance(error, DriverError):
-            return
-        lost = driver.world.trouble and driver.world.trouble.loses_answer(
-            driver.machine.host.id, self._name, self._server
-        )
-        if lost or not self._reached():
-            self._time_out("took a call and did not answer it")
-        driver.gate.check()
-
-    def _reached(self) -> bool:
-        return self._driver.gate.uplink and self._driver.machine.answers
-
-    def _time_out(self, how: str) -> None:
-        timeout = self._driver.world.timing.call_timeout
-        self._driver.world.virtual_clock.sleep(timeout)
-        self._driver.gate.check()
-        raise HostUnreachable(f"{self._driver.machine} {how} within {timeout:.0f} s.")
 
 
 class SimulatedDriver(SimulatedFilling, SimulatedGuests):
@@ -372,8 +327,8 @@ class SimulatedDriver(SimulatedFilling, SimulatedGuests):
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _call(self, name: str, server: ServerId | None = None) -> _Call:
-        return _Call(self, name, server)
+    def _call(self, name: str, server: ServerId | None = None) -> Call:
+        return Call(self.world, self.gate, self.machine, name, server)
 
     def _defined(self, server: ServerId) -> ServerSpec:
         spec = self.machine.definitions.get(server)
