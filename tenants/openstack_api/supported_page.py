@@ -13,17 +13,19 @@ from pathlib import Path
 from fastapi.routing import APIRoute
 
 from tenants.openstack_api.absent import ABSENT
+from tenants.openstack_api.compute.versions import COMPUTE_VERSIONS
 from tenants.openstack_api.routers import ROUTERS
 from tenants.openstack_api.services import PREFIX, Service, service_of
+from tenants.openstack_api.volume.view import VOLUME_VERSIONS
 
 FILE = Path(__file__).resolve().parent.parent.parent / "docs" / "openstack-api.md"
 
 _TITLES = {
     Service.IDENTITY: "Identity v3",
-    Service.COMPUTE: "Compute v2.1",
+    Service.COMPUTE: f"Compute v2.1, microversions {COMPUTE_VERSIONS.least} to {COMPUTE_VERSIONS.most}",
     Service.IMAGE: "Image v2",
     Service.NETWORK: "Network v2.0",
-    Service.VOLUME: "Block Storage v3",
+    Service.VOLUME: f"Block Storage v3, microversion {VOLUME_VERSIONS.most}",
 }
 _ORDER = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 

@@ -56,7 +56,7 @@ def create_image(
     folder: Folder,
     once: Once,
 ) -> Response:
-    """Announce an image of one's own, whose bytes come next; one of which nothing comes for three days is
+    """Announces an image of one's own, whose bytes come next; one of which nothing comes for three days is
     given up by itself."""
     properties = _wanted(body, project)
 
@@ -103,7 +103,7 @@ def change_image(
     folder: Folder,
     once: Once,
 ) -> Response:
-    """Say anew what an image of one's own is called and what its properties are (JSON Patch)."""
+    """Says anew what an image of one's own is called and what its properties are (JSON Patch)."""
 
     def work(remember: Remember) -> Answer:
         with edge.store.write() as tx:
@@ -156,7 +156,7 @@ def delete_image(
     folder: Folder,
     once: Once,
 ) -> Response:
-    """Delete an image of one's own with its file, or give up one that is still to come."""
+    """Deletes an image of one's own with its file, or gives up one that is still to come."""
 
     def work(remember: Remember) -> Answer:
         answer, now = Answer({}), edge.clock.now()

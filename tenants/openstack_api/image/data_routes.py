@@ -63,7 +63,7 @@ async def send_file(
     edge: AtHand,
     folder: Folder,
 ) -> Response:
-    """Send all bytes of a queued image, with their length or without; it is judged and active when this
+    """Takes all bytes of a queued image, with their length or without; it is judged and active when this
     comes back. What is refused leaves the image queued, without bytes."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != "application/octet-stream":

@@ -56,7 +56,7 @@ async def list_security_groups(_who: Reader, here: ThingsHere) -> Response:
 
 @router.get("/security-groups/{group}")
 async def show_security_group(group: AnyId, _who: Reader, here: ThingsHere) -> Response:
-    """One of them, with its rules."""
+    """One security group, with its rules."""
 
     def view(facts: Facts) -> View:
         return group_view(facts.tx.security_group(SecurityGroupId(group), facts.tenant))
@@ -75,7 +75,7 @@ def create_security_group(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """Make a group, whose servers reach anywhere and are reached from nowhere yet."""
+    """Makes a security group, whose servers reach anywhere and are reached from nowhere yet."""
     wanted = body.security_group
     own(project, wanted.tenant_id, wanted.project_id)
 
@@ -108,7 +108,7 @@ def update_security_group(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """Give a group another name or description."""
+    """Gives a security group another name or description."""
     wanted = body.security_group
 
     def work(remember: Remember) -> Answer:
@@ -134,7 +134,7 @@ def delete_security_group(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """Remove a group that no server is in and no other group's rule names."""
+    """Removes a security group that no server is in and no other group's rule names."""
 
     def work(remember: Remember) -> Answer:
         with edge.store.write() as tx:
@@ -157,7 +157,7 @@ async def list_address_groups(_who: Reader, here: ThingsHere) -> Response:
 
 @router.get("/address-groups/{group}")
 async def show_address_group(group: AnyId, _who: Reader, here: ThingsHere) -> Response:
-    """The one there is."""
+    """The one group that there is."""
     return await here.one("address_group", lambda facts: _offices(facts, group))
 
 

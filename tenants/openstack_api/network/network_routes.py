@@ -56,7 +56,7 @@ async def list_networks(_who: Reader, here: ThingsHere) -> Response:
 
 @router.get("/{network}")
 async def show_network(network: AnyId, _who: Reader, here: ThingsHere) -> Response:
-    """One of them."""
+    """One network."""
     return await here.one("network", lambda facts: facts.network_view(network))
 
 
@@ -71,7 +71,7 @@ def create_network(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """Have the network of a zone ahead of its first server; the zone is `yui:zone`,
+    """Makes the network of a zone ahead of its first server; the zone is `yui:zone`,
     `provider:physical_network`, or the name. A member has one of each zone in a region."""
     wanted = body.network
     own(project, wanted.tenant_id, wanted.project_id)
@@ -100,7 +100,7 @@ def update_network(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """Give a network another name."""
+    """Gives a network another name."""
 
     def change(tx: Transaction) -> None:
         found = Facts(tx, project, region).network(network)
@@ -128,7 +128,7 @@ def delete_network(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """Give back a network that no server is in, with its addresses and its offices."""
+    """Gives back a network that no server is in, with its addresses and its offices."""
 
     def work(remember: Remember) -> Answer:
         with edge.store.write() as tx:

@@ -71,7 +71,7 @@ async def list_ports(_who: Reader, here: ThingsHere) -> Response:
 
 @router.get("/{port}")
 async def show_port(port: AnyId, _who: Reader, here: ThingsHere) -> Response:
-    """One of them."""
+    """One port."""
     return await here.one("port", lambda facts: facts.port_view(port))
 
 
@@ -87,7 +87,7 @@ def update_port(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """Have the port's server in these security groups and in no other."""
+    """Puts the port's server into these security groups and no other."""
 
     def work(remember: Remember) -> Answer:
         with edge.store.write() as tx:

@@ -43,7 +43,7 @@ ProjectId = Annotated[str, Path(max_length=64)]
 async def show_quota(
     project_id: ProjectId, _who: Reader, project: Project, _region: InRegion
 ) -> dict[str, Mapping[str, int]]:
-    """How many of each there may be; -1 is as many as you like. Networks are counted in each region."""
+    """How many of each the member may have; -1 where there is no limit. Networks are counted in each region."""
     _own(project_id, project)
     return {"quota": LIMITS}
 
@@ -62,7 +62,7 @@ async def show_default_quota(
 async def show_quota_details(
     project_id: ProjectId, _who: Reader, project: Project, region: InRegion, edge: AtHand
 ) -> Response:
-    """How many there may be, and are."""
+    """How many of each the member may have, and has."""
     _own(project_id, project)
 
     def look(tx: Snapshot) -> bytes:

@@ -72,7 +72,7 @@ async def list_security_group_rules(_who: Reader, here: ThingsHere) -> Response:
 
 @router.get("/{rule}")
 async def show_security_group_rule(rule: AnyId, _who: Reader, here: ThingsHere) -> Response:
-    """One of them."""
+    """One rule."""
     return await here.one(
         "security_group_rule", lambda facts: rule_view(*_found(facts.tx, facts.tenant, rule))
     )
@@ -89,7 +89,7 @@ def create_security_group_rule(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """Let one more kind of conversation begin, over IPv4; or several, all or none."""
+    """Lets one more kind of connection begin, over IPv4; or several kinds, all or none."""
     for wanted in body.rules:
         own(project, wanted.tenant_id, wanted.project_id)
     asked = [(one.security_group_id, rule_asked(one, project)) for one in body.rules]
@@ -125,7 +125,7 @@ def delete_security_group_rule(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """Take a rule away."""
+    """Takes a rule away."""
 
     def work(remember: Remember) -> Answer:
         with edge.store.write(turn=_turn(project)) as tx:

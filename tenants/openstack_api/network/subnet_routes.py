@@ -54,7 +54,7 @@ async def list_subnets(_who: Reader, here: ThingsHere) -> Response:
 
 @router.get("/{subnet}")
 async def show_subnet(subnet: AnyId, _who: Reader, here: ThingsHere) -> Response:
-    """One of them."""
+    """One subnet."""
     return await here.one("subnet", lambda facts: facts.subnet_view(subnet))
 
 

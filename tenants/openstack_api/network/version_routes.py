@@ -48,13 +48,13 @@ async def resources(request: Request, _who: Reader, region: InRegion) -> dict[st
 
 @router.get("/v2.0/extensions")
 async def read_extensions(_who: Reader, _region: InRegion) -> dict[str, Any]:
-    """The extensions that hold here, whole."""
+    """The extensions that are there, each of them whole."""
     return {"extensions": list(EXTENSIONS)}
 
 
 @router.get("/v2.0/extensions/{alias}")
 async def read_extension(alias: AnyId, _who: Reader, _region: InRegion) -> dict[str, Any]:
-    """One of them."""
+    """One extension."""
     found = next((each for each in EXTENSIONS if each["alias"] == alias), None)
     if found is None:
         raise missing("extension", alias)

@@ -91,7 +91,7 @@ async def act(
     view: View,
     edge: AtHand,
 ) -> Response:
-    """Refused, but for what makes a volume what it is: not bootable, writable, of the one type."""
+    """Takes what a volume is anyway (not bootable, writable, of the one type) and refuses everything else."""
     await edge.look(lambda tx: own_volume(tx, volume, view))
     if len(body) != 1:
         raise _refused(

@@ -52,7 +52,7 @@ _FILLED_JA = {
 def create_volume(
     body: NewVolume, who: Writer, view: View, edge: AtHand, *, once: Once
 ) -> Response:
-    """Make an empty volume where the member's servers have their disks, or in the zone, or beside the
+    """Makes an empty volume where the member's servers have their disks, or in the zone, or beside the
     server (the hint `local_to_instance`), that is named."""
     wanted = body.volume
     _refuse(wanted)
@@ -89,7 +89,7 @@ def create_volume(
 def change_volume(
     volume: VolumeRef, body: VolumeChange, who: Writer, view: View, edge: AtHand, *, once: Once
 ) -> Response:
-    """Call a volume something else, describe it, replace its metadata."""
+    """Gives a volume another name, description or metadata."""
     change = body.volume
     name = change.display_name if change.name is None else change.name
     described = change.display_description if change.description is None else change.description
@@ -119,7 +119,7 @@ def delete_volume(
     once: Once,
     force: bool = False,
 ) -> Response:
-    """Remove a volume with all that is on it; one that a server has, or that is protected, is not."""
+    """Removes a volume with all that is on it; one that a server has, or that is protected, is not."""
     if force:
         raise unsupported(
             "force",

@@ -78,7 +78,7 @@ Labelling = Annotated[_Labelling, Depends(_labelling)]
 
 @routes.get(_PATH)
 async def read_metadata(volume: VolumeRef, _: Reader, view: View, edge: AtHand) -> Response:
-    """What its member says of a volume."""
+    """All of a volume's metadata."""
     labels = await edge.look(lambda tx: _labels(tx, volume, view))
     return view.told({"metadata": labels})
 
@@ -88,7 +88,7 @@ async def read_metadata(volume: VolumeRef, _: Reader, view: View, edge: AtHand) 
 def add_metadata(
     volume: VolumeRef, body: MetadataIn, who: Writer, labelling: Labelling
 ) -> Response:
-    """Say more of a volume, or something else under the same keys."""
+    """Adds to a volume's metadata, or changes what it has of the same names."""
     return labelling.run(
         who, volume, lambda now: now | body.metadata, lambda now: {"metadata": now}
     )
@@ -99,13 +99,13 @@ def add_metadata(
 def replace_metadata(
     volume: VolumeRef, body: MetadataIn, who: Writer, labelling: Labelling
 ) -> Response:
-    """Say this of a volume and nothing else."""
+    """Puts other metadata in place of all that there is."""
     return labelling.run(who, volume, lambda _: dict(body.metadata), lambda now: {"metadata": now})
 
 
 @routes.get(_PATH + "/{key}")
 async def read_meta(volume: VolumeRef, key: Key, _: Reader, view: View, edge: AtHand) -> Response:
-    """One item of it."""
+    """One item of a volume's metadata."""
     labels = await edge.look(lambda tx: _labels(tx, volume, view))
     if key not in labels:
         raise _missing(key)
@@ -117,7 +117,7 @@ async def read_meta(volume: VolumeRef, key: Key, _: Reader, view: View, edge: At
 def put_meta(
     volume: VolumeRef, key: Key, body: MetaIn, who: Writer, labelling: Labelling
 ) -> Response:
-    """Say one thing of a volume."""
+    """Sets one item of a volume's metadata."""
     if set(body.meta) != {key}:
         raise unsupported(
             "meta", f"names another key than {key[:60]}", f"のキーが {key[:60]} と異なります"
@@ -128,7 +128,7 @@ def put_meta(
 @routes.delete(_PATH + "/{key}", 200)
 @audited("volume.protect", "volume")
 def remove_meta(volume: VolumeRef, key: Key, who: Writer, labelling: Labelling) -> Response:
-    """Say one thing less."""
+    """Takes one item off a volume's metadata."""
 
     def without(now: _Labels) -> _Labels:
         if key not in now:

@@ -57,7 +57,7 @@ async def read_volumes_in_detail(
     marker: Marker = None,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
 ) -> Response:
-    """The same in full, with whose they are attached to; filtered by name, status, zone and metadata."""
+    """The same in full, with the servers that they are attached to; filtered by name, status, zone and metadata."""
     found = await edge.look(lambda tx: _listed(tx, request, view))
     page, following = page_of(found[offset:], limit, marker, lambda one: str(one["id"]))
     body: Json = {"volumes": list(page)}

@@ -39,7 +39,7 @@ async def read_types(_: Reader, view: View) -> Response:
 async def read_type(
     type: Annotated[str, Path(max_length=255, description="`default`.")], _: Reader, view: View
 ) -> Response:
-    """The one type, which is also what volumes are of that name none."""
+    """The one type; volumes that are made without naming one are of it."""
     if type != TYPE:
         raise not_found("volume-type", type)
     return view.told({"volume_type": _TYPE})
