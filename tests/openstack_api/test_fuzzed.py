@@ -17,10 +17,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
+from control_plane.model.ids import GroupId, KeyPairId
+from control_plane.model.keypair import KeyPair
+from control_plane.model.server_group import ServerGroup
+from control_plane.model.tenant import MunicipalityCode
 from tenants.openstack_api.description import description, openstack_routes
 from tenants.openstack_api.image.patching import MEDIA_TYPE
 from tenants.openstack_api.services import Service, service_of
-from tests.api.conftest import MIKASA, UJI, Api, Prepared
+from tests.api.conftest import MIKASA, NOW, UJI, Api, Prepared
 from tests.api.disks import add_disks
 from tests.openstack_api.test_every_route import filled
 
@@ -51,6 +55,12 @@ def target(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iter
         api.join(UJI)
         with api.store.write() as tx:
             add_disks(tx, tx.servers(MIKASA)[0])
+            mine = MunicipalityCode(MIKASA)
+            tx.add_server_group(ServerGroup(GroupId("grp-mikasa"), mine, "apart", "user-9", NOW))
+            tx.add_keypair(
+                KeyPair(KeyPairId("key-mikasa"), mine, "laptop", "ssh-ed25519 AAAA", "00:11",
+                        "user-9", NOW)
+            )  # fmt: skip
         yield api
 
 
@@ -98,6 +108,10 @@ def test_no_request_is_a_fault_of_ours(target: Api) -> None:
             "snapshot": "snap-mikasa",
             "network": f"m{MIKASA}-lgwan",
             "image": "tiny",
+            "group": f"m{MIKASA}-default",
+            "port": f"port-{tx.servers(MIKASA)[0].id}",
+            "keypair": "laptop",
+            "server_group": "grp-mikasa",
         }
 
     for operation in operations:
