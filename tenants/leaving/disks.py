@@ -9,6 +9,7 @@ from control_plane.drivers.protocol import (
     DataVolumeSpec,
     DiskFile,
     DiskLocked,
+    DisksBusy,
     DriverError,
     HostUnreachable,
     NoSuchDisk,
@@ -170,18 +171,25 @@ class DiskErrand:
         return disk
 
     def _where(self, tx: Snapshot) -> tuple[VolumeSpec | DataVolumeSpec, Host]:
-        """What to ask which host for. Raises StorageUnavailable where no host that is well reaches it."""
+        """What to ask which host for. Raises StorageUnavailable where no host that is well reaches it, and DisksBusy
+        while it is still to be copied from a recovery point: its file may not say so itself after a crash."""
         paths = {pool.id: pool.path for site in tx.sites() for pool in site.storage_pools}
         server = None if self.disk.server is None else tx.server(self.disk.server)
         volume: VolumeSpec | DataVolumeSpec
         if self.disk.volume is not None:
             kept = tx.volume(self.disk.volume)
+            leans = kept.leans_on
             path = paths[kept.storage]
             volume = DataVolumeSpec(kept.id, kept.storage, path, kept.size, build=self.disk.build)
         else:
             assert server is not None  # noqa: S101 — a root disk is some server's
+            leans = server.leans_on
             path = paths[server.storage]
             volume = VolumeSpec(server.storage, path, server.disk, self.disk.build)
+        if leans is not None:
+            raise DisksBusy(
+                f"{self.disk.path} is still being copied from its recovery point: it is exported once that has ended."
+            )
         hosts = [
             host
             for host in tx.hosts()

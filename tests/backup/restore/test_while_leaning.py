@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.admission import move, resize
+from control_plane.drivers.protocol import DisksBusy
 from control_plane.http.principal import Principal
 from control_plane.model.access import Role
 from control_plane.model.backup.work import (
@@ -20,14 +21,17 @@ from control_plane.model.backup.work import (
     Waiting,
 )
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import FlavorId
+from control_plane.model.export import ExportedDisk
+from control_plane.model.ids import FlavorId, OperationId
 from control_plane.model.pool import Duty
-from control_plane.model.units import GiB
+from control_plane.model.units import GiB, Seconds
 from control_plane.model.volume import Unattached, Volume
 from control_plane.model.workload import Flavor, Placed, Power, Seen, Server
 from control_plane.store import Transaction
 from tenants import lifecycle, shelving
 from tenants.asking import Asker
+from tenants.leaving.disks import DiskErrand
+from tenants.leaving.export_directory import ExportDirectory
 from tenants.volumes import snapshots, volumes
 from tests.backup.restore.restoring import DB, HOUR, IN_PLACE, asleep, with_a_group
 from tests.backup.restore.restoring import Restoring as Stand
@@ -85,7 +89,18 @@ def changes(stand: Stand, id: Server) -> dict[str, Callable[[], object]]:
     }
 
 
-def test_nothing_parts_a_disk_from_its_copying_until_it_is_whole(stand: Stand) -> None:
+def exported(stand: Stand, folder: Path) -> DiskErrand:
+    server, operation = stand.server(DB), OperationId("op-leaving")
+    disk = ExportedDisk(operation, "db.qcow2", server.tenant, DB, build=server.disk_build)
+    lease = stand.store.acquire_lease("leaving", "one", Seconds(60), stand.world.clock.now())
+    assert lease is not None
+    export = ExportDirectory(folder / "leaving").of(server.tenant, operation)
+    return DiskErrand(stand.store, stand.world, export, disk, lease, 2**20)
+
+
+def test_nothing_parts_a_disk_from_its_copying_until_it_is_whole(
+    stand: Stand, tmp_path: Path
+) -> None:
     with stand.store.write() as tx:
         small = tx.server(DB)
         tx.put_flavor(Flavor(LARGE, small.size, GiB(small.disk + 1)))
@@ -102,6 +117,9 @@ def test_nothing_parts_a_disk_from_its_copying_until_it_is_whole(stand: Stand) -
         assert refused.value.status == 409
         assert "recovery point" in refused.value.en
         assert "復元ポイント" in refused.value.ja
+    export = exported(stand, tmp_path)
+    with pytest.raises(DisksBusy, match="recovery point"):
+        export.run()
     assert isinstance(stand.until_ended(id).standing, Restored)
     assert leaning(stand) == []
     changes(stand, stand.server(DB))["detach"]()
