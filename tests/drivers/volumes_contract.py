@@ -86,6 +86,19 @@ class VolumesContract:
                 assert stage.runs() is (wants is not Consistency.STOPPED)
             assert stage.runs()
 
+    def test_what_was_stopped_to_be_read_runs_again_where_nobody_is_left_to_end_it(
+        self, stage: Stage
+    ) -> None:
+        stage.run(Consistency.STOPPED)
+        left = stage.volumes.reading(TENANT, GROUP)
+        left.__enter__()
+        assert not stage.runs()
+        stage.volumes.end_reading(TENANT, GROUP)
+        assert stage.runs()
+        stage.volumes.end_reading(TENANT, GROUP)
+        assert stage.runs()
+        left.__exit__(None, None, None)
+
     def test_a_group_whose_command_fails_is_not_read(self, stage: Stage) -> None:
         stage.run(Consistency.QUIESCED, hook_fails=True)
         with pytest.raises(HookFailed), stage.volumes.reading(TENANT, GROUP):

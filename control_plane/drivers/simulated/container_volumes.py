@@ -61,7 +61,7 @@ class SimulatedVolume:
 @dataclass(slots=True)
 class SimulatedGroup:
     """`wants`: what it wants while it is read; a hook that fails is refused. `to_run_again`: it was stopped to be
-    read, and whoever did so is no more."""
+    read."""
 
     volumes: dict[str, SimulatedVolume] = field(default_factory=dict)
     running: bool = True
@@ -106,16 +106,14 @@ class SimulatedVolumes:
         consistency = wants if found.running else Consistency.STOPPED
         ran = found.running or found.to_run_again
         if consistency is Consistency.STOPPED:
-            found.running = False
+            found.running, found.to_run_again = False, ran
         try:
             names = sorted(found.volumes)
             yield GroupReading(
                 consistency, [_Reading(found.volumes[name], self._gate) for name in names]
             )
         finally:
-            if self._gate.killed:
-                found.to_run_again = ran
-            else:
+            if not self._gate.killed:
                 found.running, found.to_run_again = ran, False
 
     def end_reading(self, tenant: MunicipalityCode, group: ContainerGroupId) -> None:
