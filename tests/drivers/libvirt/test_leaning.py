@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from control_plane.drivers.nbd import NbdExports
@@ -78,7 +79,7 @@ def test_a_guest_survives_whoever_serves_its_disk_and_waits_for_what_can_not_be_
     exports = NbdExports(address)
     assert spec.volume.backing is not None
     with exports.serve(spec.volume.backing, point.served()):
-        hosts.first.start(spec.id)
+        hosts.until(lambda: goes_on(hosts, spec))
         hosts.tell(spec, "served again")
         # Damaged there: it stands still, and reads nothing else in its place.
         point.lost = True
@@ -109,6 +110,16 @@ def served_apart(raw: Path, address: str, name: str) -> Iterator[None]:
         process.stdout.readline()
         yield
         process.kill()
+
+
+def goes_on(hosts: LibvirtHosts, spec: ServerSpec) -> bool:
+    """Whether it answers; one that stands still is let go on at each look, as the reconciler does it."""
+    if state(hosts.first, spec) is RunState.PAUSED:
+        hosts.first.start(spec.id)
+    address = spec.address.split("/")[0]
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"http://{address}/health", timeout=2, trust_env=False).is_success
+    return False
 
 
 def _read_all(hosts: LibvirtHosts, spec: ServerSpec) -> None:
