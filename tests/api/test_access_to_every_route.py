@@ -296,11 +296,19 @@ def routes(api: Api) -> Iterator[tuple[str, str]]:
 
 def fill(api: Api, path: str) -> str:
     """The path with the names of things of 三笠市 and of hosts that exist."""
+    return filled(path, names(api))
+
+
+def filled(path: str, names: dict[str, str]) -> str:
+    return (path + QUERIES.get(path, "")).format(**names)
+
+
+def names(api: Api) -> dict[str, str]:
     with api.store.read() as tx:
         server = tx.servers(MIKASA)[0].id
         operation = tx.operations(MIKASA, 1)[0].id
         token = tx.tokens(MIKASA)[0].id if tx.tokens(MIKASA) else tx.tokens()[0].id
-    return (path + QUERIES.get(path, "")).format(
+    return dict(
         host_id="kyoto-1",
         region_id="kyoto",
         server=server,
