@@ -68,14 +68,13 @@ def readable(tx: Snapshot, system: SystemId) -> Readable:
         host, trouble = _host_of(server, hosts.values())
         if host is None:
             return Readable((), trouble)
-        found.append(
-            ReadableServer(
-                server,
-                host,
-                surroundings.spec_of(server, user_data.get(server.id, "")),
-                surroundings.disks.wanted(server.id),
+        volumes = surroundings.disks.wanted(server.id)
+        if server.leans_on is not None or any(each.leans_on is not None for each in volumes):
+            return Readable(
+                (), _waits(server, "its disks have been copied", "ディスクのコピーが終わるまで")
             )
-        )
+        spec = surroundings.spec_of(server, user_data.get(server.id, ""))
+        found.append(ReadableServer(server, host, spec, volumes))
     return Readable(tuple(found), groups=groups)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backup.keeper.sources import readable
 from control_plane.admission import move, resize
 from control_plane.drivers.protocol import DisksBusy
 from control_plane.http.principal import Principal
@@ -33,6 +34,7 @@ from tenants.asking import Asker
 from tenants.leaving.disks import DiskErrand
 from tenants.leaving.export_directory import ExportDirectory
 from tenants.volumes import snapshots, volumes
+from tests.backup.keeper.stand import RESIDENTS
 from tests.backup.restore.restoring import DB, HOUR, IN_PLACE, asleep, with_a_group
 from tests.backup.restore.restoring import Restoring as Stand
 from tests.backup.restore.test_at_once import leaning, second, until_phase
@@ -117,6 +119,10 @@ def test_nothing_parts_a_disk_from_its_copying_until_it_is_whole(
         assert refused.value.status == 409
         assert "recovery point" in refused.value.en
         assert "復元ポイント" in refused.value.ja
+    with stand.store.read() as tx:
+        waits = readable(tx, RESIDENTS).waits
+    assert waits is not None
+    assert "have been copied" in waits.en
     export = exported(stand, tmp_path)
     with pytest.raises(DisksBusy, match="recovery point"):
         export.run()
