@@ -28,6 +28,7 @@ from images.uploads import UploadFolder
 from tenants.register import MemberRegister
 from tests.api.capacity import may_have_much
 from tests.api.conftest import MEMBERS, MIKASA, QUICKLY, UJI, Prepared, standard_catalogue
+from tests.plain_http import ask as plainly
 
 REGION = "hokkaido"
 """Which serves 三笠市; 宇治市 has kyoto."""
@@ -63,7 +64,7 @@ class Cloud:
         """Over `/v1`, as the operator or with that token."""
         headers = {"Authorization": f"Bearer {token or self.operator_token}"}
         headers |= more.pop("headers", {})
-        return httpx.request(method, self.url + path, headers=headers, timeout=60, **more)
+        return plainly(method, self.url + path, headers=headers, timeout=60, **more)
 
     def account(self, member: str = MIKASA, role: str = "member-admin") -> Account:
         """Always the same one for a member and role."""
@@ -89,8 +90,11 @@ class Cloud:
     def sign_in(self, account: Account) -> httpx.Response:
         user = {"name": account.name, "domain": {"id": "default"}, "password": account.token}
         identity = {"methods": ["password"], "password": {"user": user}}
-        answer = httpx.post(
-            f"{self.auth_url}/auth/tokens", json={"auth": {"identity": identity}}, timeout=60
+        answer = plainly(
+            "POST",
+            f"{self.auth_url}/auth/tokens",
+            json={"auth": {"identity": identity}},
+            timeout=60,
         )
         assert answer.status_code == 201, answer.text
         return answer

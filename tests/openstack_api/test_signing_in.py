@@ -17,11 +17,12 @@ from control_plane.store import Store
 from tenants.catalogue import Catalogue
 from tests.api.conftest import MIKASA, UJI
 from tests.openstack_api.cloud import REGION, Cloud
+from tests.plain_http import ask as plainly
 
 
 def asked(cloud: Cloud, identity: dict[str, Any], **more: Any) -> httpx.Response:
     body = {"auth": {"identity": identity, **more}}
-    return httpx.post(f"{cloud.auth_url}/auth/tokens", json=body, timeout=60)
+    return plainly("POST", f"{cloud.auth_url}/auth/tokens", json=body, timeout=60)
 
 
 def by_password(cloud: Cloud, **more: Any) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def by_password(cloud: Cloud, **more: Any) -> dict[str, Any]:
 
 def with_session(cloud: Cloud, method: str, path: str, session: str, **more: Any) -> httpx.Response:
     headers = {"X-Auth-Token": session, **more.pop("headers", {})}
-    return httpx.request(method, f"{cloud.auth_url}{path}", headers=headers, timeout=60, **more)
+    return plainly(method, f"{cloud.auth_url}{path}", headers=headers, timeout=60, **more)
 
 
 def test_the_sdk_signs_in_and_finds_every_service_of_its_region(cloud: Cloud) -> None:
@@ -176,7 +177,9 @@ def test_a_session_is_kept_as_a_digest_and_another_member_learns_nothing_of_it(
 )
 def test_malformed_requests_are_answered_in_keystones_shape(cloud: Cloud, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = httpx.post(f"{cloud.auth_url}/auth/tokens", content=body, headers=headers, timeout=60)
+    answer = plainly(
+        "POST", f"{cloud.auth_url}/auth/tokens", content=body, headers=headers, timeout=60
+    )
     assert answer.status_code in (400, 401)
     error = answer.json()["error"]
     assert error["code"] == answer.status_code
@@ -184,11 +187,11 @@ def test_malformed_requests_are_answered_in_keystones_shape(cloud: Cloud, body: 
 
 
 def test_versions_are_told_to_strangers(cloud: Cloud) -> None:
-    told = httpx.get(f"{cloud.url}/openstack/identity/", timeout=60)
+    told = plainly("GET", f"{cloud.url}/openstack/identity/", timeout=60)
     assert told.status_code == 300
     version = told.json()["versions"]["values"][0]
     assert version["links"][0]["href"] == f"{cloud.auth_url}/"
-    assert httpx.get(cloud.auth_url, timeout=60).json()["version"] == version
+    assert plainly("GET", cloud.auth_url, timeout=60).json()["version"] == version
 
 
 def test_links_lead_to_where_the_consortium_says_that_the_api_is(tmp_path: Path) -> None:

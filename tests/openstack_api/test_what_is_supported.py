@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from tenants.openstack_api.absent import ABSENT, Absent
 from tenants.openstack_api.services import Service
 from tenants.openstack_api.supported_page import FILE, page
 from tests.openstack_api.cloud import REGION, Cloud
+from tests.plain_http import ask as plainly
 
 _VERSIONS = {
     Service.COMPUTE: "v2.1",
@@ -38,7 +38,7 @@ def test_what_is_not_there_says_so_in_the_services_own_shape(cloud: Cloud, absen
         version = _VERSIONS[absent.service]
         base = f"{cloud.url}/openstack/regions/{REGION}/{absent.service}/{version}"
     headers = {"X-Auth-Token": cloud.session()}
-    answer = httpx.request(absent.method, base + absent.path, headers=headers, timeout=60)
+    answer = plainly(absent.method, base + absent.path, headers=headers, timeout=60)
     assert answer.status_code in (404, 405, 501), answer.text
     shape = {
         Service.IDENTITY: {"error"},

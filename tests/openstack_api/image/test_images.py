@@ -14,6 +14,7 @@ from tests.api.conftest import MIKASA, UJI
 from tests.images import disks
 from tests.images.guest import need
 from tests.openstack_api.cloud import REGION, Cloud
+from tests.plain_http import ask as plainly
 
 PATCH = "application/openstack-images-v2.1-json-patch"
 DECLARES = {"yui_declares": "virtio cloud-init serial-console"}
@@ -36,7 +37,7 @@ class Glance:
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {"X-Auth-Token": self.token} | more.pop("headers", {})
-        return httpx.request(method, self.at + path, headers=headers, timeout=60, **more)
+        return plainly(method, self.at + path, headers=headers, timeout=60, **more)
 
     def create(self, name: str = "office", **more: Any) -> dict[str, Any]:
         made = self.ask("POST", "/images", json={"name": name, **DECLARES, **more})

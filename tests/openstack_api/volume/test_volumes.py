@@ -10,6 +10,7 @@ from openstack import exceptions
 
 from tests.api.conftest import MIKASA, UJI
 from tests.openstack_api.cloud import REGION, Cloud
+from tests.plain_http import ask as plainly
 
 
 class Cinder:
@@ -24,7 +25,7 @@ class Cinder:
     ) -> httpx.Response:
         at = self.at if member is None else f"{self.at}/{member}"
         headers = {"X-Auth-Token": self.token} | more.pop("headers", {})
-        return httpx.request(method, at + path, headers=headers, timeout=60, **more)
+        return plainly(method, at + path, headers=headers, timeout=60, **more)
 
     def create(self, **volume: Any) -> httpx.Response:
         return self.ask("POST", "/volumes", json={"volume": {"size": 1, **volume}})
@@ -207,7 +208,7 @@ def test_lists_are_filtered_sorted_and_paged_with_the_project_in_the_path_or_wit
     seen: list[str] = []
     path = f"{cinder.at}/{MIKASA}/volumes?limit=2&sort=name:asc"
     while path:
-        page = httpx.get(path, headers={"X-Auth-Token": cinder.token}, timeout=60).json()
+        page = plainly("GET", path, headers={"X-Auth-Token": cinder.token}, timeout=60).json()
         seen += [one["id"] for one in page["volumes"]]
         path = next((link["href"] for link in page.get("volumes_links", [])), "")
     assert [one for one in seen if one in ids] == ids
@@ -216,9 +217,9 @@ def test_lists_are_filtered_sorted_and_paged_with_the_project_in_the_path_or_wit
     assert plain == cinder.ask("GET", "/volumes/detail?name=list-1").json()
     (one,) = plain["volumes"]
     assert one["links"][0]["href"] == f"{cinder.at}/{MIKASA}/volumes/{one['id']}"
-    assert httpx.get(one["links"][0]["href"], headers={"X-Auth-Token": cinder.token}).json() == {
-        "volume": one
-    }
+    assert plainly(
+        "GET", one["links"][0]["href"], headers={"X-Auth-Token": cinder.token}
+    ).json() == {"volume": one}
 
 
 def test_another_member_finds_none_of_it(cloud: Cloud, cinder: Cinder) -> None:
