@@ -165,6 +165,9 @@ class Connection:
         return text
 
     def _trust(self) -> ssl.SSLContext:
+        if urlsplit(self.url).scheme == "http" and self.ca_file is None:
+            # Nobody shows a certificate, and to read those of all authorities takes longer than an answer.
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
             return ssl.create_default_context(
                 cafile=None if self.ca_file is None else str(self.ca_file)
