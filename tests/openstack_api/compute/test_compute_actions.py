@@ -259,7 +259,8 @@ def test_a_server_is_shelved_rebuilt_and_tells_its_console(
 
 def test_a_servers_disk_becomes_an_image(v1: Face, sdk: Connection, nova: Any, made: Any) -> None:
     server = made("golden")
-    image = sdk.compute.create_server_image(server, "copy", metadata={"made": "by hand"})
+    told = {"made": "by hand"}
+    image = sdk.compute.create_server_image(server, "copy", metadata=told, wait=True)
     assert (image.status, image.name, image.properties["made"]) == ("active", "copy", "by hand")
     assert v1("GET", f"/v1/images/{image.id}").json()["properties"] == {"made": "by hand"}
     asked = {"createImage": {"name": "another"}}
