@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tests.kubernetes_cluster import Cluster
 
 LONGEST_FIRST = (
+    "tests/local/test_openstack_tools.py",
+    "tests/drivers/libvirt/test_libvirt_contract.py",
+    "tests/local/test_members_apart.py",
+    "tests/drivers/libvirt/test_libvirt_backups.py",
     "tests/scenarios/test_stories.py",
     "tests/reconcile/test_killed_anywhere.py",
     "tests/bad_input",
