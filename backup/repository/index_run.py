@@ -14,6 +14,7 @@ import os
 import struct
 import sys
 import tempfile
+import weakref
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
@@ -89,10 +90,12 @@ class IndexRun:
             self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             raise CacheDamaged from None
+        # As files do it: whoever forgets to close it holds it no longer than the object.
+        self._end = weakref.finalize(self, os.close, self._file)
         try:
             self._read_tail(key)
         except (OSError, struct.error, CacheDamaged):
-            os.close(self._file)
+            self._end()
             raise CacheDamaged from None
 
     def _read_tail(self, key: bytes) -> None:
@@ -125,7 +128,7 @@ class IndexRun:
         self._known_packs: dict[int, tuple[bytes, int]] = {}
 
     def close(self) -> None:
-        os.close(self._file)
+        self._end()
 
     @property
     def items(self) -> int:

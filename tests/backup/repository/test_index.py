@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -59,6 +61,25 @@ def read_footer_segments(
 ) -> list[list[tuple[bytes, int, int]]]:
     facts = read_footer(place.objects, place.vault.keyring, pack, length)
     return [list(segment.each()) for segment in parse_footer(facts.footer, length)]
+
+
+def test_a_vault_that_nobody_closed_holds_no_file_once_it_is_gone(tmp_path: Path) -> None:
+    def held() -> int:
+        found = 0
+        for fd in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                found += ".run" in os.readlink(f"/proc/self/fd/{fd}")
+        return found
+
+    place = Place()
+    back_up(place.vault, DISK)
+    gc.collect()
+    before = held()
+    forgotten = vault_with(place, tmp_path)
+    assert held() > before
+    del forgotten
+    gc.collect()
+    assert held() == before
 
 
 def test_an_index_made_again_from_the_packs_says_the_same() -> None:
