@@ -76,6 +76,7 @@ def test_a_vault_that_nobody_closed_holds_no_file_once_it_is_gone(tmp_path: Path
     gc.collect()
     before = held()
     forgotten = vault_with(place, tmp_path)
+    forgotten.index.refresh()
     assert held() > before
     del forgotten
     gc.collect()
