@@ -9,10 +9,10 @@ from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
 from tenants.pulumi_yui.connection import Connection, segment
-from tenants.pulumi_yui.provider import Inputs, Kind, gone, whole
+from tenants.pulumi_yui.provider import ChangingKind, Inputs, gone, whole
 
 
-class BackupPolicyKind(Kind):
+class BackupPolicyKind(ChangingKind):
     inputs = ("system", "policy")
     fixed = frozenset({"system"})
 

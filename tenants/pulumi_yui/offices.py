@@ -8,10 +8,10 @@ from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
 from tenants.pulumi_yui.connection import Connection, Refused, segment
-from tenants.pulumi_yui.provider import Inputs, Kind
+from tenants.pulumi_yui.provider import ChangingKind, Inputs
 
 
-class OfficesKind(Kind):
+class OfficesKind(ChangingKind):
     inputs = ("zone", "region", "offices")
     fixed = frozenset({"zone", "region"})
 

@@ -40,11 +40,6 @@ class Kind(ResourceProvider):
     def make(self, api: Connection, wanted: Inputs, *, dry_run: bool) -> str:
         """Its id; with `dry_run` nothing is made, and what is answered means nothing. Raises Refused."""
 
-    def change(self, api: Connection, before: Inputs, wanted: Inputs, *, dry_run: bool) -> None:
-        """From what a program said before to what it says now, in whatever order is right; never asked of
-        kinds of which everything is fixed. Raises Refused."""
-        raise NotImplementedError(f"{type(self).__name__} says nothing of changes")
-
     @abstractmethod
     def look(self, api: Connection, id: str) -> Inputs | None:
         """What is to be known of it: its inputs as they are, and the rest; None where it is gone."""
@@ -59,17 +54,18 @@ class Kind(ResourceProvider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Rehearses, unless something isn't known before other things are made."""
-        wanted, before = self._said(news), self._said(_olds)
+        before, wanted = self._said(_olds), self._said(news)
         if _knows_all(wanted):
             try:
-                api = Connection.at_hand()
-                if not before:
-                    self.make(api, wanted, dry_run=True)
-                elif _differs(before, wanted) and not self._replaces(before, wanted):
-                    self.change(api, before, wanted, dry_run=True)
+                self.rehearse(Connection.at_hand(), before, wanted)
             except Refused as refused:
                 return CheckResult(news, [CheckFailure("", str(refused))])
         return CheckResult(news, [])
+
+    def rehearse(self, api: Connection, before: Inputs, wanted: Inputs) -> None:
+        """What would be done; `before` is empty where there is none yet. Raises Refused."""
+        if not before:
+            self.make(api, wanted, dry_run=True)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         before, wanted = self._said(_olds), self._said(_news)
@@ -83,11 +79,6 @@ class Kind(ResourceProvider):
         api, wanted = Connection.at_hand(), self._said(props)
         id = self.make(api, wanted, dry_run=False)
         return CreateResult(id, {**wanted, **self._found(api, id)})
-
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        api, wanted = Connection.at_hand(), self._said(_news)
-        self.change(api, {**self._said(_olds), "id": _id}, wanted, dry_run=False)
-        return UpdateResult({**wanted, **self._found(api, _id)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         found = self.look(Connection.at_hand(), id_)
@@ -110,6 +101,25 @@ class Kind(ResourceProvider):
 
     def _replaces(self, before: Inputs, wanted: Inputs) -> frozenset[str]:
         return self.fixed & _differs(before, wanted)
+
+
+class ChangingKind(Kind):
+    """Of which not everything is fixed."""
+
+    @abstractmethod
+    def change(self, api: Connection, before: Inputs, wanted: Inputs, *, dry_run: bool) -> None:
+        """From what a program said before to what it says now, in whatever order is right. Raises
+        Refused."""
+
+    def rehearse(self, api: Connection, before: Inputs, wanted: Inputs) -> None:
+        super().rehearse(api, before, wanted)
+        if before and _differs(before, wanted) and not self._replaces(before, wanted):
+            self.change(api, before, wanted, dry_run=True)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        api, wanted = Connection.at_hand(), self._said(_news)
+        self.change(api, {**self._said(_olds), "id": _id}, wanted, dry_run=False)
+        return UpdateResult({**wanted, **self._found(api, _id)})
 
 
 def _differs(before: Inputs, wanted: Inputs) -> frozenset[str]:

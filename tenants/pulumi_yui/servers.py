@@ -9,7 +9,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
 from tenants.pulumi_yui.connection import Connection, Refused, segment
-from tenants.pulumi_yui.provider import Inputs, Kind, gone, whole
+from tenants.pulumi_yui.provider import ChangingKind, Inputs, gone, whole
 
 _AT_CREATION = (
     "name",
@@ -25,7 +25,7 @@ _AT_CREATION = (
 )
 
 
-class ServerKind(Kind):
+class ServerKind(ChangingKind):
     inputs = (*_AT_CREATION, "security_groups", "running")
     fixed = frozenset(_AT_CREATION) - {"flavor", "protected"}
 

@@ -6,10 +6,10 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
 from tenants.pulumi_yui.connection import Connection, Refused, segment
-from tenants.pulumi_yui.provider import Inputs, Kind, gone, whole
+from tenants.pulumi_yui.provider import ChangingKind, Inputs, gone, whole
 
 
-class VolumeKind(Kind):
+class VolumeKind(ChangingKind):
     inputs = ("name", "size_gib", "server", "region", "snapshot", "protected")
     fixed = frozenset({"name", "region", "snapshot"})
 
