@@ -95,7 +95,7 @@ class Vault:
                 self._opened = None
 
     def points(self, server: str | None = None) -> list[PointFacts]:
-        """As they are listed, newest last; nothing is read."""
+        """As they are listed, by the second at which they were begun; nothing is read."""
         found = (
             facts_of(fact.key, fact.size, fact.modified)
             for fact in self._objects.list(points_prefix(self.tenant, server))
