@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from control_plane.drivers.protocol import SnapshotDiskSpec, SnapshotSpec, StorageUnavailable
+from control_plane.drivers.disks import SnapshotDiskSpec, SnapshotSpec
+from control_plane.drivers.protocol import StorageUnavailable
 from control_plane.drivers.world import World
 from control_plane.model.errors import YuiError
 from control_plane.model.host_health import Up

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 
-from control_plane.drivers.protocol import DiskFile
+from control_plane.drivers.disks import DiskFile
 from images.arriving import write
 
 _AT_ONCE = 1024 * 1024

@@ -23,7 +23,8 @@ from backup.restore.selection import Chosen
 from backup.restore.serving import Serving
 from backup.restore.trouble import setback_of_restore
 from control_plane.drivers.backup_source import ROOT_DISK, Extent
-from control_plane.drivers.protocol import Copying, DriverError, ServerSpec
+from control_plane.drivers.disks import Copying
+from control_plane.drivers.protocol import DriverError, ServerSpec
 from control_plane.journal.operations import draw
 from control_plane.model.backing import Backing
 from control_plane.model.backup.points import RecoveryPointRecord

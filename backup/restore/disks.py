@@ -11,14 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from control_plane.drivers.backup_source import Extent
-from control_plane.drivers.protocol import (
-    DataVolumeSpec,
-    DiskLocked,
-    DriverError,
-    HostDriver,
-    StorageUnavailable,
-    VolumeSpec,
-)
+from control_plane.drivers.disks import DataVolumeSpec, VolumeSpec
+from control_plane.drivers.protocol import DiskLocked, DriverError, HostDriver, StorageUnavailable
 from control_plane.drivers.world import World
 from control_plane.model.host_health import Up
 from control_plane.model.ids import HostId, ServerId, StoragePoolId

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from control_plane.drivers.protocol import DataVolumeSpec, DisksBusy, ServerSpec, VolumeSpec
+from control_plane.drivers.disks import DataVolumeSpec, VolumeSpec
+from control_plane.drivers.protocol import DisksBusy, ServerSpec
 from control_plane.model.ids import ServerId
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from control_plane.drivers.protocol import DriverError, HostDriver, SnapshotDiskSpec
+from control_plane.drivers.disks import SnapshotDiskSpec
+from control_plane.drivers.protocol import DriverError, HostDriver
 from control_plane.drivers.world import Pending, World
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import HostId, StoragePoolId, VolumeId

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from control_plane.drivers.disks import SnapshotSpec
 from control_plane.drivers.protocol import (
     DriverError,
     HostDriver,
     HostUnreachable,
     MovedOn,
     ServerSpec,
-    SnapshotSpec,
 )
 from control_plane.drivers.world import Clock
 from control_plane.model.ids import VolumeId

@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 
-from control_plane.drivers.protocol import (
-    DataVolumeSpec,
-    ServerSpec,
-    SnapshotSpec,
-    VolumeSpec,
-)
+from control_plane.drivers.disks import DataVolumeSpec, SnapshotSpec, VolumeSpec
+from control_plane.drivers.protocol import ServerSpec
 from control_plane.model.addressing import mac_of
 from control_plane.model.ids import ImageId, RegionId, StoragePoolId
 from control_plane.model.image import Image

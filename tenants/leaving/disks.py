@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
+from control_plane.drivers.disks import DataVolumeSpec, DiskFile, VolumeSpec
 from control_plane.drivers.protocol import (
-    DataVolumeSpec,
-    DiskFile,
     DiskLocked,
     DisksBusy,
     DriverError,
     HostUnreachable,
     NoSuchDisk,
     StorageUnavailable,
-    VolumeSpec,
 )
 from control_plane.drivers.world import World
 from control_plane.journal.member_progress import is_off

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from control_plane.drivers.protocol import DiskFile
+from control_plane.drivers.disks import DiskFile
 from control_plane.model.ids import OperationId
 from control_plane.model.tenant import MunicipalityCode
 

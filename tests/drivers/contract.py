@@ -13,8 +13,8 @@ from typing import Protocol
 
 import pytest
 
+from control_plane.drivers.disks import DiskFile
 from control_plane.drivers.protocol import (
-    DiskFile,
     DiskLocked,
     DriverError,
     HostDriver,

@@ -7,16 +7,13 @@ from typing import Protocol
 
 import pytest
 
+from control_plane.drivers.disks import DataVolumeSpec, DiskFile, SnapshotDiskSpec, SnapshotSpec
 from control_plane.drivers.protocol import (
-    DataVolumeSpec,
-    DiskFile,
     DiskLocked,
     HostDriver,
     MovedOn,
     NoSuchDisk,
     ServerSpec,
-    SnapshotDiskSpec,
-    SnapshotSpec,
     StorageUnavailable,
 )
 from control_plane.model.ids import Generation, VolumeId

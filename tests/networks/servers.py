@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.drivers.disks import VolumeSpec
 from control_plane.drivers.libvirt import LibvirtDriver
-from control_plane.drivers.protocol import ServerSpec, VolumeSpec
+from control_plane.drivers.protocol import ServerSpec
 from control_plane.model.addressing import mac_of
 from control_plane.model.host_network_json import to_json
 from control_plane.model.host_network_plan import NetworkFacts, plan_host_network

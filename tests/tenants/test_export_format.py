@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.drivers.protocol import DiskFile
+from control_plane.drivers.disks import DiskFile
 from tenants.leaving.export_directory import DiskPart, Earlier, Export, PartInUse, Spoiled
 from tenants.leaving.ovf import OVF, OvfDisk, OvfMachine, OvfSystem, read, write
 

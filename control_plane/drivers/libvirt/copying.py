@@ -18,6 +18,7 @@ from xml.etree.ElementTree import Element, fromstring
 
 import libvirt
 
+from control_plane.drivers.disks import Copying
 from control_plane.drivers.leaning import still_leaning
 from control_plane.drivers.libvirt import domains, lone_card, storage
 from control_plane.drivers.libvirt.disk_xml import data_disk, data_name, target_of, volume_folder
@@ -25,7 +26,7 @@ from control_plane.drivers.libvirt.domain_xml import root_disk
 from control_plane.drivers.libvirt.errors import is_code
 from control_plane.drivers.libvirt.hypervisor import accelerated
 from control_plane.drivers.libvirt.stopped_reader import still_machine
-from control_plane.drivers.protocol import Copying, RunState, ServerSpec, StorageUnavailable
+from control_plane.drivers.protocol import RunState, ServerSpec, StorageUnavailable
 from control_plane.model.ids import ServerId
 from control_plane.model.units import Seconds
 

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element, fromstring, tostring
 
 import libvirt
 
+from control_plane.drivers.disks import DataVolumeSpec, SnapshotDiskSpec
 from control_plane.drivers.libvirt import domains, storage
 from control_plane.drivers.libvirt.disk_xml import (
     copy_name,
@@ -18,14 +19,7 @@ from control_plane.drivers.libvirt.disk_xml import (
 )
 from control_plane.drivers.libvirt.errors import is_code, sentence
 from control_plane.drivers.libvirt.reading_job import make_way
-from control_plane.drivers.protocol import (
-    DataVolumeSpec,
-    DiskLocked,
-    DriverError,
-    RunState,
-    SnapshotDiskSpec,
-    StorageUnavailable,
-)
+from control_plane.drivers.protocol import DiskLocked, DriverError, RunState, StorageUnavailable
 from control_plane.model.ids import Generation, ServerId, VolumeId
 
 GIB = 2**30

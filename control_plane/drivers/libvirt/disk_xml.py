@@ -10,8 +10,8 @@ import posixpath
 import string
 from xml.etree.ElementTree import Element, SubElement
 
+from control_plane.drivers.disks import DataVolumeSpec, SnapshotSpec
 from control_plane.drivers.libvirt.backing_xml import backing_element
-from control_plane.drivers.protocol import DataVolumeSpec, SnapshotSpec
 from control_plane.model.ids import VolumeId
 
 _PREFIX = "volume."

@@ -10,21 +10,21 @@ from contextlib import AbstractContextManager
 import libvirt
 
 from control_plane.drivers.backup_source import BackupSource, Extent
+from control_plane.drivers.disks import (
+    Copying,
+    DataVolumeSpec,
+    DiskSink,
+    SnapshotDiskSpec,
+    SnapshotSpec,
+    VolumeSpec,
+)
 from control_plane.drivers.leaning import require_whole
 from control_plane.drivers.libvirt import backups, copying, data_volumes, snapshots
 from control_plane.drivers.libvirt.connection import LONG, SLOW, Connection
 from control_plane.drivers.libvirt.export import export_disk
 from control_plane.drivers.libvirt.filling import fill_disk, lean_disk, remove_build
 from control_plane.drivers.libvirt.nbd_transport import Transport
-from control_plane.drivers.protocol import (
-    Copying,
-    DataVolumeSpec,
-    DiskSink,
-    ServerSpec,
-    SnapshotDiskSpec,
-    SnapshotSpec,
-    VolumeSpec,
-)
+from control_plane.drivers.protocol import ServerSpec
 from control_plane.model.ids import Generation, ServerId, VolumeId
 from control_plane.model.units import Seconds
 

@@ -8,10 +8,11 @@ import uuid
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element, SubElement, fromstring, register_namespace, tostring
 
+from control_plane.drivers.disks import VolumeSpec
 from control_plane.drivers.libvirt import lone_card
 from control_plane.drivers.libvirt.disk_xml import add_file, data_disk
 from control_plane.drivers.libvirt.storage import CONSOLE, SEED, root_path, server_folder
-from control_plane.drivers.protocol import DriverError, ServerSpec, VolumeSpec
+from control_plane.drivers.protocol import DriverError, ServerSpec
 from control_plane.model.ids import Generation, ServerId, StoragePoolId
 from control_plane.model.units import GiB, Resources
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import libvirt
 
+from control_plane.drivers.disks import VolumeSpec
 from control_plane.drivers.libvirt import domains, lone_card, storage
 from control_plane.drivers.libvirt.connection import LONG, QUICK, SLOW, Connection
 from control_plane.drivers.libvirt.copying import go_on, leave_off, require_whole
@@ -33,7 +34,6 @@ from control_plane.drivers.protocol import (
     ObservedServer,
     RunState,
     ServerSpec,
-    VolumeSpec,
 )
 from control_plane.model.ids import Generation, ServerId
 from control_plane.model.image import Image

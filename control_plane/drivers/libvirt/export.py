@@ -12,6 +12,13 @@ from dataclasses import dataclass
 
 import libvirt
 
+from control_plane.drivers.disks import (
+    DataVolumeSpec,
+    DiskFile,
+    DiskSink,
+    SnapshotDiskSpec,
+    VolumeSpec,
+)
 from control_plane.drivers.libvirt import storage
 from control_plane.drivers.libvirt.connection import SLOW, Connection
 from control_plane.drivers.libvirt.disk_xml import (
@@ -21,15 +28,7 @@ from control_plane.drivers.libvirt.disk_xml import (
     volume_folder,
 )
 from control_plane.drivers.libvirt.transfer import read_file
-from control_plane.drivers.protocol import (
-    DataVolumeSpec,
-    DiskFile,
-    DiskSink,
-    DriverError,
-    NoSuchDisk,
-    SnapshotDiskSpec,
-    VolumeSpec,
-)
+from control_plane.drivers.protocol import DriverError, NoSuchDisk
 from control_plane.model.ids import ServerId
 
 _PIECE = 16 * 2**20

@@ -15,12 +15,13 @@ from functools import partial
 import libvirt
 
 from control_plane.drivers.backup_source import Extent
+from control_plane.drivers.disks import DataVolumeSpec, VolumeSpec
 from control_plane.drivers.libvirt import storage
 from control_plane.drivers.libvirt.backing_xml import name_in_file
 from control_plane.drivers.libvirt.connection import SLOW, Connection
 from control_plane.drivers.libvirt.disk_xml import data_name, volume_folder
 from control_plane.drivers.libvirt.transfer import file_xml, write_file
-from control_plane.drivers.protocol import DataVolumeSpec, DiskLocked, DriverError, VolumeSpec
+from control_plane.drivers.protocol import DiskLocked, DriverError
 from control_plane.drivers.qcow2_stream import Qcow2Stream
 from control_plane.model.ids import ServerId
 

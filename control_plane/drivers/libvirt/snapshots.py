@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import libvirt
 
+from control_plane.drivers.disks import SnapshotDiskSpec, SnapshotSpec
 from control_plane.drivers.libvirt import domains, storage
 from control_plane.drivers.libvirt.data_volumes import GIB, copy_of
 from control_plane.drivers.libvirt.disk_xml import (
@@ -28,14 +29,7 @@ from control_plane.drivers.libvirt.errors import is_code
 from control_plane.drivers.libvirt.quiesce import held_still
 from control_plane.drivers.libvirt.reading_job import make_way
 from control_plane.drivers.libvirt.transfer import file_xml
-from control_plane.drivers.protocol import (
-    DriverError,
-    RunState,
-    ServerSpec,
-    SnapshotDiskSpec,
-    SnapshotSpec,
-    StorageUnavailable,
-)
+from control_plane.drivers.protocol import DriverError, RunState, ServerSpec, StorageUnavailable
 from control_plane.model.ids import VolumeId
 
 _QUIESCED = "quiesced"

@@ -26,14 +26,10 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import libvirt
 
+from control_plane.drivers.disks import VolumeSpec
 from control_plane.drivers.libvirt.errors import is_code, is_unreadable, translate
 from control_plane.drivers.libvirt.transfer import file_xml, make_file, read_file
-from control_plane.drivers.protocol import (
-    DiskLocked,
-    DriverError,
-    StorageUnavailable,
-    VolumeSpec,
-)
+from control_plane.drivers.protocol import DiskLocked, DriverError, StorageUnavailable
 from control_plane.model.ids import ServerId
 
 STORAGE_MARK = "yui-pool"

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from control_plane.drivers.disks import DataVolumeSpec, SnapshotDiskSpec, SnapshotSpec, VolumeSpec
 from control_plane.drivers.leaning import require_whole
 from control_plane.drivers.protocol import (
-    DataVolumeSpec,
     DiskLocked,
     DriverError,
     NoSuchDisk,
     NoSuchServer,
     ServerSpec,
-    SnapshotDiskSpec,
-    SnapshotSpec,
     StorageFull,
     StorageUnavailable,
-    VolumeSpec,
 )
 from control_plane.drivers.simulated.disk_file import boot_sector, qcow2_of
 from control_plane.drivers.simulated.machine import Machine

@@ -7,11 +7,16 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from control_plane.drivers.backup_source import BackupSource
-from control_plane.drivers.protocol import (
+from control_plane.drivers.disks import (
     DataVolumeSpec,
     DiskFile,
-    DiskLocked,
     DiskSink,
+    SnapshotDiskSpec,
+    SnapshotSpec,
+    VolumeSpec,
+)
+from control_plane.drivers.protocol import (
+    DiskLocked,
     DriverError,
     HostFacts,
     ImageCorrupt,
@@ -20,10 +25,7 @@ from control_plane.drivers.protocol import (
     ObservedServer,
     RunState,
     ServerSpec,
-    SnapshotDiskSpec,
-    SnapshotSpec,
     StorageFull,
-    VolumeSpec,
 )
 from control_plane.drivers.simulated import backups, disks
 from control_plane.drivers.simulated.call import Call

@@ -7,16 +7,14 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 from control_plane.drivers.backup_source import Extent
+from control_plane.drivers.disks import Copying, DataVolumeSpec, VolumeSpec
 from control_plane.drivers.protocol import (
-    Copying,
-    DataVolumeSpec,
     DiskLocked,
     DriverError,
     RunState,
     ServerSpec,
     StorageFull,
     StorageUnavailable,
-    VolumeSpec,
 )
 from control_plane.drivers.simulated.leaning import copy_on
 from control_plane.drivers.simulated.machine import Machine

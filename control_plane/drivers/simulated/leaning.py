@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from control_plane.drivers.disk_exports import ServedDisk, Unreadable
+from control_plane.drivers.disks import Copying, DataVolumeSpec, VolumeSpec
 from control_plane.drivers.leaning import still_leaning
-from control_plane.drivers.protocol import Copying, DataVolumeSpec, DriverError, VolumeSpec
+from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.simulated.disk_content import BLOCK
 from control_plane.drivers.simulated.gate import Gate
 from control_plane.drivers.simulated.made_disk import lay, made_of

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from control_plane.drivers.disks import DataVolumeSpec
 from control_plane.drivers.protocol import (
-    DataVolumeSpec,
     DiskLocked,
     DriverError,
     RunState,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from control_plane.drivers.protocol import DataVolumeSpec, VolumeSpec
+from control_plane.drivers.disks import DataVolumeSpec, VolumeSpec
 from control_plane.drivers.simulated.disk_content import BLOCK, RECORD, RECORDS_AT, DiskContent
 from control_plane.drivers.simulated.storage import DataVolume, Volume
 from control_plane.model.ids import ImageId, ServerId

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from control_plane.drivers.disks import VolumeSpec
 from control_plane.drivers.libvirt.seed import seed_files, seed_image
-from control_plane.drivers.protocol import DriverError, ServerSpec, VolumeSpec
+from control_plane.drivers.protocol import DriverError, ServerSpec
 from control_plane.model.ids import Generation, ImageId, ServerId, StoragePoolId
 from control_plane.model.image import Image, ImageFormat
 from control_plane.model.pool import Zone

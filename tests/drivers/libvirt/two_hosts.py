@@ -22,16 +22,9 @@ import pytest
 import yaml
 
 from control_plane.drivers.backup_source import ROOT_DISK
+from control_plane.drivers.disks import DataVolumeSpec, SnapshotSpec, VolumeSpec
 from control_plane.drivers.libvirt import LibvirtDriver
-from control_plane.drivers.protocol import (
-    DataVolumeSpec,
-    DriverError,
-    HostDriver,
-    RunState,
-    ServerSpec,
-    SnapshotSpec,
-    VolumeSpec,
-)
+from control_plane.drivers.protocol import DriverError, HostDriver, RunState, ServerSpec
 from control_plane.model.ids import (
     Generation,
     ImageId,

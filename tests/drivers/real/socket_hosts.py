@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
+from control_plane.drivers.disks import VolumeSpec
 from control_plane.drivers.protocol import (
     DriverError,
     HostDriver,
@@ -14,7 +15,6 @@ from control_plane.drivers.protocol import (
     HostUnreachable,
     ObservedServer,
     ServerSpec,
-    VolumeSpec,
 )
 from control_plane.model.ids import Generation, ServerId
 from control_plane.model.image import Image

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from control_plane.drivers.protocol import ServerSpec, VolumeSpec
+from control_plane.drivers.disks import VolumeSpec
+from control_plane.drivers.protocol import ServerSpec
 from control_plane.drivers.simulated import SimulatedWorld, Timing
 from control_plane.model.host_health import Up
 from control_plane.model.ids import (

@@ -9,7 +9,8 @@ import pytest
 
 from control_plane.drivers.backup_source import ROOT_DISK
 from control_plane.drivers.disk_exports import DiskExports
-from control_plane.drivers.protocol import DataVolumeSpec, HostDriver, ServerSpec, SnapshotSpec
+from control_plane.drivers.disks import DataVolumeSpec, SnapshotSpec
+from control_plane.drivers.protocol import HostDriver, ServerSpec
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.programs import Program
