@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; `make setup` alone does only that.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-thorough static up down bench bench-api bench-backup bench-openstack-api openapi fuzz-api locks clean
+.PHONY: help setup demo test test-fast test-long test-thorough static up down bench bench-api bench-backup bench-openstack-api openapi fuzz-api locks clean
 
 # Tests start Python a few hundred times: compiling everything each time would take minutes.
 unexport PYTHONDONTWRITEBYTECODE
@@ -8,10 +8,17 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 BIN := .venv/bin
 
+# Three at a time for two processors, since some tests mostly wait. Their files lie in memory where there is room:
+# most of the waiting is for a disk to say that it has kept what a test throws away.
+PYTEST_IN_MEMORY = \
+    if [ -w /dev/shm ] && [ "$$(df --output=avail /dev/shm | tail -n 1)" -gt 2000000 ]; then \
+        export PYTEST_DEBUG_TEMPROOT=/dev/shm; fi; \
+    $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
 help:
 	@echo 'make demo       watch a pool of real virtual machines lose a host and lose nothing else'
 	@echo 'make test       every check and test'
-	@echo 'make test-fast  the checks, and the tests that need no hypervisor'
+	@echo 'make test-fast  the checks, and the tests that need no hypervisor and take less than a second each'
 	@echo 'make up         leave a pool and its API running      make down   remove every trace of it'
 	@echo 'make bench      how long the control plane takes to bring a dead host'\''s servers back'
 	@echo 'make bench-api  how fast the API lists and creates servers'
@@ -38,16 +45,17 @@ static: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# Three for two processors, since some tests mostly wait. Their files lie in memory where there is room:
-# most of the waiting is for a disk to say that it has kept what a test throws away.
+# What is heard first: each of these takes less than a second of a processor.
 test-fast: static
-	if [ -w /dev/shm ] && [ "$$(df --output=avail /dev/shm | tail -n 1)" -gt 2000000 ]; then \
-	    export PYTEST_DEBUG_TEMPROOT=/dev/shm; fi; \
-	$(BIN)/pytest -m 'not hypervisor' --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(PYTEST_IN_MEMORY) -m 'not hypervisor and not long'
 
-# What needs no hypervisor goes first: a mistake there is heard within minutes. What needs one mostly waits, for
-# guests that boot and hosts that are missed, so that two at a time take little longer than one.
-test: test-fast
+# Whole lives and stories, deaths at every step, hundreds of drawings.
+test-long: setup
+	$(PYTEST_IN_MEMORY) -m 'long and not hypervisor'
+
+# What needs a hypervisor comes last. It mostly waits, for guests that boot and hosts that are missed, so that two
+# at a time take little longer than one.
+test: test-fast test-long
 	$(BIN)/pytest -m hypervisor --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 bench: setup

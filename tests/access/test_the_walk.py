@@ -431,6 +431,7 @@ def test_the_table_names_every_route_and_what_it_asks_for(api: Api) -> None:
             assert whoever in set(calls(found.dependant)), route
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", list(Role))
 def test_a_role_reaches_what_its_permissions_say_and_nothing_else(town: Town, role: Role) -> None:
     who = as_role(town.api, role)
@@ -449,6 +450,7 @@ def test_a_role_reaches_what_its_permissions_say_and_nothing_else(town: Town, ro
         assert town.send(who, route).status_code == 200
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("state", ["absent", "expired", "revoked", "made up", "of another scheme"])
 def test_without_a_good_token_every_route_says_so_and_nothing_changes(
     town: Town, state: str
@@ -504,6 +506,7 @@ def seen(answer: httpx.Response, names: dict[str, str]) -> tuple[int, dict[str, 
     return answer.status_code, headers, text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", [Role.MEMBER_ADMIN, Role.MEMBER_USER])
 def test_another_members_thing_and_one_that_never_was_are_the_same(town: Town, role: Role) -> None:
     other = as_role(town.api, role, UJI)
@@ -524,6 +527,7 @@ def test_another_members_thing_and_one_that_never_was_are_the_same(town: Town, r
     assert town.api.contents() == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", [Role.MEMBER_ADMIN, Role.MEMBER_USER])
 def test_nothing_that_a_member_lists_tells_of_another(town: Town, role: Role) -> None:
     other = as_role(town.api, role, UJI)

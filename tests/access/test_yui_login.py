@@ -127,6 +127,7 @@ def test_users_programs_and_emergencies_are_looked_after_in_both_languages(
     assert plane.yui("whoami", env={"YUI_BREAK_GLASS": grant["id"]}).returncode == 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -60,6 +60,7 @@ def fill_from_processes(url: str) -> list[str]:
         return [id for one in processes for id in one.hear()]
 
 
+@pytest.mark.long
 @pytest.mark.postgresql
 def test_processes_that_admit_at_once_never_promise_more_than_the_hosts_hold(
     postgresql_url: str,

@@ -397,6 +397,7 @@ def test_a_member_is_told_403_on_every_route_for_operators_and_changes_nothing(
     assert joined.contents() == before
 
 
+@pytest.mark.long
 def test_a_member_reaches_its_own_things_on_every_route_for_members(joined: Api) -> None:
     town = joined.tenant(MIKASA)
     # What ends the walk comes last: first the things that others are made of, then its own token.

@@ -35,6 +35,7 @@ FIELDS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", sorted(FIELDS))
 @settings(
     max_examples=examples(15),

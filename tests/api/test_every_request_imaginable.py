@@ -84,6 +84,7 @@ def things(api: Api) -> dict[str, str]:
         }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", ROLES)
 def test_no_request_is_answered_otherwise_than_described(target: Api, role: str) -> None:
     document = target.client.get("/openapi.json").json()

@@ -151,6 +151,7 @@ def test_a_body_too_large_is_told_so_before_it_has_come(wire: Wire) -> None:
         assert [a.problem for a in answers(drip(connection, b"x" * 1000))] == ["request-too-large"]
 
 
+@pytest.mark.long
 def test_an_answer_that_nobody_takes_is_given_up(wire: Wire) -> None:
     whole = len(wire.ask("GET", "/openapi.json").content)
     with socket.socket() as connection:

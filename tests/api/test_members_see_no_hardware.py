@@ -118,6 +118,7 @@ def story(empty_api: Api) -> Story:
     return Story(empty_api)
 
 
+@pytest.mark.long
 def test_no_host_is_named_to_a_member_while_its_servers_move_and_its_hosts_die(
     story: Story,
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.api.conftest import Api
 
 
+@pytest.mark.long
 def test_the_description_is_valid_openapi_3_1(untouched_api: Api) -> None:
     document = untouched_api.client.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1.")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from difflib import unified_diff
 
+import pytest
+
 from control_plane.http.operation_names import operation_name
 from control_plane.openapi_file import FILE, as_text
 from tests.api.conftest import Api
 
 
+@pytest.mark.long
 def test_the_file_says_what_the_api_says(untouched_api: Api) -> None:
     document = untouched_api.client.get("/openapi.json").json()
     difference = unified_diff(

@@ -91,6 +91,7 @@ def test_a_body_beyond_the_limit_is_refused_whether_announced_or_streamed(
     problem_of(untouched_api.put("/v1/pool", content=trickle()), 413, "request-too-large")
 
 
+@pytest.mark.long
 def test_a_fault_of_ours_tells_nothing_of_our_inside(api: Api) -> None:
     def broken() -> None:
         raise RuntimeError("password=hunter2 at /srv/secret")

@@ -130,6 +130,7 @@ def refused(api: Api) -> list[dict[str, Any]]:
     return [entry for entry in trail if entry["outcome"] != "done"]
 
 
+@pytest.mark.long
 def test_every_change_that_a_user_may_not_make_is_recorded_when_it_tries(api: Api) -> None:
     api.join(MIKASA)
     town = api.tenant(MIKASA, "member-user")

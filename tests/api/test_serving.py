@@ -211,6 +211,7 @@ print("closed", flush=True)
 """
 
 
+@pytest.mark.long
 def test_sigterm_answers_who_waits_and_ends_everything_in_order(tmp_path: Path) -> None:
     port = free_port()
     process = subprocess.Popen(

@@ -30,6 +30,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield disk
 
 
+@pytest.mark.long
 def test_a_new_state_on_a_full_disk(disk: Path, tmp_path: Path) -> None:
     fill(disk)
     arguments = (
@@ -42,6 +43,7 @@ def test_a_new_state_on_a_full_disk(disk: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "token").exists()
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_under_a_control_plane_that_runs(disk: Path, tmp_path: Path) -> None:
     with served(tmp_path, state=disk / "state.db") as running:
         plane = Plane(running, disk / "state.db")
@@ -62,6 +64,7 @@ def test_a_disk_that_fills_up_under_a_control_plane_that_runs(disk: Path, tmp_pa
         assert [m["code"] for m in plane.data("member", "list")] == ["012220", "012289"]
 
 
+@pytest.mark.long
 def test_an_image_that_is_made_on_a_full_disk(disk: Path) -> None:
     if shutil.which("syslinux") is None or shutil.which("mke2fs") is None:
         pytest.skip("needs the programs that make an image")

@@ -269,6 +269,7 @@ def test_a_pool_file_that_is_not_there(plane: Plane, tmp_path: Path) -> None:
     assert missing in said.en
 
 
+@pytest.mark.long
 def test_a_second_control_plane_on_the_same_sqlite_file(plane: Plane, free_port: str) -> None:
     with unchanged(plane):
         en, ja = refused_to_start(
@@ -281,6 +282,7 @@ def test_a_second_control_plane_on_the_same_sqlite_file(plane: Plane, free_port:
     assert plane.yui("host", "list").returncode == 0
 
 
+@pytest.mark.long
 def test_an_api_that_does_not_run(plane: Plane) -> None:
     nowhere = ("--url", "http://127.0.0.1:1")
     for language, lang in (("en", "C.UTF-8"), ("ja", "ja_JP.UTF-8")):

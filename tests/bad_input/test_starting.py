@@ -18,6 +18,7 @@ def taken_port() -> Iterator[str]:
         yield str(other.getsockname()[1])
 
 
+@pytest.mark.long
 def test_a_port_in_use(tmp_path: Path, taken_port: str) -> None:
     en, ja = refused_to_start(serving(tmp_path, taken_port), environment_of(tmp_path), code=6)
     assert f"Port {taken_port} on 127.0.0.1 is in use" in en
@@ -25,6 +26,7 @@ def test_a_port_in_use(tmp_path: Path, taken_port: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_state_that_is_no_database(tmp_path: Path, free_port: str) -> None:
     (tmp_path / "state.db").write_bytes(b"minutes of the council" * 1000)
     en, ja = refused_to_start(serving(tmp_path, free_port), environment_of(tmp_path), code=5)
@@ -34,6 +36,7 @@ def test_a_state_that_is_no_database(tmp_path: Path, free_port: str) -> None:
     assert not (tmp_path / "token").exists()
 
 
+@pytest.mark.long
 def test_a_folder_for_the_state_that_is_not_there(tmp_path: Path, free_port: str) -> None:
     arguments = serving(tmp_path / "absent", free_port)
     en, ja = refused_to_start(arguments, environment_of(tmp_path), code=5)

@@ -50,6 +50,7 @@ def told(plane: Plane, host: str) -> list[dict[str, str]]:
     return [e for e in events if (e["kind"], e["subject"]) == ("host.unreachable", f"host:{host}")]
 
 
+@pytest.mark.long
 def test_an_operator_reads_that_nothing_listens_where_a_host_should_be(
     plane: Plane, closed_port: int
 ) -> None:
@@ -71,6 +72,7 @@ def test_an_operator_reads_that_a_host_takes_connections_and_says_nothing(plane:
     assert "said nothing" in event["en"]
 
 
+@pytest.mark.long
 def test_hosts_that_do_not_answer_carry_nothing_and_the_api_goes_on(plane: Plane) -> None:
     for host in ("hokkaido-1", "hokkaido-2", "hokkaido-3"):
         eventually(partial(told, plane, host))

@@ -146,6 +146,7 @@ def test_a_key_that_is_gone_is_not_made_anew_and_everything_else_goes_on(tmp_pat
     assert (tmp_path / "away").read_bytes() == before
 
 
+@pytest.mark.long
 def test_what_audit_says_it_says_in_both_languages():
     said = {name: m for name, m in vars(audit_messages).items() if isinstance(m, Message)}
     assert len(said) > 10

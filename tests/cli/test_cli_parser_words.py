@@ -32,6 +32,7 @@ def paths(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]
 EVERY = list(paths(command_tree(Language.EN)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: " ".join(("yui", *path)))
 def test_a_help_page_holds_no_english_of_the_parsers(yui: Yui, path: tuple[str, ...]) -> None:
     page = yui("--lang", "ja", *path, "--help", env={"COLUMNS": "120"})

@@ -46,6 +46,7 @@ def test_serving_without_encryption_to_other_machines_is_refused(home, tmp_path)
     assert not (tmp_path / "state.db").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -65,6 +66,7 @@ def test_a_mistyped_setting_is_told(home, tmp_path, option, value):
     assert "secret" not in sentence or "secret," in sentence
 
 
+@pytest.mark.long
 def test_serving_real_hosts_starts_answers_and_ends_on_sigterm(home, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])

@@ -173,6 +173,7 @@ def test_a_server_is_made_with_a_key_in_a_group_and_resized_to_be_confirmed(plan
     assert plane.yui("system", "delete", "m012220-own-keyed", "--yes", "--wait").returncode == 0
 
 
+@pytest.mark.long
 def test_a_servers_disk_is_made_an_image_described_and_taken_home(plane: Served) -> None:
     token = plane.folder / "mikasa-images.token"
     issued = ("--label", "田中", "--tenant", "012220", "--out", str(token))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 LOOK = """
 import sys
 from control_plane.cli.assembly import command_tree
@@ -20,6 +22,7 @@ print(len(list(commands)))
 """
 
 
+@pytest.mark.long
 def test_no_command_loads_the_database_or_the_planner() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", LOOK], capture_output=True, text=True, check=False

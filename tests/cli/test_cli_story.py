@@ -394,6 +394,7 @@ def test_a_token_file_is_never_overwritten(plane):
     assert issued() == before
 
 
+@pytest.mark.long
 def test_a_wrong_token_is_refused_without_being_shown(plane):
     path = plane.folder / "wrong.token"
     path.write_text("yui_wrongwrongwrong")

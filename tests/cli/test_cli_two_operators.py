@@ -50,6 +50,7 @@ def say_yes(plane: Served, language: str, file: Path, meanwhile: Path) -> tuple[
     return code, " ".join(said.decode().split())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("language", "sentence"),
     [("en", "The pool was described anew after you read it"), ("ja", "読み取り後に変更されている")],

@@ -66,6 +66,7 @@ def check_report(path: Path, hosts: int) -> dict:
     return report
 
 
+@pytest.mark.long
 def test_in_the_simulated_world_every_system_survives_and_the_trials_data_centres_take_all_78_members(
     tmp_path,
 ):

@@ -123,6 +123,7 @@ def test_the_same_request_sent_twice_adds_one_image(operator: InProcess) -> None
     assert len(added) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "status", "type"),
     [

@@ -84,6 +84,7 @@ def test_what_a_linux_guest_has_is_read_and_needs_no_declaration(
     assert set(found.values()) == {Verdict.CHECKED}
 
 
+@pytest.mark.long
 def test_the_tiny_guest_meets_the_standard_that_it_is_published_with(tiny: BuiltImage) -> None:
     found = verdicts(tiny.path, Declared(no_cloud=True, no_host_pinning=True))
     assert found["IMG-09"] is Verdict.CHECKED

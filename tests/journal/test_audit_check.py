@@ -265,6 +265,7 @@ def changed_leaf(value, data):
     return "x" if value is None else None
 
 
+@pytest.mark.long
 @settings(max_examples=examples(50), deadline=None)
 @given(tenants=TENANTS, data=st.data())
 def test_any_single_change_of_any_trail_is_found(growing, tenants, data):

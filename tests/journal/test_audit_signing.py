@@ -89,6 +89,7 @@ def test_heads_are_signed_when_something_was_added_and_told_to_people(of):
     assert told[-1].tenant is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "statement",
     [

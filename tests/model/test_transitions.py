@@ -80,6 +80,7 @@ def check(tmp_path: Path, statements: list[str]) -> list[str]:
     return [statements[number - first] for number in sorted(refused)]
 
 
+@pytest.mark.long
 def test_a_type_checker_refuses_every_forbidden_transition_and_no_allowed_one(tmp_path):
     statements = [*FORBIDDEN.values(), *ALLOWED]
     assert check(tmp_path, statements) == list(FORBIDDEN.values())

@@ -150,6 +150,7 @@ def by_tools(cloud: Cloud, both: Both) -> None:
     both.tools("DELETE", f"{NEUTRON}/security-groups/{group}")
 
 
+@pytest.mark.long
 def test_the_audit_trail_is_the_same_through_either_face(cloud: Cloud, both: Both) -> None:
     before = both.newest_entry()
     by_v1(cloud, both)

@@ -89,6 +89,7 @@ def test_strangers_are_told_401_as_keystone_says_it(api: Api, token: str | None)
     assert api.contents() == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", list(Role))
 def test_a_role_is_let_in_where_its_permissions_say_and_finds_no_fault_of_ours(
     api: Api, role: Role

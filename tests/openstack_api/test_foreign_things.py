@@ -101,6 +101,7 @@ def other(town: Town) -> Asker:
     return Asker(town.api, as_role(town.api, Role.MEMBER_ADMIN, SAPPORO.code.text).operator_token)
 
 
+@pytest.mark.long
 def test_another_members_thing_and_one_that_never_was_are_the_same(
     town: Town, theirs: dict[str, str], other: Asker
 ) -> None:
@@ -172,6 +173,7 @@ def test_a_request_that_names_another_members_thing_is_refused_as_if_it_never_wa
     assert other.ask("POST", f"{COMPUTE}/servers", json=server()).status_code == 202
 
 
+@pytest.mark.long
 def test_no_list_tells_of_another_member(theirs: dict[str, str], other: Asker) -> None:
     telling = {"三笠市", *theirs.values()} - {MIKASA}
     lists = [

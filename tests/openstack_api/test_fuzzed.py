@@ -93,6 +93,7 @@ def check(answer: httpx.Response, asked: str) -> None:
     assert said, asked
 
 
+@pytest.mark.long
 def test_no_request_is_a_fault_of_ours(target: Api) -> None:
     schema = schemathesis.openapi.from_dict(description(target.app))
     operations = [found.ok() for found in schema.get_all_operations()]
@@ -154,6 +155,7 @@ def test_no_request_is_a_fault_of_ours(target: Api) -> None:
     assert answers[400], "nothing was ever wrong"
 
 
+@pytest.mark.long
 def test_bodies_that_are_nothing_are_refused_and_change_nothing(target: Api) -> None:
     token, before = token_of(target), target.contents()
     before.pop("tokens")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,7 @@ def fitting(ledger: Ledger, workload: LedgerWorkload) -> list[HostId]:
     ]
 
 
+@pytest.mark.long
 @given(loaded_regions(migrating=True), st.data())
 def test_each_is_given_a_host_that_may_carry_it_and_is_refused_only_when_there_is_none(
     ledger, data

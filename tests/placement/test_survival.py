@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +79,7 @@ def test_certifying_again_changes_nothing(ledger):
     assert recertify(ledger).refuges == ledger.certificate.refuges
 
 
+@pytest.mark.long
 @thorough
 @given(pools.loaded_regions(migrating=True), st.randoms(use_true_random=False))
 def test_the_same_region_is_certified_the_same_way_in_whatever_order_it_is_told(ledger, random):

@@ -232,6 +232,7 @@ def test_text_that_is_no_pool_is_one_clear_mistake(text):
     assert error.ja.startswith("pool.yaml の ")
 
 
+@pytest.mark.long
 def test_a_small_file_can_not_unfold_into_a_large_one():
     levels = ["a: &a [x, x, x, x, x, x, x, x, x]"]
     levels += [

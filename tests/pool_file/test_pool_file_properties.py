@@ -4,6 +4,7 @@ import json
 import string
 import unicodedata
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -136,6 +137,7 @@ def descriptions(draw):
     return PoolDescription(tuple(regions), tuple(sites), tuple(hosts), flavors)
 
 
+@pytest.mark.long
 @given(descriptions())
 @settings(deadline=None)
 def test_what_is_written_reads_back_equal(description):
@@ -222,6 +224,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(st.dictionaries(keys, values, max_size=4))
 @settings(deadline=None, max_examples=examples(100))
 def test_no_json_raises_anything_but_a_told_mistake(body):

@@ -61,6 +61,7 @@ def portal(
     return program
 
 
+@pytest.mark.long
 def test_a_system_is_previewed_made_changed_and_taken_away(cloud: Cloud, engine: Engine) -> None:
     token = cloud.account().token
 
@@ -98,6 +99,7 @@ def test_a_system_is_previewed_made_changed_and_taken_away(cloud: Cloud, engine:
     assert engine.state == {}
 
 
+@pytest.mark.long
 def test_what_would_be_refused_is_refused_in_the_preview_with_one_sentence(engine: Engine) -> None:
     def grown() -> None:
         portal(size_gib=3)()
@@ -168,6 +170,7 @@ def test_a_town_comes_with_its_systems_offices_and_backups(cloud: Cloud, engine:
         engine.destroy()
 
 
+@pytest.mark.long
 def test_the_example_runs_as_it_stands(cloud: Cloud, engine: Engine) -> None:
     example = Path(__file__).parents[2] / "examples" / "pulumi" / "__main__.py"
 

@@ -92,6 +92,7 @@ def test_no_host_carries_more_than_it_has(pool):
         assert sum(s.size.memory for s in carried) <= host.capacity.memory
 
 
+@pytest.mark.long
 def test_whoever_waits_runs_once_the_hosts_are_back(pool):
     for host in DEAD:
         pool.world.crash(host)

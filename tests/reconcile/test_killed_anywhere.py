@@ -29,6 +29,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import pytest
 from ortools.sat.python import cp_model  # so that no child has to load it
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Engine, event
@@ -334,6 +335,7 @@ def examine(state: Path, world: SimulatedWorld, number: int) -> None:
         assert defined == [home], where
 
 
+@pytest.mark.long
 def test_a_control_plane_killed_before_anything_it_does_leaves_nothing_lost_or_doubled(
     tmp_path: Path,
 ) -> None:

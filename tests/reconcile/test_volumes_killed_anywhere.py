@@ -156,6 +156,7 @@ def pool(tmp_path: Path) -> Iterator[SmallPool]:
     store.close()
 
 
+@pytest.mark.long
 def test_whenever_it_dies_disks_have_one_writer_and_come_to_what_was_asked_for(
     pool: SmallPool,
 ) -> None:

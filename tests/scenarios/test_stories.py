@@ -17,6 +17,7 @@ REWRITE = "YUI_REWRITE_STORIES"
 """Set to 1 to write what happened as what must happen, then read the difference in git."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", [pytest.param(path, id=path.name) for path in STORIES])
 def test_a_story_ends_as_written(folder: Path, tmp_path: Path) -> None:
     script = read_script(folder / "story")

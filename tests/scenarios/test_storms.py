@@ -145,6 +145,7 @@ def rage(stage: Stage, dice: random.Random) -> float:
     return at
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_after_any_storm_nothing_is_doubled_or_lost_and_the_pool_comes_to_rest(
     seed: int, tmp_path: Path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from control_plane.store import Store
 from tests.store import samples
 from tests.store.processes import opened, process, write_half, write_pairs
@@ -19,6 +21,7 @@ def test_a_process_killed_inside_a_write_leaves_nothing_of_it(new_url: Callable[
         assert [host.id for host in tx.hosts()] == [samples.host_id(n) for n in (1, 2, 3)]
 
 
+@pytest.mark.long
 def test_a_process_killed_at_any_moment_leaves_whole_transactions(
     new_url: Callable[[], str],
 ) -> None:

@@ -31,6 +31,7 @@ _STANDINGS: list[tuple[HostHealth, Duty, Standing]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("health", "duty", "standing"),
     [pytest.param(*row, id=f"{type(row[0]).__name__}, {row[1]}") for row in _STANDINGS],

@@ -44,6 +44,7 @@ def test_the_migrations_follow_each_other_in_the_order_of_their_files() -> None:
     assert scripts.get_heads() == [revisions()[-1]]
 
 
+@pytest.mark.long
 def test_a_database_that_grew_from_the_first_yui_has_the_tables_of_a_new_one(
     new_url: Callable[[], str],
 ) -> None:

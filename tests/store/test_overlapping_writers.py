@@ -140,6 +140,7 @@ _MEDDLE: dict[str, tuple[tuple[int, ...], Step, Step]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("exchanged", [False, True], ids=["", "exchanged"])
 @pytest.mark.parametrize("case", _MEDDLE)
 def test_the_slower_one_loses_its_race_when(

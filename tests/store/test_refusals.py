@@ -95,6 +95,7 @@ def test_reading_what_is_not_there_says_so(store: Store, type: str) -> None:
     _is_a_sentence(refusal.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", _UNKNOWN_WRITES)
 def test_changing_what_is_not_there_says_so_and_changes_nothing(store: Store, case: str) -> None:
     samples.furnish(store)
@@ -141,6 +142,7 @@ _CONFLICTS: dict[str, Callable[[Transaction], object]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", _CONFLICTS)
 def test_what_would_break_something_in_use_is_refused(store: Store, case: str) -> None:
     samples.furnish(store)

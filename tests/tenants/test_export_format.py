@@ -44,6 +44,7 @@ def systems(draw: st.DrawFn) -> OvfSystem:
     return OvfSystem(draw(NAMES), draw(TITLES), tuple(machines))
 
 
+@pytest.mark.long
 @given(systems())
 def test_a_descriptor_says_again_what_was_written(system: OvfSystem) -> None:
     assert read(write(system)) == system

@@ -46,6 +46,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield town
 
 
+@pytest.mark.long
 def test_a_member_leaves_with_all_its_things_and_its_room_is_everybodys(town: Town) -> None:
     others = town.servers(UJI)
     for server in town.servers(MIKASA):
@@ -151,6 +152,7 @@ def test_it_takes_a_second_person_and_the_members_own_word(town: Town) -> None:
     assert list(town.exports.root.glob(f"{MIKASA}/*/SHA256SUMS"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stage", ["asked", "exporting", "to-be-confirmed"])
 def test_until_its_things_are_removed_a_member_may_stay(town: Town, stage: str) -> None:
     before = town.member()

@@ -130,6 +130,7 @@ def test_the_register_of_the_trial_holds_its_78_members() -> None:
     assert register.tenant(MunicipalityCode("012220")).name == "三笠市"
 
 
+@pytest.mark.long
 @given(st.lists(st.from_regex(r"\Am[0-9]{6}-[a-z-]{1,20}-[a-z2-7]{8}\Z"), unique=True))
 def test_a_hardware_address_is_local_to_one_server_and_steady(ids: list[str]) -> None:
     addresses = [mac_of(server_id) for server_id in ids]

@@ -86,6 +86,7 @@ def onboarding(store: Store, catalogue: Catalogue) -> Onboarding:
     )
 
 
+@pytest.mark.long
 def test_members_of_the_four_bands_run_the_whole_catalogue_with_the_promise_kept(
     store: Store,
 ) -> None:

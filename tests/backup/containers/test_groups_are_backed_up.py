@@ -131,6 +131,7 @@ def test_a_group_that_wants_to_be_stopped_runs_again_and_one_whose_command_fails
     assert stand.points() == [point]
 
 
+@pytest.mark.long
 def test_a_volume_comes_back_in_its_place_once_nothing_uses_it(
     stand: Stand, group: SimulatedGroup
 ) -> None:
@@ -160,6 +161,7 @@ def wanted(stand: Stand, point: RecoveryPointRecord) -> RestoreId:
     return id
 
 
+@pytest.mark.long
 def test_a_group_that_a_dead_control_plane_had_stopped_runs_again_before_anything_can_be_read(
     stand: Stand, group: SimulatedGroup
 ) -> None:

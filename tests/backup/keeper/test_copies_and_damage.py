@@ -85,6 +85,7 @@ def test_a_point_lies_in_the_other_region_soon_after_it_was_taken(stand: TwoPlac
     assert stand.insist_on_bytes([point]) == 2
 
 
+@pytest.mark.long
 def test_each_nights_copy_follows_the_one_before_and_goes_when_it_does(stand: TwoPlaces) -> None:
     stand.keep(timedelta(days=5))
     points = stand.points()
@@ -125,6 +126,7 @@ def rot(stand: TwoPlaces, place: str) -> int:
     return len(found)
 
 
+@pytest.mark.long
 def test_what_rots_in_one_region_is_found_and_put_back_from_the_other(stand: TwoPlaces) -> None:
     stand.until_copied()
     rotten = rot(stand, NEAR_PLACE)

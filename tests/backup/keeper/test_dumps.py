@@ -74,6 +74,7 @@ def test_a_dump_is_written_before_disks_are_held_and_cleared_up_after(stand: Sta
     assert stand.events("backup.dump-failed") == []
 
 
+@pytest.mark.long
 def test_without_a_dump_that_is_required_no_point_is_taken_and_somebody_hears_why(
     stand: Stand,
 ) -> None:

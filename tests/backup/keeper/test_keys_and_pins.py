@@ -100,6 +100,7 @@ def test_keys_wait_for_a_repository_that_is_away(stand: Stand) -> None:
     assert len(stand.events("backup.keys-rotate")) == 1
 
 
+@pytest.mark.long
 def test_what_was_taken_near_a_disaster_stays_until_the_declaration_is_revoked(
     stand: Stand,
 ) -> None:

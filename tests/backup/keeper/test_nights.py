@@ -23,6 +23,7 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
     stand.close()
 
 
+@pytest.mark.long
 def test_each_night_has_one_point_of_all_servers_and_the_last_three_stay(stand: Stand) -> None:
     stand.keep(2 * DAY, SLOWLY)
     taken = [point.taken_at.astimezone(JAPAN) for point in stand.points()]
@@ -40,6 +41,7 @@ def test_each_night_has_one_point_of_all_servers_and_the_last_three_stay(stand: 
         assert min(facts.taken_at for facts in vault.points()) > points[0].taken_at - 2 * DAY
 
 
+@pytest.mark.long
 def test_what_is_let_go_stays_where_a_lock_holds_it_and_goes_when_that_ends(stand: Stand) -> None:
     (nightly,) = NIGHTLY.copies
     stand.set_policy(replace(NIGHTLY, copies=(replace(nightly, generations=1),)))

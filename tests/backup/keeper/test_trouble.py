@@ -73,6 +73,7 @@ def test_a_repository_that_is_away_for_a_night_is_told_of_once_and_caught_up_wit
     assert stand.insist_on_bytes(stand.points()) == 2 * (had + 1)
 
 
+@pytest.mark.long
 def test_a_control_plane_killed_anywhere_in_a_run_leaves_only_whole_points(stand: Stand) -> None:
     stand.keep(HOUR)
 
@@ -108,6 +109,7 @@ def test_a_control_plane_killed_anywhere_in_a_run_leaves_only_whole_points(stand
     assert stand.manifests() == 2 * len(stand.points())
 
 
+@pytest.mark.long
 def test_who_was_overtaken_while_it_stood_still_writes_nothing_more(stand: Stand) -> None:
     stand.keep(HOUR, SLOWLY)
     for calls in (5, 30, 40):

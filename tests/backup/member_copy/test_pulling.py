@@ -47,6 +47,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Carried:
     return carried(tmp_path_factory.mktemp("carried"), with_blake3=True)
 
 
+@pytest.mark.long
 def test_a_copy_that_was_killed_and_damaged_on_its_way_becomes_whole_and_reads_without_yui(
     home: Home, reader: Carried, tmp_path: Path
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_copy_that_was_killed_and_damaged_on_its_way_becomes_whole_and_reads_w
     assert reader("check", copy).status == 0
 
 
+@pytest.mark.long
 def test_the_next_day_only_what_is_lacking_comes_and_older_points_go_when_told_to(
     home: Home, reader: Carried, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def trouble_in_reading(place: Place, point: RecoveryPoint, disk: Disk) -> YuiErr
     return None
 
 
+@pytest.mark.long
 def test_no_flipped_byte_of_a_small_repository_goes_unnoticed() -> None:
     place = Place()
     point = back_up(place.vault, SMALL)

@@ -225,6 +225,7 @@ def test_a_short_passphrase_is_refused() -> None:
         Place().vault.escrow("short")
 
 
+@pytest.mark.long
 def test_destroyed_keys_leave_a_record_and_nothing_readable() -> None:
     place = Place()
     point = back_up(place.vault, DISK)

@@ -15,6 +15,8 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from backup.objects.directory import DirectoryStore
 from backup.repository import RecoveryPoint, Repository, RepositoryKey, Vault
 from backup.repository.collector import Collector, CollectorTimes
@@ -106,6 +108,7 @@ def lives(municipality: Municipality, times: int) -> Iterator[bool]:
         yield os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
+@pytest.mark.long
 def test_whatever_was_completed_before_a_kill_restores(tmp_path: Path) -> None:
     municipality = Municipality(tmp_path / "store", RepositoryKey.generate())
     municipality.folder.mkdir()

@@ -61,6 +61,7 @@ def measured(tmp_path: Path, size: int, data: int) -> tuple[int, int, int, int]:
     return written, read, stored, extents
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("size", "data"),
     [

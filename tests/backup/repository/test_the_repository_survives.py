@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -431,6 +432,7 @@ class Survival(RuleBasedStateMachine):
             assert list(place.objects.list("condemned/")) == []
 
 
+@pytest.mark.long
 def test_no_referenced_chunk_is_ever_missing_and_nothing_else_stays() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Survival,

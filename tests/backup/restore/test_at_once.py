@@ -121,6 +121,7 @@ def test_while_the_repositories_are_out_of_reach_servers_wait_and_then_go_on(
     assert leaning(stand) == []
 
 
+@pytest.mark.long
 def test_after_the_death_of_its_host_a_server_goes_on_elsewhere_from_what_is_there_by_then(
     stand: Stand,
 ) -> None:
@@ -142,6 +143,7 @@ def test_after_the_death_of_its_host_a_server_goes_on_elsewhere_from_what_is_the
     assert stand.world.around.monitor.violations == []
 
 
+@pytest.mark.long
 def test_a_restore_at_once_that_was_killed_anywhere_loses_nothing(stand: Stand) -> None:
     point = stand.until_copied(HOUR)
     stand.set_all_power(Power.STOPPED, Seen.STOPPED)

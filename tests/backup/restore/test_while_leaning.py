@@ -202,6 +202,7 @@ def test_a_drain_waits_for_disks_that_are_copied_and_says_so_once(stand: Stand) 
     assert stand.world.answering(made.id)
 
 
+@pytest.mark.long
 def test_a_long_copying_keeps_no_other_restore_waiting(stand: Stand) -> None:
     point = stand.until_copied(HOUR)
     slowly(stand)

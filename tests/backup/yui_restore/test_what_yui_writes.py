@@ -47,6 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Carried:
     return carried(tmp_path_factory.mktemp("carried"), with_blake3=True)
 
 
+@pytest.mark.long
 def test_points_across_a_rotation_come_back_byte_for_byte(
     vault: Vault, run: Carried, tmp_path: Path
 ) -> None:

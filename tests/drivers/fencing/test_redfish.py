@@ -238,6 +238,7 @@ def test_something_else_than_a_bmc_is_told(fencer, body):
     assert said.endswith(".")
 
 
+@pytest.mark.long
 def test_a_bmc_whose_certificate_nobody_vouches_for_is_not_spoken_to(fencer, tmp_path):
     heard = []
 

@@ -97,6 +97,7 @@ def fault(answer: httpx.Response, status: int, name: str) -> str:
     return str(answer.json()[name]["message"])
 
 
+@pytest.mark.long
 def test_a_key_pair_is_one_on_both_faces(v1: Face, sdk: Connection, nova: Any) -> None:
     key = sdk.compute.create_keypair(name="alice laptop", public_key=ED25519)
     assert (key.name, key.fingerprint, key.type) == ("alice laptop", FINGERPRINT, "ssh")
@@ -234,6 +235,7 @@ def test_a_lock_is_the_protection_that_v1_knows(v1: Face, nova: Any, made: Any) 
     v1.until(lambda: nova("GET", f"/servers/{server}").status_code == 404)
 
 
+@pytest.mark.long
 def test_a_server_is_shelved_rebuilt_and_tells_its_console(
     v1: Face, sdk: Connection, nova: Any, made: Any
 ) -> None:
@@ -272,6 +274,7 @@ def test_a_servers_disk_becomes_an_image(v1: Face, sdk: Connection, nova: Any, m
     v1.until(lambda: "image_id" in nova("POST", path, asked, "2.45").json())
 
 
+@pytest.mark.long
 def test_a_volume_comes_and_goes(v1: Face, sdk: Connection, nova: Any, made: Any) -> None:
     server = made("with-disk")
     wanted = {"name": "data", "size_gib": 1, "region": REGION}

@@ -25,6 +25,7 @@ def test_the_sdk_finds_the_microversions_that_there_are(cloud: Cloud) -> None:
     assert (endpoint.min_microversion, endpoint.max_microversion) == ((2, 1), (2, 96))
 
 
+@pytest.mark.long
 def test_a_servers_whole_life_is_the_same_through_either_face(cloud: Cloud) -> None:
     me = cloud.account()
     with cloud.connection() as connection:
@@ -99,6 +100,7 @@ def test_what_v1_made_is_listed_and_deleted_here(cloud: Cloud) -> None:
         connection.compute.wait_for_delete(found, wait=60, interval=0.05)
 
 
+@pytest.mark.long
 def test_other_members_and_other_regions_have_no_such_server(cloud: Cloud) -> None:
     with cloud.connection() as own, cloud.connection(UJI, region="kyoto") as other:
         ids = {server.id for server in own.compute.servers()}
@@ -121,6 +123,7 @@ def test_other_members_and_other_regions_have_no_such_server(cloud: Cloud) -> No
             assert set(answer.json()) == {"itemNotFound"}
 
 
+@pytest.mark.long
 def test_several_are_made_at_once_as_many_as_the_quota_has_room_for(cloud: Cloud) -> None:
     with cloud.connection() as connection:
         limits = connection.compute.get_limits().absolute

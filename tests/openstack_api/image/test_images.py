@@ -63,6 +63,7 @@ def glance(cloud: Cloud) -> Glance:
     return Glance(cloud)
 
 
+@pytest.mark.long
 def test_the_sdk_brings_an_image_and_both_faces_agree_on_it(cloud: Cloud, disk: Path) -> None:
     content = disk.read_bytes()
     with cloud.connection() as connection:
@@ -135,6 +136,7 @@ def test_what_comes_without_a_length_is_counted_as_it_comes(
     assert done.json()["sha256"] == active["os_hash_value"]
 
 
+@pytest.mark.long
 def test_what_may_not_join_the_pool_is_refused_and_leaves_the_image_queued(
     cloud: Cloud, glance: Glance, disk: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openstack.connection import Connection
@@ -45,6 +46,7 @@ def test_pages_forwards_and_backwards_show_every_row_once_in_order(
         assert seen == whole
 
 
+@pytest.mark.long
 def test_lists_have_pages_fields_order_and_filters(cloud: Cloud, town: Connection) -> None:
     for number in range(3):
         town.create_security_group(f"page-{number}", "paged")

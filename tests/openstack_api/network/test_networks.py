@@ -30,6 +30,7 @@ def test_a_client_finds_the_version_and_what_holds_there(cloud: Cloud, town: Con
     fault(ask(cloud, "GET", "/v2.0/extensions/router"), 404, "ExtensionNotFound")
 
 
+@pytest.mark.long
 def test_a_network_is_made_before_its_servers_renamed_and_given_back(
     cloud: Cloud, town: Connection
 ) -> None:
@@ -90,6 +91,7 @@ def test_addresses_are_the_sites_to_give(cloud: Cloud, town: Connection) -> None
         town.delete_network(network.id)
 
 
+@pytest.mark.long
 def test_each_server_has_a_port_that_wears_its_groups(cloud: Cloud, town: Connection) -> None:
     servers = {s["id"]: s for s in v1(cloud, "GET", "/v1/servers")["items"]}
     cloud.until(lambda: all(port.status == "ACTIVE" for port in town.list_ports()))

@@ -14,6 +14,7 @@ from tests.openstack_api.cloud import Cloud
 from tests.openstack_api.network.asking import ask, fault, v1
 
 
+@pytest.mark.long
 def test_a_group_made_here_is_the_same_there(cloud: Cloud, town: Connection) -> None:
     group = town.create_security_group("web", "Counters' web servers")
     assert (group.stateful, group.project_id, group.is_shared) == (True, MIKASA, False)
@@ -60,6 +61,7 @@ def test_a_group_made_here_is_the_same_there(cloud: Cloud, town: Connection) -> 
     assert {"security-group.add", "security-group.change", "security-group.remove"} <= set(actions)
 
 
+@pytest.mark.long
 def test_rules_say_no_more_than_hosts_can_keep(cloud: Cloud, town: Connection) -> None:
     group = town.create_security_group("strict", "")
 

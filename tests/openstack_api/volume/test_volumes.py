@@ -42,6 +42,7 @@ def cinder(cloud: Cloud) -> Cinder:
     return Cinder(cloud)
 
 
+@pytest.mark.long
 def test_the_sdk_and_the_other_face_have_the_same_volumes(cloud: Cloud) -> None:
     token = cloud.account().token
     with cloud.connection() as connection:
