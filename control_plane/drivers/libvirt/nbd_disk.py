@@ -24,6 +24,7 @@ from control_plane.drivers.extents import aligned, pieces, within
 from control_plane.drivers.libvirt import nbd_buffers
 from control_plane.drivers.libvirt.nbd_transport import Place, Protection
 from control_plane.drivers.libvirt.qcow2_bitmaps import Marks
+from control_plane.drivers.nbd.protocol import ALLOCATION, ZERO
 from control_plane.drivers.protocol import DriverError, HostUnreachable, ReadingBroken
 from control_plane.model.full_read import WhyFull
 from control_plane.model.units import Seconds
@@ -35,9 +36,6 @@ _ASK_ABOUT = 2**32 - 2**16
 """Bytes whose extents are asked for at a time; the protocol's lengths have 32 bits."""
 _SILENCE = Seconds(60.0)
 _PROBE = Seconds(5.0)
-_ALLOCATION = "base:allocation"
-_ZERO = 2
-"""NBD_STATE_ZERO of the protocol's base:allocation."""
 _DIRTY = 1
 
 
@@ -98,12 +96,12 @@ class NbdDisk:
         _probe(place)
         handle = self._nbd.NBD()
         try:
-            handle.add_meta_context(_ALLOCATION)
+            handle.add_meta_context(ALLOCATION)
             if self._changes is not None:
                 handle.add_meta_context(self._changes)
             handle.set_export_name(served.export)
             _connect(handle, place)
-            offered = (_ALLOCATION, *([self._changes] if self._changes else []))
+            offered = (ALLOCATION, *([self._changes] if self._changes else []))
             missing = [each for each in offered if not handle.can_meta_context(each)]
             self._size = int(handle.get_size())
         except self._nbd.Error as error:
@@ -198,15 +196,15 @@ class NbdDisk:
         place = 0
         while place < self._size:
             told = self._ask(place)
-            zeros = told[_ALLOCATION]
+            zeros = told[ALLOCATION]
             if self._changes is None:
                 for length, flags in zeros:
-                    yield Extent(place, length, not flags & _ZERO)
+                    yield Extent(place, length, not flags & ZERO)
                     place += length
                 continue
             for length, zero, dirty in _together(zeros, told[self._changes]):
                 if dirty & _DIRTY:
-                    yield Extent(place, length, not zero & _ZERO)
+                    yield Extent(place, length, not zero & ZERO)
                 place += length
 
     def _ask(self, place: int) -> dict[str, list[tuple[int, int]]]:
@@ -225,7 +223,7 @@ class NbdDisk:
         except self._nbd.Error as error:
             raise self._served.lost() from error
         self._finish(cookie)
-        contexts = [_ALLOCATION, *([self._changes] if self._changes else [])]
+        contexts = [ALLOCATION, *([self._changes] if self._changes else [])]
         if not all(told.get(context) for context in contexts):
             raise DriverError(f"QEMU did not tell the extents of disk {self.name}")
         # The last entry may reach beyond what was asked about.

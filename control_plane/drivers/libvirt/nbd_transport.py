@@ -18,12 +18,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from xml.etree.ElementTree import Element
 
+from control_plane.drivers.nbd.protocol import PORT
 from control_plane.drivers.protocol import DriverError
 from control_plane.model.ids import ServerId
 
-FIRST_PORT = 10809
-"""NBD's registered port, and the first of as many as servers may be read at once on one host."""
+FIRST_PORT = PORT
 PORTS = 64
+"""As many servers may be read at once on one host."""
 _SOCKETS = "/var/lib/libvirt/qemu"
 """QEMU may make files there whatever user it runs as."""
 _SYSTEM_WIDE = {

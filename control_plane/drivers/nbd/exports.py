@@ -19,10 +19,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from control_plane.drivers.disk_exports import ServedDisk
+from control_plane.drivers.nbd.protocol import PORT
 from control_plane.drivers.nbd.session import Gone, Session
 from control_plane.model.errors import YuiError
 
-_PORT = 10809
 _WAITING = 64
 _MOST_CLIENTS = 256
 
@@ -47,9 +47,9 @@ class Address:
             if parts.scheme == "nbd+unix" and parts.path.startswith("/") and not parts.netloc:
                 return Address("nbd+unix", path=unquote(parts.path))
             if parts.scheme == "nbd" and parts.hostname and folder is None:
-                return Address("nbd", parts.hostname, parts.port or _PORT)
+                return Address("nbd", parts.hostname, parts.port or PORT)
             if parts.scheme == "nbds" and parts.hostname and folder:
-                return Address("nbds", parts.hostname, parts.port or _PORT, certificates=folder)
+                return Address("nbds", parts.hostname, parts.port or PORT, certificates=folder)
         raise YuiError(
             "disk-address-invalid",
             en=f"'{text}' is no address to serve disks at: it is nbds://HOST:PORT?certificates=/FOLDER, nbd+unix:///PATH, or nbd://HOST:PORT where nobody else is on the network.",

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from struct import Struct
 
+PORT = 10809
+"""As registered with IANA."""
+
 GREETING = b"NBDMAGICIHAVEOPT"
 OPTION_MAGIC = b"IHAVEOPT"
 OPTION = Struct(">8sII")
@@ -29,7 +32,7 @@ ERR_UNSUPPORTED, ERR_INVALID, ERR_TLS_REQUIRED, ERR_UNKNOWN = (
     0x80000006,
 )
 INFO_EXPORT, INFO_BLOCK_SIZE = 0, 3
-ALLOCATION = b"base:allocation"
+ALLOCATION = "base:allocation"
 ALLOCATION_ID = 1
 
 READ_ONLY_DISK = 1 | 2 | 4 | 1 << 8
@@ -50,5 +53,5 @@ CHUNK = Struct(">IHHQI")
 CHUNK_MAGIC = 0x668E33EF
 DONE = 1
 CHUNK_NONE, CHUNK_DATA, CHUNK_HOLE, CHUNK_STATUS, CHUNK_ERROR = 0, 1, 2, 5, 0x8001
-HOLE_AND_ZERO = 3
+HOLE, ZERO = 1, 2
 EPERM, EIO, EINVAL = 1, 5, 22

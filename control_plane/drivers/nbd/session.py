@@ -129,9 +129,10 @@ class Session:
             self._answer(nbd.OPT_SET_CONTEXT, nbd.ERR_INVALID)
             return
         self._context_of = None
-        if nbd.ALLOCATION in data:
+        allocation = nbd.ALLOCATION.encode()
+        if allocation in data:
             self._context_of = name
-            told = struct.pack(">I", nbd.ALLOCATION_ID) + nbd.ALLOCATION
+            told = struct.pack(">I", nbd.ALLOCATION_ID) + allocation
             self._answer(nbd.OPT_SET_CONTEXT, nbd.CONTEXT, told)
         self._answer(nbd.OPT_SET_CONTEXT, nbd.ACK)
 
@@ -194,7 +195,7 @@ class Session:
         for number, part in enumerate(disk.within(offset, length)):
             if number == most:
                 break
-            told += struct.pack(">II", part.length, 0 if part.data else nbd.HOLE_AND_ZERO)
+            told += struct.pack(">II", part.length, 0 if part.data else nbd.HOLE | nbd.ZERO)
         self._chunk(nbd.DONE, nbd.CHUNK_STATUS, cookie, bytes(told))
 
     def _done(self, cookie: int) -> None:
