@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from pydantic import Field
 
-from control_plane.http.bounds import ResponseBody
-from control_plane.pool.plan import Difference
+from control_plane.pool.plan import Difference, Rehearsal
 
 
-class BackupPlan(ResponseBody):
+class BackupPlan(Rehearsal):
     """What a request would do; nothing of it is written. `warnings` are sentences about what would still
     be missing, in English and Japanese."""
 
-    dry_run: Literal[True] = True
-    diff: list[Difference]
     warnings: list[dict[str, str]] = Field(default_factory=list)
 
 

@@ -10,6 +10,7 @@ import typer
 from control_plane.access.models import ServiceAccountOut, TokenOut
 from control_plane.cli import access_messages as a
 from control_plane.cli import messages as m
+from control_plane.cli.changes import shown, tell
 from control_plane.cli.client import segment
 from control_plane.cli.options import Yes, confirm
 from control_plane.cli.output import Column, local_time
@@ -59,9 +60,7 @@ def create(
     document = session.api.post(
         "/v1/service-accounts", {key: value for key, value in body.items() if value}
     )
-    if session.screen.json:
-        session.screen.data(document)
-    else:
+    if not shown(session, document):
         session.screen.say(a.ACCOUNT_ADDED, id=read(ServiceAccountOut, document).id)
 
 
@@ -73,10 +72,7 @@ def remove(context: typer.Context, account: AccountId, *, yes: Yes = False) -> N
         session.screen.say(m.ABORTED)
         return
     document = session.api.delete(f"/v1/service-accounts/{segment(account)}")
-    if session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(a.ACCOUNT_REMOVED, id=account)
+    tell(session, document, a.ACCOUNT_REMOVED, id=account)
 
 
 @app.command()

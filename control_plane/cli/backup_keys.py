@@ -10,10 +10,10 @@ import typer
 
 from backup.api.models import KeyTaskOut
 from control_plane.cli import backup_messages as b
-from control_plane.cli.backups import show_plan
+from control_plane.cli.changes import shown, tell
 from control_plane.cli.client import segment
 from control_plane.cli.members import Code
-from control_plane.cli.options import DryRun, Yes, confirm
+from control_plane.cli.options import DryRun, Yes, confirm_or_abort
 from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.model.errors import YuiError
@@ -108,8 +108,7 @@ def destroy(
 ) -> None:
     """Ask that a member's keys be destroyed, which another person agrees to."""
     session = session_of(context)
-    if not dry_run and not confirm(session, b.DESTROY_ASK, yes=yes, code=code):
-        raise typer.Abort
+    confirm_or_abort(session, b.DESTROY_ASK, yes=yes or dry_run, code=code)
     _ask(session, code, {"errand": "destroy", "reason": reason}, repository, dry_run=dry_run)
 
 
@@ -118,12 +117,7 @@ def agree(context: typer.Context, request: Task, dry_run: DryRun = False) -> Non
     """Agree, as another person than who asked."""
     session = session_of(context)
     document = session.api.post(f"/v1/backup-keys/{segment(request)}/agree", dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    elif session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(b.KEYS_AGREED, task=request)
+    tell(session, document, b.KEYS_AGREED, dry_run=dry_run, task=request)
 
 
 @app.command()
@@ -131,10 +125,7 @@ def cancel(context: typer.Context, request: Task) -> None:
     """Take back what nobody has agreed to yet."""
     session = session_of(context)
     document = session.api.post(f"/v1/backup-keys/{segment(request)}/cancel")
-    if session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(b.KEYS_CANCELLED, task=request)
+    tell(session, document, b.KEYS_CANCELLED, task=request)
 
 
 def _public_key(path: Path) -> str:
@@ -163,14 +154,9 @@ def _ask(
 ) -> None:
     wanted = body if repository is None else {**body, "repository": repository}
     document = session.api.post(_path(code), wanted, dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-        return
-    if session.screen.json:
-        session.screen.data(document)
-        return
-    found = read(KeyTaskOut, document)
-    session.screen.say(b.KEYS_WAIT if found.state == "asked" else b.KEYS_ASKED, task=found.id)
+    if not shown(session, document, dry_run=dry_run):
+        found = read(KeyTaskOut, document)
+        session.screen.say(b.KEYS_WAIT if found.state == "asked" else b.KEYS_ASKED, task=found.id)
 
 
 def _path(code: str) -> str:

@@ -9,8 +9,10 @@ import typer
 
 from backup.api.models import CopyIn, DumpIn, PolicyOut
 from control_plane.cli import backup_messages as b
-from control_plane.cli.backups import SystemArgument, at, place_word, show_plan
+from control_plane.cli.backup_figures import at, place_word
+from control_plane.cli.backup_points import SystemArgument
 from control_plane.cli.backups import app as backups
+from control_plane.cli.changes import shown
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun
 from control_plane.cli.session import Session, read, session_of
@@ -49,11 +51,7 @@ def set_(
     """Give a system a policy of its own, from a file."""
     session = session_of(context)
     document = session.api.put(_path(system), policy_document(read_policy(file)), dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    elif session.screen.json:
-        session.screen.data(document)
-    else:
+    if not shown(session, document, dry_run=dry_run):
         session.screen.say(b.POLICY_SET, system=system)
         _show(session, read(PolicyOut, document))
 
@@ -63,11 +61,7 @@ def reset(context: typer.Context, system: SystemArgument, dry_run: DryRun = Fals
     """Let the blueprint's policy hold again."""
     session = session_of(context)
     document = session.api.delete(_path(system), dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    elif session.screen.json:
-        session.screen.data(document)
-    else:
+    if not shown(session, document, dry_run=dry_run):
         session.screen.say(b.POLICY_RESET, system=system)
         _show(session, read(PolicyOut, document))
 

@@ -8,13 +8,13 @@ import typer
 
 from control_plane.cli import messages as m
 from control_plane.cli import network_messages as n
-from control_plane.cli.changes import show_difference
+from control_plane.cli.changes import shown
 from control_plane.cli.client import segment
 from control_plane.cli.language import Message
-from control_plane.cli.options import DryRun, TenantFilter, Yes, confirm
+from control_plane.cli.options import DryRun, TenantFilter, Yes, confirm_or_abort
 from control_plane.cli.output import Column, State
 from control_plane.cli.session import Session, read, read_all, session_of
-from tenants.networks.models import BindingOut, NetworkPlan
+from tenants.networks.models import BindingOut
 
 app = typer.Typer(no_args_is_help=True, help="Bindings: services that members offer each other.")
 
@@ -133,8 +133,7 @@ def revoke(
 ) -> None:
     """End a binding, or take its request back."""
     session = session_of(context)
-    if not dry_run and not confirm(session, n.REVOKE_ASK, yes=yes, binding=binding):
-        raise typer.Abort
+    confirm_or_abort(session, n.REVOKE_ASK, yes=yes or dry_run, binding=binding)
     _move(session, binding, "revoke", n.REVOKED, dry_run=dry_run)
 
 
@@ -144,9 +143,5 @@ def _move(session: Session, binding: str, verb: str, done: Message, *, dry_run: 
 
 
 def _told(session: Session, document: Any, done: Message, *, dry_run: bool) -> None:
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(NetworkPlan, document).diff)
-    else:
+    if not shown(session, document, dry_run=dry_run):
         session.screen.say(done, binding=read(BindingOut, document).id)

@@ -9,6 +9,7 @@ import typer
 from control_plane.access.models import BreakGlassOut
 from control_plane.cli import access_messages as a
 from control_plane.cli import messages as m
+from control_plane.cli.changes import tell
 from control_plane.cli.client import segment
 from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.session import read, read_all, session_of
@@ -92,7 +93,4 @@ def close(
     """End it before its time."""
     session = session_of(context)
     document = session.api.post(f"/v1/break-glass/{segment(grant)}/close")
-    if session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(a.BREAK_GLASS_CLOSED, id=grant)
+    tell(session, document, a.BREAK_GLASS_CLOSED, id=grant)

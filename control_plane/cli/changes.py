@@ -1,16 +1,67 @@
-"""How the command line shows a rehearsal, and follows what it asked for."""
+"""How the command line asks before it removes, shows a rehearsal, and tells what a change came to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import Field
+
 from control_plane.cli import lifecycle_messages as lm
+from control_plane.cli.language import Message
 from control_plane.cli.operations import follow, raise_if_failed
+from control_plane.cli.options import confirm_or_abort
 from control_plane.cli.output import Column
 from control_plane.cli.session import Session, read
 from control_plane.journal.models import OperationOut
-from control_plane.pool.plan import CertificateChange, ChangePlan, Difference
+from control_plane.pool.plan import CertificateChange, ChangePlan, Difference, Rehearsal
+
+
+class _Rehearsal(Rehearsal):
+    """Some warn besides."""
+
+    warnings: list[dict[str, str]] = Field(default_factory=list)
+
+
+def remove_after_asking(
+    session: Session,
+    path: str,
+    question: Message,
+    *,
+    yes: bool,
+    dry_run: bool,
+    **values: object,
+) -> Any:
+    """The answer to having it removed, which a person is asked about first, unless it is a rehearsal. Raises Abort
+    where the person says no, and YuiError."""
+    confirm_or_abort(session, question, yes=yes or dry_run, **values)
+    return session.api.delete(path, dry_run=dry_run)
+
+
+def tell(
+    session: Session,
+    document: Any,
+    done: Message,
+    *,
+    dry_run: bool = False,
+    **values: object,
+) -> None:
+    """What a change came to that is done at once: the answer itself for a program, what a rehearsal would change,
+    or `done`."""
+    if not shown(session, document, dry_run=dry_run):
+        session.screen.say(done, **values)
+
+
+def shown(session: Session, document: Any, *, dry_run: bool = False) -> bool:
+    """As `tell`, where more is to be said of what was done: that is left where this is False."""
+    if session.screen.json:
+        session.screen.data(document)
+    elif dry_run:
+        plan = read(_Rehearsal, document)
+        show_difference(session, plan.diff)
+        for warning in plan.warnings:
+            session.screen.line(session.sentence(warning["en"], warning["ja"]))
+    return session.screen.json or dry_run
 
 
 def finish(session: Session, document: Any, *, wait: bool, dry_run: bool) -> None:

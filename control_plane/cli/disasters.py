@@ -9,9 +9,10 @@ import typer
 
 from backup.api.place_models import DisasterOut
 from control_plane.cli import backup_messages as b
-from control_plane.cli.backups import at, show_plan
+from control_plane.cli.backup_figures import at
+from control_plane.cli.changes import shown, tell
 from control_plane.cli.client import segment
-from control_plane.cli.options import DryRun, Yes, confirm
+from control_plane.cli.options import DryRun, Yes, confirm_or_abort
 from control_plane.cli.output import Column, State
 from control_plane.cli.session import read, read_all, session_of
 from control_plane.model.hours import JAPAN
@@ -95,11 +96,7 @@ def declare(
     }
     wanted = {key: value for key, value in given.items() if value is not None}
     document = session.api.post("/v1/disasters", wanted, dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    elif session.screen.json:
-        session.screen.data(document)
-    else:
+    if not shown(session, document, dry_run=dry_run):
         session.screen.say(b.DECLARED, disaster=read(DisasterOut, document).id)
 
 
@@ -114,13 +111,7 @@ def revoke(
 ) -> None:
     """Let policies decide again what stays, after asking."""
     session = session_of(context)
-    if not dry_run and not confirm(session, b.REVOKE_ASK, yes=yes, disaster=disaster):
-        raise typer.Abort
+    confirm_or_abort(session, b.REVOKE_ASK, yes=yes or dry_run, disaster=disaster)
     path = f"/v1/disasters/{segment(disaster)}/revoke"
     document = session.api.post(path, {"reason": reason}, dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    elif session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(b.REVOKED, disaster=disaster)
+    tell(session, document, b.REVOKED, dry_run=dry_run, disaster=disaster)

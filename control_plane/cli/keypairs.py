@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +9,15 @@ import typer
 
 from control_plane.cli import keypair_messages as k
 from control_plane.cli import messages as m
-from control_plane.cli.changes import show_difference
+from control_plane.cli.changes import remove_after_asking, tell
 from control_plane.cli.client import segment
-from control_plane.cli.options import DryRun, TenantFilter, Yes, confirm
+from control_plane.cli.names import id_among
+from control_plane.cli.options import DryRun, TenantFilter, Yes
 from control_plane.cli.output import Column, local_time
 from control_plane.cli.private_file import write_private
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.model.errors import YuiError
-from tenants.keypairs.models import KeyPairMade, KeyPairOut, KeyPairPlan
+from tenants.keypairs.models import KeyPairMade, KeyPairOut
 
 app = typer.Typer(
     no_args_is_help=True, help="Key pairs: who gets into new servers, by their public keys."
@@ -61,14 +61,10 @@ def add(
 
         write_private(make, private)
         document = {key: value for key, value in documents[0].items() if key != "private_key"}
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(KeyPairPlan, document).diff)
-    elif make is None:
-        session.screen.say(k.KEYPAIR_ADDED, keypair=name)
+    if make is None:
+        tell(session, document, k.KEYPAIR_ADDED, dry_run=dry_run, keypair=name)
     else:
-        session.screen.say(k.KEYPAIR_MADE, keypair=name, file=make)
+        tell(session, document, k.KEYPAIR_MADE, dry_run=dry_run, keypair=name, file=make)
 
 
 @app.command("list")
@@ -118,30 +114,14 @@ def remove(
     """Remove a key pair; servers that were made with it keep the key."""
     session = session_of(context)
     path = f"{_PATH}/{segment(_id(session, keypair))}"
-    if not dry_run and not confirm(session, k.KEYPAIR_REMOVE_ASK, yes=yes, keypair=keypair):
-        raise typer.Abort
-    document = session.api.delete(path, dry_run=dry_run)
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(KeyPairPlan, document).diff)
-    else:
-        session.screen.say(k.KEYPAIR_REMOVED, keypair=keypair)
+    document = remove_after_asking(
+        session, path, k.KEYPAIR_REMOVE_ASK, yes=yes, dry_run=dry_run, keypair=keypair
+    )
+    tell(session, document, k.KEYPAIR_REMOVED, dry_run=dry_run, keypair=keypair)
 
 
 def _id(session: Session, named: str) -> str:
-    """By name where exactly one has it; what nobody knows is for the API to say."""
-    return id_among(
-        [(one.id, one.name) for one in read_all(KeyPairOut, session.api.every(_PATH))], named
-    )
-
-
-def id_among(known: Sequence[tuple[str, str]], named: str) -> str:
-    """`known` are ids and names."""
-    if any(id == named for id, _ in known):
-        return named
-    found = [id for id, name in known if name == named]
-    return found[0] if len(found) == 1 else named
+    return id_among(read_all(KeyPairOut, session.api.every(_PATH)), named)
 
 
 def _text_of(path: Path) -> str:

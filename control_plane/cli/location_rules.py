@@ -9,7 +9,8 @@ import typer
 
 from backup.api.place_models import LocationRuleOut
 from control_plane.cli import backup_messages as b
-from control_plane.cli.backups import at, show_plan
+from control_plane.cli.backup_figures import at
+from control_plane.cli.changes import shown
 from control_plane.cli.client import segment
 from control_plane.cli.members import Code
 from control_plane.cli.options import DryRun
@@ -53,10 +54,7 @@ def set_(
         "decided_on": decided_on.date().isoformat(),
     }
     document = session.api.put(_path(code), wanted, dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    else:
-        _show(session, document)
+    _show(session, document, dry_run=dry_run)
 
 
 @app.command()
@@ -64,19 +62,15 @@ def clear(context: typer.Context, code: Code, dry_run: DryRun = False) -> None:
     """Let a member's copies lie anywhere in the pool."""
     session = session_of(context)
     document = session.api.delete(_path(code), dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    else:
-        _show(session, document)
+    _show(session, document, dry_run=dry_run)
 
 
 def _path(code: str) -> str:
     return f"/v1/members/{segment(code)}/location-rule"
 
 
-def _show(session: Session, document: Any) -> None:
-    if session.screen.json:
-        session.screen.data(document)
+def _show(session: Session, document: Any, *, dry_run: bool = False) -> None:
+    if shown(session, document, dry_run=dry_run):
         return
     one = read(LocationRuleOut, document)
     if one.basis is None:

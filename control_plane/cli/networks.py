@@ -8,12 +8,12 @@ import typer
 
 from control_plane.cli import messages as m
 from control_plane.cli import network_messages as n
-from control_plane.cli.changes import show_difference
+from control_plane.cli.changes import remove_after_asking, shown, tell
 from control_plane.cli.client import segment
-from control_plane.cli.options import DryRun, RegionFilter, TenantFilter, Yes, confirm
+from control_plane.cli.options import DryRun, RegionFilter, TenantFilter, Yes
 from control_plane.cli.output import Column, State
 from control_plane.cli.session import Session, read, read_all, session_of
-from tenants.networks.models import HostNetworkState, NetworkOut, NetworkPlan
+from tenants.networks.models import HostNetworkState, NetworkOut
 
 app = typer.Typer(no_args_is_help=True, help="Members' networks: one for each zone.")
 
@@ -73,7 +73,7 @@ def create(
     said = {"zone": zone, "name": name, "region": region}
     body = {key: value for key, value in said.items() if value is not None}
     document = session.api.post("/v1/networks", body, dry_run=dry_run)
-    if not _shown(session, document, dry_run=dry_run):
+    if not shown(session, document, dry_run=dry_run):
         session.screen.say(n.NETWORK_MADE, network=read(NetworkOut, document).id)
 
 
@@ -88,8 +88,7 @@ def rename(
     session = session_of(context)
     path = f"/v1/networks/{segment(network)}"
     document = session.api.patch(path, {"name": name}, dry_run=dry_run)
-    if not _shown(session, document, dry_run=dry_run):
-        session.screen.say(n.NETWORK_RENAMED, network=network, name=name)
+    tell(session, document, n.NETWORK_RENAMED, dry_run=dry_run, network=network, name=name)
 
 
 @app.command()
@@ -98,11 +97,11 @@ def delete(
 ) -> None:
     """Give back a network that no server is in, with its addresses and offices."""
     session = session_of(context)
-    if not dry_run and not confirm(session, n.NETWORK_REMOVE_ASK, yes=yes, network=network):
-        raise typer.Abort
-    document = session.api.delete(f"/v1/networks/{segment(network)}", dry_run=dry_run)
-    if not _shown(session, document, dry_run=dry_run):
-        session.screen.say(n.NETWORK_REMOVED, network=network)
+    path = f"/v1/networks/{segment(network)}"
+    document = remove_after_asking(
+        session, path, n.NETWORK_REMOVE_ASK, yes=yes, dry_run=dry_run, network=network
+    )
+    tell(session, document, n.NETWORK_REMOVED, dry_run=dry_run, network=network)
 
 
 @app.command()
@@ -124,12 +123,7 @@ def offices(
     _, tag = session.api.read(path)
     body = {"offices": offices or []}
     document = session.api.put(f"{path}/offices", body, if_match=tag, dry_run=dry_run)
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(NetworkPlan, document).diff)
-    else:
-        session.screen.say(n.OFFICES_SET, network=network)
+    tell(session, document, n.OFFICES_SET, dry_run=dry_run, network=network)
 
 
 @app.command()
@@ -173,15 +167,6 @@ def _show(session: Session, document: Any) -> None:
     if one.segment is not None:
         pairs.append((n.SEGMENT, str(one.segment)))
     session.screen.pairs(pairs)
-
-
-def _shown(session: Session, document: Any, *, dry_run: bool) -> bool:
-    """Whether there is nothing left to say."""
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(NetworkPlan, document).diff)
-    return session.screen.json or dry_run
 
 
 def _addresses(session: Session, one: NetworkOut) -> str:

@@ -31,6 +31,12 @@ def confirm(session: Session, question: Message, *, yes: bool, **values: object)
     return typer.confirm(session.screen.text(question, **values), default=False, err=True)
 
 
+def confirm_or_abort(session: Session, question: Message, *, yes: bool, **values: object) -> None:
+    """As `confirm`. Raises Abort where the person says no."""
+    if not confirm(session, question, yes=yes, **values):
+        raise typer.Abort
+
+
 def require_person(session: Session) -> None:
     """Raises YuiError `confirmation-needed` where nobody can answer a question."""
     if session.screen.json or not sys.stdin.isatty():

@@ -13,6 +13,7 @@ import typer
 
 from control_plane.cli import image_messages as i
 from control_plane.cli import messages as m
+from control_plane.cli.changes import shown
 from control_plane.cli.client import ApiProblem, segment
 from control_plane.cli.exit_codes import ExitCode, exit_code_of
 from control_plane.cli.images import Declaration, app, declared, show_image, text_of
@@ -119,10 +120,8 @@ def give_up(
     """Give an upload up, and all that has come of it."""
     session = session_of(context)
     document = session.api.delete(f"{_UPLOADS}/{segment(upload)}")
-    if session.screen.json:
-        session.screen.data(document)
-        return
-    session.screen.say(i.GIVEN_UP, name=read(UploadOut, document).name)
+    if not shown(session, document):
+        session.screen.say(i.GIVEN_UP, name=read(UploadOut, document).name)
 
 
 @app.command("delete")
@@ -148,10 +147,8 @@ def share(
     """Let all members use an image that one of them brought."""
     session = session_of(context)
     document = session.api.patch(f"/v1/images/{segment(image)}", {"shared": not end})
-    if session.screen.json:
-        session.screen.data(document)
-        return
-    session.screen.say(i.NOT_SHARED if end else i.SHARED, image=read(ImageOut, document).id)
+    if not shown(session, document):
+        session.screen.say(i.NOT_SHARED if end else i.SHARED, image=read(ImageOut, document).id)
 
 
 @app.command("usage")

@@ -9,9 +9,9 @@ import typer
 from control_plane.cli import capacity_messages as c
 from control_plane.cli import messages as m
 from control_plane.cli import reclaim_messages as r
-from control_plane.cli.changes import show_plan
+from control_plane.cli.changes import show_plan, tell
 from control_plane.cli.client import segment
-from control_plane.cli.options import DryRun, RegionFilter, Yes, confirm
+from control_plane.cli.options import DryRun, RegionFilter, Yes, confirm_or_abort
 from control_plane.cli.output import Column, State, gib
 from control_plane.cli.quotas import app
 from control_plane.cli.session import Session, read, read_all, session_of
@@ -108,8 +108,7 @@ def notices(context: typer.Context, region: RegionFilter = None) -> None:
 def carry_out(context: typer.Context, notice: Id, yes: Yes = False) -> None:
     """Shelve what was not given back, once the notice has ended."""
     session = session_of(context)
-    if not confirm(session, r.CARRY_OUT_ASK, yes=yes, id=notice):
-        raise typer.Abort
+    confirm_or_abort(session, r.CARRY_OUT_ASK, yes=yes, id=notice)
     _end(session, notice, "carry-out", r.CARRIED_OUT)
 
 
@@ -121,10 +120,7 @@ def withdraw(context: typer.Context, notice: Id) -> None:
 
 def _end(session: Session, notice: str, verb: str, said: Any) -> None:
     document = session.api.post(f"/v1/reclaims/{segment(notice)}/{verb}")
-    if session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(said, id=notice)
+    tell(session, document, said, id=notice)
 
 
 def _show_notices(session: Session, found: list[NoticeOut]) -> None:

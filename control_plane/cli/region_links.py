@@ -8,7 +8,7 @@ import typer
 
 from backup.api.place_models import LinkOut
 from control_plane.cli import backup_messages as b
-from control_plane.cli.backups import show_plan
+from control_plane.cli.changes import tell
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun
 from control_plane.cli.output import Column
@@ -67,12 +67,7 @@ def set_(
     if begins is not None or ends is not None:
         wanted |= {"begins": begins, "ends": ends, "other_mbit_per_s": other_mbit}
     document = session.api.put(f"/v1/region-links/{segment(link)}", wanted, dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    elif session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(b.LINK_SET, link=link, mbit=mbit)
+    tell(session, document, b.LINK_SET, dry_run=dry_run, link=link, mbit=mbit)
 
 
 @app.command()
@@ -80,9 +75,4 @@ def remove(context: typer.Context, link: LinkArgument, dry_run: DryRun = False) 
     """Let nothing slow copies over a link."""
     session = session_of(context)
     document = session.api.delete(f"/v1/region-links/{segment(link)}", dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    elif session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(b.LINK_REMOVED, link=link)
+    tell(session, document, b.LINK_REMOVED, dry_run=dry_run, link=link)

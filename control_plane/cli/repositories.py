@@ -8,9 +8,10 @@ import typer
 
 from backup.api.place_models import RepositoryOut
 from control_plane.cli import backup_messages as b
-from control_plane.cli.backups import at, show_plan
+from control_plane.cli.backup_figures import at
+from control_plane.cli.changes import remove_after_asking, tell
 from control_plane.cli.client import segment
-from control_plane.cli.options import DryRun, Yes, confirm
+from control_plane.cli.options import DryRun, Yes
 from control_plane.cli.output import Column, State
 from control_plane.cli.session import read, read_all, session_of
 
@@ -131,12 +132,7 @@ def add(
     }
     wanted = {key: value for key, value in given.items() if value is not None}
     document = session.api.post("/v1/repositories", wanted, dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    elif session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(b.REPOSITORY_ADDED, repository=repository)
+    tell(session, document, b.REPOSITORY_ADDED, dry_run=dry_run, repository=repository)
 
 
 @app.command()
@@ -166,13 +162,8 @@ def retire(
     session = session_of(context)
     path = f"/v1/repositories/{segment(repository)}"
     document = session.api.patch(path, {"retired": not off}, dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    elif session.screen.json:
-        session.screen.data(document)
-    else:
-        said = b.REPOSITORY_BACK if off else b.REPOSITORY_RETIRED
-        session.screen.say(said, repository=repository)
+    said = b.REPOSITORY_BACK if off else b.REPOSITORY_RETIRED
+    tell(session, document, said, dry_run=dry_run, repository=repository)
 
 
 @app.command()
@@ -184,17 +175,11 @@ def remove(
 ) -> None:
     """Take a repository off the record where nothing lies, after asking."""
     session = session_of(context)
-    if not dry_run and not confirm(
-        session, b.REPOSITORY_REMOVE_ASK, yes=yes, repository=repository
-    ):
-        raise typer.Abort
-    document = session.api.delete(f"/v1/repositories/{segment(repository)}", dry_run=dry_run)
-    if dry_run:
-        show_plan(session, document)
-    elif session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(b.REPOSITORY_REMOVED, repository=repository)
+    path = f"/v1/repositories/{segment(repository)}"
+    document = remove_after_asking(
+        session, path, b.REPOSITORY_REMOVE_ASK, yes=yes, dry_run=dry_run, repository=repository
+    )
+    tell(session, document, b.REPOSITORY_REMOVED, dry_run=dry_run, repository=repository)
 
 
 def _state(one: RepositoryOut) -> State:

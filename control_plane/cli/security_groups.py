@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from control_plane.cli import messages as m
 from control_plane.cli import network_messages as n
-from control_plane.cli.changes import show_difference
+from control_plane.cli.changes import remove_after_asking, shown, tell
 from control_plane.cli.client import segment
-from control_plane.cli.options import DryRun, TenantFilter, Yes, confirm
+from control_plane.cli.names import id_among
+from control_plane.cli.options import DryRun, TenantFilter, Yes
 from control_plane.cli.output import Column
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.model.errors import YuiError
-from tenants.networks.models import GroupsOfServer, NetworkPlan, RuleOut, SecurityGroupOut
+from tenants.networks.models import GroupsOfServer, RuleOut, SecurityGroupOut
 
 app = typer.Typer(
     no_args_is_help=True, help="Security groups: which conversations may begin with servers."
@@ -60,7 +61,7 @@ def show(context: typer.Context, group: GroupArgument) -> None:
     """Show one security group."""
     session = session_of(context)
     known = _known(session)
-    document = session.api.get(f"{_PATH}/{segment(_id(known, group))}")
+    document = session.api.get(f"{_PATH}/{segment(id_among(known, group))}")
     if session.screen.json:
         session.screen.data(document)
     else:
@@ -81,8 +82,7 @@ def create(
     rules = _asked(session, rule or [])
     body = {"name": name, "description": description or "", "rules": rules}
     document = session.api.post(_PATH, body, dry_run=dry_run)
-    if not _shown(session, document, dry_run=dry_run):
-        session.screen.say(n.GROUP_MADE, group=name)
+    tell(session, document, n.GROUP_MADE, dry_run=dry_run, group=name)
 
 
 @app.command("set")
@@ -97,14 +97,13 @@ def set_(
 ) -> None:
     """Give a security group these rules in place of those it has."""
     session = session_of(context)
-    path = f"{_PATH}/{segment(_id(_known(session), group))}"
+    path = f"{_PATH}/{segment(id_among(_known(session), group))}"
     _, tag = session.api.read(path)
     body: dict[str, object] = {"rules": _asked(session, rule or [])}
     said = {"name": name, "description": description}
     body |= {key: value for key, value in said.items() if value is not None}
     document = session.api.put(path, body, if_match=tag, dry_run=dry_run)
-    if not _shown(session, document, dry_run=dry_run):
-        session.screen.say(n.GROUP_SET, group=name or group)
+    tell(session, document, n.GROUP_SET, dry_run=dry_run, group=name or group)
 
 
 @app.command()
@@ -113,12 +112,11 @@ def delete(
 ) -> None:
     """Remove a security group that nothing uses."""
     session = session_of(context)
-    path = f"{_PATH}/{segment(_id(_known(session), group))}"
-    if not dry_run and not confirm(session, n.GROUP_REMOVE_ASK, yes=yes, group=group):
-        raise typer.Abort
-    document = session.api.delete(path, dry_run=dry_run)
-    if not _shown(session, document, dry_run=dry_run):
-        session.screen.say(n.GROUP_REMOVED, group=group)
+    path = f"{_PATH}/{segment(id_among(_known(session), group))}"
+    document = remove_after_asking(
+        session, path, n.GROUP_REMOVE_ASK, yes=yes, dry_run=dry_run, group=group
+    )
+    tell(session, document, n.GROUP_REMOVED, dry_run=dry_run, group=group)
 
 
 @app.command()
@@ -133,9 +131,9 @@ def assign(
     path = f"/v1/servers/{segment(server)}/security-groups"
     _, tag = session.api.read(path)
     known = _known(session)
-    body = {"groups": [_id(known, group) for group in groups]}
+    body = {"groups": [id_among(known, group) for group in groups]}
     document = session.api.put(path, body, if_match=tag, dry_run=dry_run)
-    if not _shown(session, document, dry_run=dry_run):
+    if not shown(session, document, dry_run=dry_run):
         after = read(GroupsOfServer, document)
         names = {group.id: group.name for group in known}
         session.screen.say(
@@ -184,7 +182,7 @@ def _asked(session: Session, rules: Sequence[str]) -> list[dict[str, object]]:
             rule["remote"] = other
         elif other is not None:
             known = _known(session) if known is None else known
-            rule["remote_group"] = _id(known, other)
+            rule["remote_group"] = id_among(known, other)
         if description.strip():
             rule["description"] = description.strip()
         found.append(rule)
@@ -193,14 +191,6 @@ def _asked(session: Session, rules: Sequence[str]) -> list[dict[str, object]]:
 
 def _known(session: Session) -> list[SecurityGroupOut]:
     return read_all(SecurityGroupOut, session.api.every(_PATH))
-
-
-def _id(known: Sequence[SecurityGroupOut], group: str) -> str:
-    """By name where exactly one has it; what nobody knows is for the API to say."""
-    if any(one.id == group for one in known):
-        return group
-    named = [one.id for one in known if one.name == group]
-    return named[0] if len(named) == 1 else group
 
 
 def _show(session: Session, one: SecurityGroupOut, known: Sequence[SecurityGroupOut]) -> None:
@@ -214,12 +204,3 @@ def _show(session: Session, one: SecurityGroupOut, known: Sequence[SecurityGroup
             (n.RULES, "\n".join(said(rule, names) for rule in one.rules) or "-"),
         ]
     )
-
-
-def _shown(session: Session, document: Any, *, dry_run: bool) -> bool:
-    """Whether the answer was shown already: as JSON, or as a plan."""
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(NetworkPlan, document).diff)
-    return session.screen.json or dry_run

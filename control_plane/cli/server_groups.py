@@ -8,13 +8,13 @@ import typer
 
 from control_plane.cli import keypair_messages as k
 from control_plane.cli import messages as m
-from control_plane.cli.changes import show_difference
+from control_plane.cli.changes import remove_after_asking, tell
 from control_plane.cli.client import segment
-from control_plane.cli.keypairs import id_among
-from control_plane.cli.options import DryRun, TenantFilter, Yes, confirm
+from control_plane.cli.names import id_among
+from control_plane.cli.options import DryRun, TenantFilter, Yes
 from control_plane.cli.output import Column, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
-from tenants.server_groups.models import ServerGroupOut, ServerGroupPlan
+from tenants.server_groups.models import ServerGroupOut
 
 app = typer.Typer(no_args_is_help=True, help="Server groups: servers that never share a host.")
 
@@ -33,12 +33,7 @@ def create(
     """Make a server group; servers are put into it when they are made."""
     session = session_of(context)
     document = session.api.post(_PATH, {"name": name}, dry_run=dry_run)
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(ServerGroupPlan, document).diff)
-    else:
-        session.screen.say(k.GROUP_MADE, group=name)
+    tell(session, document, k.GROUP_MADE, dry_run=dry_run, group=name)
 
 
 @app.command("list")
@@ -87,17 +82,11 @@ def delete(
     """Remove a server group; its servers stay, and may share a host from then on."""
     session = session_of(context)
     path = f"{_PATH}/{segment(_id(session, group))}"
-    if not dry_run and not confirm(session, k.GROUP_REMOVE_ASK, yes=yes, group=group):
-        raise typer.Abort
-    document = session.api.delete(path, dry_run=dry_run)
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(ServerGroupPlan, document).diff)
-    else:
-        session.screen.say(k.GROUP_REMOVED, group=group)
+    document = remove_after_asking(
+        session, path, k.GROUP_REMOVE_ASK, yes=yes, dry_run=dry_run, group=group
+    )
+    tell(session, document, k.GROUP_REMOVED, dry_run=dry_run, group=group)
 
 
 def _id(session: Session, named: str) -> str:
-    known = read_all(ServerGroupOut, session.api.every(_PATH))
-    return id_among([(one.id, one.name) for one in known], named)
+    return id_among(read_all(ServerGroupOut, session.api.every(_PATH)), named)

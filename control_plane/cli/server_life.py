@@ -9,14 +9,13 @@ from typing import Annotated
 import typer
 
 from control_plane.cli import lifecycle_messages as lm
-from control_plane.cli.changes import finish, show_difference
+from control_plane.cli.changes import finish, remove_after_asking, shown, tell
 from control_plane.cli.client import segment
 from control_plane.cli.keypair_messages import RESIZE_CONFIRMED
-from control_plane.cli.options import DryRun, Wait, Yes, confirm, require_person
+from control_plane.cli.options import DryRun, Wait, Yes, require_person
 from control_plane.cli.servers import ServerArgument, app
 from control_plane.cli.session import Session, read, session_of
 from control_plane.model.errors import YuiError
-from control_plane.pool.plan import ChangePlan
 from tenants.models import ServerOut
 
 __all__ = ["app"]
@@ -111,9 +110,10 @@ def delete(
 ) -> None:
     """Delete a server with its disk, after asking."""
     session = session_of(context)
-    if not dry_run and not confirm(session, lm.SERVER_DELETE_ASK, yes=yes, server=server):
-        raise typer.Abort
-    document = session.api.delete(f"/v1/servers/{segment(server)}", dry_run=dry_run)
+    path = f"/v1/servers/{segment(server)}"
+    document = remove_after_asking(
+        session, path, lm.SERVER_DELETE_ASK, yes=yes, dry_run=dry_run, server=server
+    )
     finish(session, document, wait=wait, dry_run=dry_run)
 
 
@@ -165,11 +165,7 @@ def confirm_resize(context: typer.Context, server: ServerArgument, dry_run: DryR
     session = session_of(context)
     path = f"/v1/servers/{segment(server)}/resize/confirm"
     document = session.api.post(path, dry_run=dry_run)
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(ChangePlan, document).diff)
-    else:
+    if not shown(session, document, dry_run=dry_run):
         flavor = read(ServerOut, document).flavor
         session.screen.say(RESIZE_CONFIRMED, server=server, flavor=flavor)
 
@@ -238,10 +234,7 @@ def protect(
     """Protect a server against being deleted."""
     session = session_of(context)
     document = session.api.patch(f"/v1/servers/{segment(server)}", {"protected": not off})
-    if session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(lm.UNPROTECTED if off else lm.PROTECTED, server=server)
+    tell(session, document, lm.UNPROTECTED if off else lm.PROTECTED, server=server)
 
 
 def _have_name_typed(session: Session, server: ServerOut, typed: str | None) -> None:

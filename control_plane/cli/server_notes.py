@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from control_plane.cli import server_note_messages as n
-from control_plane.cli.changes import show_difference
+from control_plane.cli.changes import shown, tell
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun
 from control_plane.cli.output import local_time
@@ -15,7 +15,6 @@ from control_plane.cli.server_life import app
 from control_plane.cli.servers import ServerArgument
 from control_plane.cli.session import Session, read, session_of
 from control_plane.model.errors import YuiError
-from control_plane.pool.plan import ChangePlan
 from tenants.server_notes_models import ServerNotesOut
 
 __all__ = ["app"]
@@ -32,8 +31,7 @@ def rename(
     session = session_of(context)
     path = f"/v1/servers/{segment(server)}/rename"
     document = session.api.post(path, {"name": name}, dry_run=dry_run)
-    if not _shown(session, document, dry_run=dry_run):
-        session.screen.say(n.RENAMED, server=server, name=name)
+    tell(session, document, n.RENAMED, dry_run=dry_run, server=server, name=name)
 
 
 @app.command()
@@ -79,7 +77,7 @@ def note(
         gone = set(untag or ())
         body["tags"] = [each for each in (*known.tags, *(tag or ())) if each not in gone]
     document = session.api.patch(path, body, dry_run=dry_run)
-    if not _shown(session, document, dry_run=dry_run):
+    if not shown(session, document, dry_run=dry_run):
         _show(session, read(ServerNotesOut, document))
 
 
@@ -88,14 +86,6 @@ def _parted(label: str) -> tuple[str, str]:
     if not equals:
         raise YuiError("label-unclear", en=n.LABEL_UNCLEAR.en, ja=n.LABEL_UNCLEAR.ja)
     return key, value
-
-
-def _shown(session: Session, document: Any, *, dry_run: bool) -> bool:
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(ChangePlan, document).diff)
-    return session.screen.json or dry_run
 
 
 def _show(session: Session, found: ServerNotesOut) -> None:

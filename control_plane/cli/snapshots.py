@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from control_plane.cli import volume_messages as v
-from control_plane.cli.changes import finish
+from control_plane.cli.changes import finish, remove_after_asking
 from control_plane.cli.client import segment
-from control_plane.cli.options import DryRun, TenantFilter, Wait, Yes, confirm
+from control_plane.cli.options import DryRun, TenantFilter, Wait, Yes, confirm_or_abort
 from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.servers import ServerArgument
 from control_plane.cli.session import read, read_all, session_of
@@ -122,8 +122,7 @@ def restore(
     if not dry_run:
         one = read(SnapshotOut, session.api.get(path))
         at = "-" if one.taken_at is None else local_time(one.taken_at.isoformat())
-        if not confirm(session, v.RESTORE_ASK, yes=yes, server=one.server_name, at=at):
-            raise typer.Abort
+        confirm_or_abort(session, v.RESTORE_ASK, yes=yes, server=one.server_name, at=at)
     document = session.api.post(f"{path}/restore", dry_run=dry_run)
     finish(session, document, wait=wait, dry_run=dry_run)
 
@@ -138,7 +137,8 @@ def delete(
 ) -> None:
     """Delete a snapshot, after asking."""
     session = session_of(context)
-    if not dry_run and not confirm(session, v.SNAPSHOT_DELETE_ASK, yes=yes, snapshot=snapshot):
-        raise typer.Abort
-    document = session.api.delete(f"/v1/snapshots/{segment(snapshot)}", dry_run=dry_run)
+    path = f"/v1/snapshots/{segment(snapshot)}"
+    document = remove_after_asking(
+        session, path, v.SNAPSHOT_DELETE_ASK, yes=yes, dry_run=dry_run, snapshot=snapshot
+    )
     finish(session, document, wait=wait, dry_run=dry_run)

@@ -8,9 +8,9 @@ import typer
 
 from control_plane.cli import lifecycle_messages as lm
 from control_plane.cli import messages as m
-from control_plane.cli.changes import finish
+from control_plane.cli.changes import finish, remove_after_asking
 from control_plane.cli.client import segment
-from control_plane.cli.options import DryRun, Wait, Yes, confirm
+from control_plane.cli.options import DryRun, Wait, Yes
 from control_plane.cli.output import State
 from control_plane.cli.session import read, session_of
 from control_plane.cli.systems import app
@@ -94,7 +94,8 @@ def delete(
 ) -> None:
     """Delete a system with all its servers and their disks, after asking."""
     session = session_of(context)
-    if not dry_run and not confirm(session, lm.SYSTEM_DELETE_ASK, yes=yes, system=system):
-        raise typer.Abort
-    document = session.api.delete(f"/v1/systems/{segment(system)}", dry_run=dry_run)
+    path = f"/v1/systems/{segment(system)}"
+    document = remove_after_asking(
+        session, path, lm.SYSTEM_DELETE_ASK, yes=yes, dry_run=dry_run, system=system
+    )
     finish(session, document, wait=wait, dry_run=dry_run)

@@ -9,6 +9,7 @@ import typer
 
 from control_plane.access.models import TokenIssued, TokenOut
 from control_plane.cli import messages as m
+from control_plane.cli.changes import tell
 from control_plane.cli.client import segment
 from control_plane.cli.output import Column, local_time
 from control_plane.cli.private_file import write_private
@@ -50,10 +51,7 @@ def revoke(
     """Refuse a token from now on."""
     session = session_of(context)
     document = session.api.delete(f"/v1/tokens/{segment(token)}")
-    if session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(m.TOKEN_REVOKED, id=token)
+    tell(session, document, m.TOKEN_REVOKED, id=token)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 from control_plane.access.models import UserOut
 from control_plane.cli import access_messages as a
 from control_plane.cli import messages as m
+from control_plane.cli.changes import tell
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun, Yes, confirm
 from control_plane.cli.output import Column, State, local_time
@@ -139,10 +140,7 @@ def remove(context: typer.Context, user: UserId, *, force: Force = False, yes: Y
         session.screen.say(m.ABORTED)
         return
     document = session.api.delete(f"/v1/users/{segment(user)}", force=force or None)
-    if session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(a.USER_REMOVED, id=user)
+    tell(session, document, a.USER_REMOVED, id=user)
 
 
 def _show(session: Session, document: object) -> None:

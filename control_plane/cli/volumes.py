@@ -8,14 +8,13 @@ import typer
 
 from control_plane.cli import server_note_messages as n
 from control_plane.cli import volume_messages as v
-from control_plane.cli.changes import finish, show_difference
+from control_plane.cli.changes import finish, remove_after_asking, shown, tell
 from control_plane.cli.client import segment
 from control_plane.cli.labels import with_changes
-from control_plane.cli.options import DryRun, TenantFilter, Wait, Yes, confirm
+from control_plane.cli.options import DryRun, TenantFilter, Wait, Yes
 from control_plane.cli.output import Column, State, local_time
 from control_plane.cli.session import read, read_all, session_of
 from control_plane.model.errors import YuiError
-from control_plane.pool.plan import ChangePlan
 from tenants.volumes.models import VolumeOut
 
 app = typer.Typer(no_args_is_help=True, help="Volumes: disks apart from servers' own.")
@@ -179,10 +178,7 @@ def protect(
     """Protect a volume against being deleted."""
     session = session_of(context)
     document = session.api.patch(f"/v1/volumes/{segment(volume)}", {"protected": not off})
-    if session.screen.json:
-        session.screen.data(document)
-    else:
-        session.screen.say(v.VOLUME_UNPROTECTED if off else v.VOLUME_PROTECTED, volume=volume)
+    tell(session, document, v.VOLUME_UNPROTECTED if off else v.VOLUME_PROTECTED, volume=volume)
 
 
 @app.command()
@@ -209,11 +205,7 @@ def describe(
         known = read(VolumeOut, session.api.get(path))
         body["labels"] = with_changes(known.labels, label)
     document = session.api.patch(path, body, dry_run=dry_run)
-    if session.screen.json:
-        session.screen.data(document)
-    elif dry_run:
-        show_difference(session, read(ChangePlan, document).diff)
-    else:
+    if not shown(session, document, dry_run=dry_run):
         session.screen.say(v.VOLUME_DESCRIBED, volume=read(VolumeOut, document).name)
 
 
@@ -227,7 +219,8 @@ def delete(
 ) -> None:
     """Delete a volume with all that is on it, after asking."""
     session = session_of(context)
-    if not dry_run and not confirm(session, v.VOLUME_DELETE_ASK, yes=yes, volume=volume):
-        raise typer.Abort
-    document = session.api.delete(f"/v1/volumes/{segment(volume)}", dry_run=dry_run)
+    path = f"/v1/volumes/{segment(volume)}"
+    document = remove_after_asking(
+        session, path, v.VOLUME_DELETE_ASK, yes=yes, dry_run=dry_run, volume=volume
+    )
     finish(session, document, wait=wait, dry_run=dry_run)

@@ -39,11 +39,16 @@ class Cost(ResponseBody):
         return Cost(vcpus=-self.vcpus, memory_mib=-self.memory_mib, disk_gib=-self.disk_gib)
 
 
-class ChangePlan(ResponseBody):
+class Rehearsal(ResponseBody):
     """What a request would do; nothing of it is written."""
 
     dry_run: Literal[True] = True
     diff: list[Difference]
+
+
+class ChangePlan(Rehearsal):
+    """What a request would do; nothing of it is written."""
+
     certificate: CertificateChange
     capacity: Cost
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from control_plane.http.bounds import RequestBody, ResponseBody
 from control_plane.http.token_shapes import holds_token
-from control_plane.pool.plan import Difference
+from control_plane.pool.plan import Rehearsal
 
 
 def _no_token(text: str) -> str:
@@ -62,8 +62,5 @@ class KeyPairMade(KeyPairOut):
     private_key: str | None = Field(default=None, repr=False)
 
 
-class KeyPairPlan(ResponseBody):
+class KeyPairPlan(Rehearsal):
     """What a request would do; nothing of it is written, and no room of the pool changes."""
-
-    dry_run: Literal[True] = True
-    diff: list[Difference]

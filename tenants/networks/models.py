@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from control_plane.http.bounds import CodeText, Name, RequestBody, ResponseBody, Sentence, ShortText
 from control_plane.model.network import BindingState, Direction, Protocol
 from control_plane.model.pool import Zone
-from control_plane.pool.plan import Difference
+from control_plane.pool.plan import Rehearsal
 from tenants.networks.effect import Effect
 
 MOST_OFFICES = 32
@@ -206,11 +206,8 @@ class BindingOut(ResponseBody):
     generation: int
 
 
-class NetworkPlan(ResponseBody):
+class NetworkPlan(Rehearsal):
     """What a request would do; nothing of it is written, and no room of the pool changes."""
-
-    dry_run: Literal[True] = True
-    diff: list[Difference]
 
 
 class HostNetworkState(ResponseBody):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from control_plane.http.bounds import RequestBody, ResponseBody, ShortText
-from control_plane.pool.plan import Difference
+from control_plane.pool.plan import Rehearsal
 
 Policy = Literal["anti-affinity"]
 
@@ -29,8 +29,5 @@ class ServerGroupOut(ResponseBody):
     created_at: datetime
 
 
-class ServerGroupPlan(ResponseBody):
+class ServerGroupPlan(Rehearsal):
     """What a request would do; nothing of it is written, and no room of the pool changes."""
-
-    dry_run: Literal[True] = True
-    diff: list[Difference]
