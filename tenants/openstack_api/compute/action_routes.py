@@ -112,7 +112,7 @@ def act_on_server(
 ) -> Response:
     """Starts, stops, reboots, resizes (and confirms or reverts that), rebuilds, locks, shelves, unshelves or
     deletes a server, tells its console's output, makes an image of its disk, adds and removes its security groups; each needs its own
-    permission. A lock keeps it from being deleted, and from nothing else."""
+    permission. A locked server is not changed before it is unlocked: who may lock it may unlock it."""
     if len(body) != 1:
         raise YuiError(
             "action-unclear",

@@ -15,11 +15,12 @@ from tenants.openstack_api.compute.server_view import ServerView
 @dataclass(frozen=True, slots=True)
 class Demand:
     """`verb` is Nova's name of what is done, `states` the `vm_state`s in which it can be. With `idle` nothing
-    else may be under way."""
+    else may be under way; with `unlocked` the server may not be locked."""
 
     verb: str
     states: frozenset[str]
     idle: bool = True
+    unlocked: bool = True
 
 
 _RESTING = frozenset({"active", "stopped"})
@@ -37,23 +38,38 @@ DEMANDS: Mapping[str, Demand] = {
     "shelve": Demand("shelve", _RESTING),
     "shelveOffload": Demand("shelve_offload", frozenset({"shelved"})),
     "unshelve": Demand("unshelve", _SHELVED),
-    "createImage": Demand("snapshot", _RESTING),
+    "createImage": Demand("snapshot", _RESTING, unlocked=False),
     "attach": Demand("attach_volume", _HOLDING, idle=False),
     "detach": Demand("detach_volume", _HOLDING, idle=False),
 }
-"""As `check_instance_state` has them in Nova's compute API, of the states that there are here."""
+"""As `check_instance_state` and `check_instance_lock` have them in Nova's compute API, of the states that there
+are here."""
 
 
 def demand(tx: Snapshot, view: ServerView, server: Server, action: str) -> None:
-    """Raises `server-state-wrong` (409)."""
+    """Raises `server-locked` and `server-state-wrong` (409)."""
     wanted = DEMANDS.get(action)
     if wanted is None:
         return
+    if wanted.unlocked:
+        refuse_locked(server)
     state = state_of(tx.server_card(server.id, view.tenant, view.region), view.now)
     if state.vm is not None and state.vm not in wanted.states:
         raise _wrong(server, wanted.verb, "vm_state", state.vm)
     if wanted.idle and state.task is not None:
         raise _wrong(server, wanted.verb, "task_state", state.task)
+
+
+def refuse_locked(server: Server) -> None:
+    """What is protected through `/v1` is locked here: nobody changes it before they unlock it."""
+    if server.protected:
+        raise YuiError(
+            "server-locked",
+            en=f"Instance {server.id} is locked: unlock it first.",
+            ja=f"サーバー {server.id} はロックされています。先にロックを解除してください。",
+            status=409,
+            fields={"server": server.id},
+        )
 
 
 def _wrong(server: Server, verb: str, kind: str, state: str) -> YuiError:

@@ -18,6 +18,7 @@ from control_plane.model.server_notes import ServerNotes
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
+from tenants.openstack_api.compute.action_states import refuse_locked
 from tenants.openstack_api.compute.bodies import emptied, retold, told
 from tenants.openstack_api.compute.changing import Changes, Changing, ServerRef, own_server
 from tenants.openstack_api.compute.creating import SYSTEM_LABEL
@@ -182,6 +183,8 @@ def _write(
         before = tx.notes_of(found.id)
         wanted = change(before)
         _keep_system(found, before.labels, wanted.labels)
+        if wanted.labels != before.labels:
+            refuse_locked(found)
         after = change_notes(tx, found, wanted, asker)
         return {"metadata": dict(after.labels)} if shown is None else shown
 

@@ -229,6 +229,20 @@ def test_a_lock_is_the_protection_that_v1_knows(v1: Face, nova: Any, made: Any) 
     assert v1.server(server)["protected"] is True
     assert nova("GET", f"/servers/{server}", version="2.9").json()["server"]["locked"] is True
     fault(nova("POST", action, {"forceDelete": None}), 409, "conflictingRequest")
+    for other in (
+        {"os-stop": None},
+        {"reboot": {"type": "HARD"}},
+        {"resize": {"flavorRef": "m1.medium"}},
+    ):
+        said = fault(nova("POST", action, other), 409, "conflictingRequest")
+        assert said == f"Instance {server} is locked: unlock it first."
+    labels = f"/servers/{server}/metadata"
+    fault(nova("POST", labels, {"metadata": {"a": "b"}}), 409, "conflictingRequest")
+    volume = {"volumeAttachment": {"volumeId": "none"}}
+    fault(
+        nova("POST", f"/servers/{server}/os-volume_attachments", volume), 409, "conflictingRequest"
+    )
+    assert nova("POST", action, {"createImage": {"name": "of-a-locked-one"}}).status_code == 202
     fault(nova("POST", action, {"lock": {"locked_reason": "x"}}, "2.73"), 400, "badRequest")
     assert nova("POST", action, {"unlock": None}).status_code == 202
     assert nova("POST", action, {"forceDelete": None}).status_code == 202
