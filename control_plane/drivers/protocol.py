@@ -189,6 +189,15 @@ class HostDriver(Protocol):
         """Remove it. Raises DiskLocked while any server has it open."""
         ...
 
+    def grow_data_volume(
+        self, volume: DataVolumeSpec, server: ServerId | None, listed: Generation
+    ) -> None:
+        """Grow a volume to its size, also under `server` that runs with it, which sees the larger disk at
+        once. One that is large enough is left alone. Raises MovedOn where the running server is not as
+        `listed`, StorageUnavailable where the volume is not there, DiskLocked while anybody else has it
+        open or reads it, DisksBusy, StorageFull."""
+        ...
+
     def attach(self, server: ServerId, volume: DataVolumeSpec, listed: Generation) -> None:
         """Give the volume to a server, at once where it runs. Raises MovedOn, NoSuchServer,
         StorageUnavailable where the volume is not there, and DiskLocked while any other server has it

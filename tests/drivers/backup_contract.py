@@ -364,6 +364,65 @@ class BackupContract:
             assert only(source).why in (WhyFull.MADE_ANEW, WhyFull.TRACKING_LOST)
             whole(only(source))
 
+    def test_a_volume_that_has_grown_is_read_whole_and_from_then_on_by_what_changes(
+        self, hosts: TwoHostsToReadFrom
+    ) -> None:
+        volume = hosts.data_volume()
+        hosts.first.ensure_data_volume(volume)
+        hosts.write_on_volume(volume)
+        spec = replace(hosts.spec(boots=True), data_volumes=(volume,))
+        hosts.boot(hosts.first, spec)
+        first, second, third = next(_NAMES), next(_NAMES), next(_NAMES)
+        with hosts.first.open_backup(spec, checkpoint=first, since=None, quiesce=False):
+            pass
+        grown = replace(volume, size=GiB(volume.size + 1))
+        larger = replace(spec, data_volumes=(grown,))
+        with hosts.first.open_backup(spec, checkpoint=second, since=first, quiesce=False) as source:
+            hosts.first.grow_data_volume(grown, spec.id, spec.generation)
+            with pytest.raises(ReadingBroken):
+                list(source.disks[1].extents())
+        hosts.hold(hosts.first, spec)
+        frozen = hosts.as_it_is(larger)
+        assert frozen[volume.id]
+        with hosts.first.open_backup(
+            larger, checkpoint=third, since=first, quiesce=False
+        ) as source:
+            disk = source.disks[1]
+            assert (disk.size, disk.why) == (grown.size * 2**30, WhyFull.RESIZED)
+            assert source.disks[0].why is None
+            assert whole(disk) == frozen[volume.id]
+        with hosts.first.open_backup(
+            larger, checkpoint=next(_NAMES), since=third, quiesce=False
+        ) as source:
+            again, told = renewed(frozen[volume.id], source.disks[1])
+            assert (again, told) == (frozen[volume.id], 0)
+
+    @pytest.mark.parametrize("running", [True, False])
+    def test_a_volume_grows_though_a_crash_has_spoiled_what_was_kept_of_its_changes(
+        self, hosts: TwoHostsToReadFrom, running: bool
+    ) -> None:
+        volume = hosts.data_volume()
+        hosts.first.ensure_data_volume(volume)
+        hosts.write_on_volume(volume)
+        spec = replace(hosts.spec(), data_volumes=(volume,))
+        launch(hosts.first, spec)
+        first = next(_NAMES)
+        with hosts.first.open_backup(spec, checkpoint=first, since=None, quiesce=False):
+            pass
+        hosts.cut_off(spec)
+        if running:
+            hosts.first.start(spec.id)
+        grown = replace(volume, size=GiB(volume.size + 1))
+        hosts.first.grow_data_volume(grown, spec.id, spec.generation)
+        assert hosts.volume_size(grown) == grown.size
+        larger = replace(spec, data_volumes=(grown,))
+        frozen = hosts.as_it_is(larger)
+        with hosts.first.open_backup(
+            larger, checkpoint=next(_NAMES), since=first, quiesce=False
+        ) as source:
+            assert source.disks[1].why in (WhyFull.RESIZED, WhyFull.TRACKING_LOST)
+            assert whole(source.disks[1]) == frozen[volume.id]
+
     def test_a_snapshot_and_a_volume_that_is_taken_away_come_before_a_reading(
         self, hosts: TwoHostsToReadFrom
     ) -> None:

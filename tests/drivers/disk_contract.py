@@ -17,6 +17,7 @@ from control_plane.drivers.protocol import (
     StorageUnavailable,
 )
 from control_plane.model.ids import Generation, VolumeId
+from control_plane.model.units import GiB
 from tests.drivers.contract import Sink, TwoHosts, launch, prepare
 
 
@@ -34,6 +35,10 @@ class TwoHostsWithVolumes(TwoHosts, Protocol):
         ...
 
     def is_written_on_volume(self, volume: DataVolumeSpec) -> bool: ...
+
+    def volume_size(self, volume: DataVolumeSpec) -> GiB:
+        """As large as its guest sees it, in use or not."""
+        ...
 
 
 def volumes(driver: HostDriver, spec: ServerSpec) -> frozenset[VolumeId]:
@@ -71,6 +76,72 @@ class DiskContract:
             hosts.second.remove_data_volume(volume)
         hosts.first.ensure_data_volume(volume)
         assert not hosts.is_written_on_volume(volume)
+
+    @pytest.mark.parametrize("running", [True, False])
+    def test_a_volume_that_a_server_has_grows_and_keeps_what_is_on_it(
+        self, hosts: TwoHostsWithVolumes, running: bool
+    ) -> None:
+        volume = hosts.data_volume()
+        spec = replace(hosts.spec(), data_volumes=(volume,))
+        hosts.first.ensure_data_volume(volume)
+        hosts.write_on_volume(volume)
+        prepare(hosts.first, spec)
+        if running:
+            hosts.first.start(spec.id)
+            hosts.first.define(replace(spec, generation=Generation(2)))
+        larger, listed = replace(volume, size=GiB(3)), Generation(2 if running else 1)
+        if running:
+            with pytest.raises(MovedOn):
+                hosts.first.grow_data_volume(larger, spec.id, spec.generation)
+            with pytest.raises(DiskLocked):
+                hosts.second.grow_data_volume(larger, None, listed)
+            assert hosts.volume_size(volume) == 1
+        for _ in range(2):
+            hosts.first.grow_data_volume(larger, spec.id, listed)
+            assert hosts.volume_size(volume) == 3
+        # Who asked for less before never makes it smaller.
+        hosts.first.grow_data_volume(replace(volume, size=GiB(2)), spec.id, listed)
+        assert hosts.volume_size(volume) == 3
+        hosts.first.destroy(spec.id, listed)
+        assert hosts.is_written_on_volume(volume)
+        launch(hosts.second, replace(spec, data_volumes=(larger,)))
+        assert hosts.volume_size(volume) == 3
+
+    def test_a_volume_of_nobody_grows_from_any_host_and_one_that_is_not_there_does_not(
+        self, hosts: TwoHostsWithVolumes
+    ) -> None:
+        volume = hosts.data_volume()
+        larger = replace(volume, size=GiB(2))
+        with pytest.raises(StorageUnavailable):
+            hosts.second.grow_data_volume(larger, None, Generation(1))
+        hosts.first.ensure_data_volume(volume)
+        hosts.write_on_volume(volume)
+        for _ in range(2):
+            hosts.second.grow_data_volume(larger, None, Generation(1))
+        hosts.first.grow_data_volume(volume, None, Generation(1))
+        assert hosts.volume_size(volume) == 2
+        assert hosts.is_written_on_volume(volume)
+
+    def test_what_a_disk_was_before_it_grew_comes_back_on_a_disk_of_its_size(
+        self, hosts: TwoHostsWithVolumes
+    ) -> None:
+        volume = hosts.data_volume()
+        hosts.first.ensure_data_volume(volume)
+        spec = replace(hosts.spec(), data_volumes=(volume,))
+        prepare(hosts.first, spec)
+        hosts.write_on_volume(volume)
+        before = hosts.snapshot_of(spec)
+        hosts.first.snapshot(spec, before)
+        larger = replace(volume, size=GiB(2))
+        hosts.first.grow_data_volume(larger, spec.id, spec.generation)
+        anew = replace(
+            spec,
+            volume=replace(spec.volume, build=1),
+            data_volumes=(replace(larger, build=1),),
+        )
+        hosts.first.restore_snapshot(anew, before)
+        assert hosts.volume_size(anew.data_volumes[0]) == 2
+        assert hosts.is_written_on_volume(anew.data_volumes[0])
 
     def test_a_running_guest_gets_a_volume_moves_with_it_and_lets_it_go(
         self, hosts: TwoHostsWithVolumes

@@ -72,6 +72,9 @@ class LeaningContract:
                 lambda: hosts.first.snapshot(spec, hosts.snapshot_of(spec)),
                 lambda: read_back(hosts.first, spec),
                 lambda: hosts.first.grow_volume(_larger(spec)),
+                lambda: hosts.first.grow_data_volume(
+                    replace(volume, size=GiB(volume.size + 1)), spec.id, spec.generation
+                ),
             ):
                 with pytest.raises(DisksBusy):
                     asked()

@@ -9,6 +9,7 @@ import libvirt
 
 from control_plane.drivers.disks import DataVolumeSpec, SnapshotDiskSpec
 from control_plane.drivers.libvirt import domains, storage
+from control_plane.drivers.libvirt.copying import require_whole
 from control_plane.drivers.libvirt.disk_xml import (
     copy_name,
     data_disk,
@@ -74,6 +75,39 @@ def remove(connection: libvirt.virConnect, host: str, volume: DataVolumeSpec) ->
         raise
     storage.remove_files(host, folder)
     storage.remove_folder(connection, path)
+
+
+def grow(
+    connection: libvirt.virConnect,
+    host: str,
+    volume: DataVolumeSpec,
+    server: ServerId | None,
+    listed: Generation,
+) -> None:
+    """See HostDriver.grow_data_volume. A file is never made smaller: libvirt refuses. A running QEMU would
+    obey, so that label and size are the last things read before it is asked."""
+    domain = None if server is None else domains.find(connection, server)
+    if domain is not None and domains.run_state(domain) is not RunState.STOPPED:
+        held = data_disks(_described(domain)).get(volume.id)
+        target = None if held is None else held.find("target")
+        if target is not None:
+            _grow_under(domain, host, target.get("dev", ""), volume.size * GIB, listed)
+            return
+    file = _file(connection, host, volume)
+    if file.info()[1] < volume.size * GIB:
+        file.resize(volume.size * GIB, 0)
+
+
+def _grow_under(
+    domain: libvirt.virDomain, host: str, device: str, size_bytes: int, listed: Generation
+) -> None:
+    if domain.blockInfo(device)[0] >= size_bytes:
+        return
+    make_way(domain)
+    require_whole(domain)
+    domains.insist(domain, host, listed)
+    if domain.blockInfo(device)[0] < size_bytes:
+        domain.blockResize(device, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
 
 def attach(

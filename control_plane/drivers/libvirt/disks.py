@@ -50,6 +50,12 @@ class LibvirtDisks:
         host = self._connection.host
         self._connection.call(lambda c: data_volumes.remove(c, host, volume), SLOW)
 
+    def grow_data_volume(
+        self, volume: DataVolumeSpec, server: ServerId | None, listed: Generation
+    ) -> None:
+        host = self._connection.host
+        self._connection.call(lambda c: data_volumes.grow(c, host, volume, server, listed), SLOW)
+
     def attach(self, server: ServerId, volume: DataVolumeSpec, listed: Generation) -> None:
         host = self._connection.host
         self._connection.call(lambda c: data_volumes.attach(c, host, server, volume, listed), SLOW)

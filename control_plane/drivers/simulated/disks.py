@@ -16,6 +16,7 @@ from control_plane.drivers.protocol import (
     StorageUnavailable,
 )
 from control_plane.drivers.simulated.disk_file import boot_sector, qcow2_of
+from control_plane.drivers.simulated.leaning import require_whole as require_whole_guest
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.storage import DataVolume, DiskCopy, SharedStorage, Volume
 from control_plane.model.ids import ServerId, VolumeId
@@ -43,6 +44,26 @@ def remove(machine: Machine, wanted: DataVolumeSpec) -> None:
     _refuse_open(found)
     pool.remove_data(wanted.id)
     _tell(machine, f"remove volume {wanted.id} from {pool.id}")
+
+
+def grow(machine: Machine, server: ServerId | None, wanted: DataVolumeSpec) -> None:
+    pool = machine.reached(wanted.pool)
+    guest = None if server is None else machine.guests.get(server)
+    open_here = None if guest is None else guest.disks.get(wanted.id)
+    found = open_here or pool.data_of(wanted.id, wanted.build)
+    if found is None or found.build != wanted.build:
+        raise StorageUnavailable(f"{machine} finds no volume {wanted.id} on pool {wanted.pool}.")
+    if found.size >= wanted.size:
+        return
+    if open_here is None:
+        _refuse_open(found)
+        _refuse_leaning(found)
+    elif server is not None:
+        require_whole_guest(guest, server)
+        machine.backups.make_way(server)
+    _need_room(pool, GiB(wanted.size - found.size), wanted.id)
+    pool.grow_data(found, wanted.size)
+    _tell(machine, f"grow volume {wanted.id} to {wanted.size} GiB")
 
 
 def attach(machine: Machine, server: ServerId, wanted: DataVolumeSpec) -> None:

@@ -193,6 +193,15 @@ class SimulatedDriver(SimulatedFilling, SimulatedGuests):
         with self._call("remove_data_volume"):
             disks.remove(self.machine, volume)
 
+    def grow_data_volume(
+        self, volume: DataVolumeSpec, server: ServerId | None, listed: Generation
+    ) -> None:
+        with self._call("grow_data_volume", server):
+            guest = None if server is None else self.machine.guests.get(server)
+            if server is not None and guest is not None and volume.id in guest.disks:
+                self._insist(server, listed)
+            disks.grow(self.machine, server, volume)
+
     def attach(self, server: ServerId, volume: DataVolumeSpec, listed: Generation) -> None:
         with self._call("attach", server):
             self._insist(server, listed)

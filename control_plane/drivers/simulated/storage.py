@@ -216,6 +216,10 @@ class SharedStorage:
         self.data[volume.id] = volume
         self._used += volume.size
 
+    def grow_data(self, volume: DataVolume, size: GiB) -> None:
+        self._used += size - volume.size
+        volume.size = size
+
     def remove_data(self, volume: VolumeId) -> None:
         self._drop_all_beside(volume)
         self._used -= self.data.pop(volume).size

@@ -139,12 +139,7 @@ class LibvirtHosts:
         return tuple(yaml.safe_load(found.read_text()).get("public-keys", ()))
 
     def disk_size(self, spec: ServerSpec) -> GiB:
-        shown = subprocess.run(
-            ["qemu-img", "info", "-U", "--output=json", self.root_of(spec)],
-            check=True,
-            capture_output=True,
-        )
-        return GiB(json.loads(shown.stdout)["virtual-size"] // 2**30)
+        return _virtual_size(self.root_of(spec))
 
     def data_volume(self, order: int = 0) -> DataVolumeSpec:
         site = self.pool.sites[0]
@@ -171,6 +166,9 @@ class LibvirtHosts:
 
     def is_written_on_volume(self, volume: DataVolumeSpec) -> bool:
         return _is_written(_data_of(volume))
+
+    def volume_size(self, volume: DataVolumeSpec) -> GiB:
+        return _virtual_size(_data_of(volume))
 
     def write_on(self, spec: ServerSpec) -> None:
         _write(self.root_of(spec))
@@ -284,6 +282,13 @@ class LibvirtHosts:
 def _data_of(volume: DataVolumeSpec) -> Path:
     name = f"data-{volume.build}.qcow2" if volume.build else "data.qcow2"
     return Path(volume.pool_path) / f"volume.{volume.id}" / name
+
+
+def _virtual_size(file: Path) -> GiB:
+    shown = subprocess.run(
+        ["qemu-img", "info", "-U", "--output=json", file], check=True, capture_output=True
+    )
+    return GiB(json.loads(shown.stdout)["virtual-size"] // 2**30)
 
 
 def _pieces(raw: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -88,6 +88,11 @@ class TwoSimulatedHosts:
         found = self._world.data_volume(volume.id)
         return found is not None and "a trace" in found.notes
 
+    def volume_size(self, volume: DataVolumeSpec) -> GiB:
+        found = self._world.data_volume(volume.id)
+        assert found is not None
+        return found.size
+
     def keys_told(self, spec: ServerSpec) -> tuple[str, ...]:
         return self._world.machines[A.id].definitions[spec.id].public_keys
 
