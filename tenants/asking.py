@@ -8,6 +8,7 @@ from datetime import datetime
 
 from control_plane.http.principal import Principal
 from control_plane.journal.operations import new_operation_id
+from control_plane.model.errors import YuiError
 from control_plane.model.operation import Event, Operation, OperationState, Severity
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.workload import Server
@@ -15,6 +16,18 @@ from control_plane.store import Transaction
 
 Keep = Callable[[Transaction, Operation], None]
 """Called within the transaction of a change with the operation that tells of it."""
+
+
+def member_asking(who: Principal, en: str, ja: str) -> MunicipalityCode:
+    """The member whose own the new thing is to be; `en` and `ja` begin the sentence that says why it takes one. Raises
+    `tenant-missing` for whoever acts for none."""
+    if who.tenant is None:
+        raise YuiError(
+            "tenant-missing",
+            en=f"{en}: ask with a token of that member.",
+            ja=f"{ja}。その団体のトークンで実行してください。",
+        )
+    return who.tenant
 
 
 @dataclass(frozen=True, slots=True)

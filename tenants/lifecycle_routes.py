@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
-from control_plane.http.conditions import Expected, entity_tag
+from control_plane.http.conditions import Expected, generation_tag
 from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
 from control_plane.http.principal import Principal
@@ -18,7 +17,7 @@ from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
-from control_plane.model.ids import FlavorId, Generation, ImageId, ServerId
+from control_plane.model.ids import FlavorId, ImageId, ServerId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Server, status_of
 from control_plane.pool.certificate_change import certificate_change
@@ -108,10 +107,7 @@ def change_server(
             remember(tx, answer)
         return answer
 
-    def tag(shown: Mapping[str, Any]) -> Mapping[str, str]:
-        return {"ETag": entity_tag(Generation(int(shown["generation"])))}
-
-    return once.run(rehearse) if dry_run else once.run(work, headers=tag)
+    return once.run(rehearse) if dry_run else once.run(work, headers=generation_tag)
 
 
 @router.post(

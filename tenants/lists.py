@@ -9,9 +9,17 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from control_plane.http.auth import needs
-from control_plane.http.bounds import CodeText, Name, ShortText
+from control_plane.http.bounds import Name, ShortText
 from control_plane.http.edge import AtHand
-from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, Json, listed, page_bytes, written
+from control_plane.http.listing import (
+    LIST_ANSWERS,
+    IfNoneMatch,
+    Json,
+    OfMember,
+    listed,
+    page_bytes,
+    written,
+)
 from control_plane.http.paging import Cursor, Limit, Page, behind
 from control_plane.http.principal import Principal
 from control_plane.model.access import Permission
@@ -30,9 +38,6 @@ from tenants.views import member_out
 
 router = APIRouter(prefix="/v1", tags=["tenants"])
 
-Member = Annotated[
-    CodeText | None, Query(description="Only this member's, by its municipality code.")
-]
 BeginningOfName = Annotated[
     str | None,
     Query(
@@ -49,7 +54,7 @@ async def read_servers(
     who: Annotated[Principal, needs(Permission.SERVERS_READ)],
     edge: AtHand,
     *,
-    tenant: Member = None,
+    tenant: OfMember = None,
     system: Annotated[Name | None, Query(description="Only servers of this system.")] = None,
     region: Annotated[Name | None, Query(description="Only servers of this region.")] = None,
     host: Annotated[
@@ -97,7 +102,7 @@ async def read_systems(
     edge: AtHand,
     known: Known,
     *,
-    tenant: Member = None,
+    tenant: OfMember = None,
     region: Annotated[Name | None, Query(description="Only systems of this region.")] = None,
     blueprint: Annotated[
         Name | None, Query(description="Only systems made from this blueprint.")

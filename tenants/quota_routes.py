@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
 from control_plane.http.auth import needs
 from control_plane.http.bounds import CodeText, Name
-from control_plane.http.conditions import Expected, entity_tag
+from control_plane.http.conditions import Expected, entity_tag, generation_tag
 from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
 from control_plane.http.paging import Cursor, Limit, Page, page_of
@@ -97,11 +96,7 @@ def set_member_quota(
     def work(remember: Remember) -> QuotaOut:
         return set_quota(edge, wanted, who, remember)[1]
 
-    return once.run(rehearse) if dry_run else once.run(work, headers=_tag)
-
-
-def _tag(quota: Mapping[str, Any]) -> Mapping[str, str]:
-    return {"ETag": entity_tag(Generation(quota["generation"]))}
+    return once.run(rehearse) if dry_run else once.run(work, headers=generation_tag)
 
 
 def _capacity(given: AmountsIn) -> Capacity:

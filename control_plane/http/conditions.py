@@ -57,6 +57,11 @@ def _given(if_match: str | None, tag: re.Pattern[str], example: str) -> re.Match
     return match
 
 
+def generation_tag(shown: Mapping[str, Any]) -> Mapping[str, str]:
+    """The headers of an answer that tells its generation."""
+    return {"ETag": entity_tag(Generation(int(shown["generation"])))}
+
+
 Expected = Annotated[Generation | None, Depends(_expected)]
 """The generation that the caller has read; None when it does not say."""
 

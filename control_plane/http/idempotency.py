@@ -32,7 +32,7 @@ Remember = Callable[[Transaction, BaseModel], None]
 _TRIES = 3
 
 
-def _no_headers(_: Body) -> Mapping[str, str]:
+def no_headers(_: Body) -> Mapping[str, str]:
     return {}
 
 
@@ -57,7 +57,7 @@ class OnceOnly:
         work: Callable[[Remember], BaseModel],
         *,
         status: int = 200,
-        headers: Callable[[Body], Mapping[str, str]] = _no_headers,
+        headers: Callable[[Body], Mapping[str, str]] = no_headers,
         replay: Callable[[Body], Response] | None = None,
     ) -> Response:
         """Do `work`, or answer what was answered before under the same key.

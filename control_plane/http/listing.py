@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import orjson
-from fastapi import Header, Response
+from fastapi import Header, Query, Response
 
+from control_plane.http.bounds import CodeText
 from control_plane.http.paging import cursor_to
 
 Json = dict[str, Any]
@@ -22,6 +23,10 @@ R = TypeVar("R")
 IfNoneMatch = Annotated[
     str | None,
     Header(max_length=500, description="The ETag that you have: 304 while it is still so."),
+]
+
+OfMember = Annotated[
+    CodeText | None, Query(description="Only this member's, by its municipality code.")
 ]
 
 LIST_ANSWERS: dict[int | str, dict[str, Any]] = {

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from control_plane.http.auth import needs
-from control_plane.http.bounds import CodeText, Name
-from control_plane.http.conditions import Expected, entity_tag
+from control_plane.http.bounds import Name
+from control_plane.http.conditions import Expected, generation_tag
 from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
-from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, listed, page_bytes
+from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, OfMember, listed, page_bytes
 from control_plane.http.paging import Cursor, Limit, Page, behind
 from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
-from control_plane.model.ids import Generation, RegionId, SystemId
+from control_plane.model.ids import RegionId, SystemId
 from control_plane.pool.certificate_change import certificate_change
 from control_plane.pool.plan import FREE, ChangePlan, added, removed, replaced
 from control_plane.store import Snapshot
@@ -45,9 +44,7 @@ async def read_container_groups(
     who: Reader,
     edge: AtHand,
     *,
-    tenant: Annotated[
-        CodeText | None, Query(description="Only this member's, by its municipality code.")
-    ] = None,
+    tenant: OfMember = None,
     system: Annotated[Name | None, Query(description="Only groups of this system.")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
@@ -79,7 +76,9 @@ def read_container_group(container_group: Name, who: Reader, edge: AtHand) -> Re
     with edge.store.read() as tx:
         found = ContainerGroupOut.of(find(tx, container_group, who.tenant))
     return Response(
-        found.model_dump_json(), media_type="application/json", headers=_tag(found.model_dump())
+        found.model_dump_json(),
+        media_type="application/json",
+        headers=generation_tag(found.model_dump()),
     )
 
 
@@ -110,7 +109,7 @@ def create_container_group(
             capacity=FREE,
         )
 
-    return once.run(work) if dry_run else once.run(work, status=201, headers=_tag)
+    return once.run(work) if dry_run else once.run(work, status=201, headers=generation_tag)
 
 
 @router.put("/{container_group}", response_model=ContainerGroupOut, responses=_REHEARSED)
@@ -151,7 +150,7 @@ def change_container_group(
             capacity=FREE,
         )
 
-    return once.run(work) if dry_run else once.run(work, headers=_tag)
+    return once.run(work) if dry_run else once.run(work, headers=generation_tag)
 
 
 @router.delete("/{container_group}", response_model=ContainerGroupOut, responses=_REHEARSED)
@@ -194,7 +193,3 @@ def _turn(region: RegionId) -> str:
 
 def _wanted(body: ContainerGroupChangeIn) -> Wanted:
     return Wanted(body.replicas, tuple(one.container() for one in body.containers))
-
-
-def _tag(shown: Mapping[str, Any]) -> Mapping[str, str]:
-    return {"ETag": entity_tag(Generation(shown["generation"]))}

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from control_plane.http.auth import needs
-from control_plane.http.bounds import CodeText, Name
+from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand, DryRun
 from control_plane.http.idempotency import Once, Remember
-from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, listed, page_bytes
+from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, OfMember, listed, page_bytes
 from control_plane.http.paging import Cursor, Limit, Page, behind
 from control_plane.http.principal import Principal
 from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import KeyPairId
+from control_plane.model.keypair import KeyPair
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.pool.plan import added, removed
-from control_plane.store import Snapshot
-from tenants.asking import Asker
+from control_plane.store import Snapshot, Transaction
+from tenants.asking import Asker, member_asking
 from tenants.keypairs.keypairs import add_keypair, keypair_made, keypair_out, remove_keypair
 from tenants.keypairs.models import KeyPairMade, KeyPairOut, KeyPairPlan, NewKeyPairIn
+from tenants.record_change import change_record
 
 router = APIRouter(prefix="/v1/keypairs", tags=["key pairs"])
 
@@ -36,9 +38,7 @@ async def read_keypairs(
     who: Reader,
     edge: AtHand,
     *,
-    tenant: Annotated[
-        CodeText | None, Query(description="Only this member's, by its municipality code.")
-    ] = None,
+    tenant: OfMember = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     if_none_match: IfNoneMatch = None,
@@ -106,15 +106,19 @@ def delete_keypair(
 ) -> Response:
     """Remove it; servers that were made with it keep the key. Answers it as it was."""
 
-    def work(remember: Remember) -> KeyPairOut | KeyPairPlan:
-        with edge.rehearsable(dry_run) as tx:
-            found = tx.keypair(KeyPairId(keypair), who.tenant)
-            answer = keypair_out(found)
-            remember(tx, answer)
-            remove_keypair(tx, found, Asker(who, edge.clock.now()))
-        return KeyPairPlan(diff=[removed(f"/keypairs/{found.name}")]) if dry_run else answer
+    def change(tx: Transaction) -> KeyPair:
+        found = tx.keypair(KeyPairId(keypair), who.tenant)
+        remove_keypair(tx, found, Asker(who, edge.clock.now()))
+        return found
 
-    return once.run(work)
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=keypair_out,
+        rehearsal=lambda found: KeyPairPlan(diff=[removed(f"/keypairs/{found.name}")]),
+        dry_run=dry_run,
+    )
 
 
 def shown_once(made: Mapping[str, Any]) -> Response:
@@ -129,10 +133,4 @@ def shown_once(made: Mapping[str, Any]) -> Response:
 
 
 def _member(who: Principal) -> MunicipalityCode:
-    if who.tenant is None:
-        raise YuiError(
-            "tenant-missing",
-            en="A key pair belongs to a member: ask with a token of that member.",
-            ja="キーペアは団体ごとに登録します。その団体のトークンで実行してください。",
-        )
-    return who.tenant
+    return member_asking(who, "A key pair belongs to a member", "キーペアは団体ごとに登録します")

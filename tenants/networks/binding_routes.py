@@ -10,10 +10,10 @@ from starlette.responses import JSONResponse
 
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
-from control_plane.http.conditions import Expected, entity_tag
+from control_plane.http.conditions import Expected, entity_tag, generation_tag
 from control_plane.http.edge import AtHand, DryRun, Edge
-from control_plane.http.idempotency import Once, Remember
-from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, listed, page_bytes
+from control_plane.http.idempotency import Once
+from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, OfMember, listed, page_bytes
 from control_plane.http.paging import Cursor, Limit, Page, behind
 from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
@@ -33,7 +33,8 @@ from tenants.networks.bindings import (
     servers_of,
 )
 from tenants.networks.models import BindingOut, NetworkPlan, NewBindingIn
-from tenants.networks.network_routes import HostNetworksAtHand, OfMember, tag
+from tenants.networks.network_routes import HostNetworksAtHand
+from tenants.record_change import change_record
 
 router = APIRouter(prefix="/v1/bindings", tags=["networks"])
 
@@ -112,20 +113,21 @@ def post_binding(
             made = request_binding(tx, body, Asker(who, edge.clock.now()))
         return binding_out(made, servers_of(tx, made), who, None)
 
-    def rehearse(_: Remember) -> NetworkPlan:
-        with edge.rehearsable(dry_run=True) as tx:
-            made = change(tx)
+    def rehearsal(made: BindingOut) -> NetworkPlan:
         left_out = {"id", "requested_at", "generation"}
         what = made.model_dump(mode="json", exclude=left_out, exclude_none=True)
         return NetworkPlan(diff=[added(f"/bindings/{made.name}", what)])
 
-    def work(remember: Remember) -> BindingOut:
-        with edge.store.write() as tx:
-            answer = change(tx)
-            remember(tx, answer)
-        return answer
-
-    return once.run(rehearse) if dry_run else once.run(work, status=201, headers=tag)
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=lambda made: made,
+        rehearsal=rehearsal,
+        dry_run=dry_run,
+        status=201,
+        headers=generation_tag,
+    )
 
 
 @router.post("/{binding}/approve", response_model=BindingOut | NetworkPlan)
@@ -192,21 +194,22 @@ def _moved(  # noqa: PLR0917 - what every route has at hand
     *,
     dry_run: bool,
 ) -> Response:
-    def moved(tx: Transaction) -> tuple[Binding, Binding]:
+    def moved(tx: Transaction) -> tuple[BindingState, BindingOut]:
         found = expect(tx.binding(BindingId(id), who.tenant), expected)
-        return found, change(tx, found, Asker(who, edge.clock.now()))
+        after = change(tx, found, Asker(who, edge.clock.now()))
+        return found.state, binding_out(after, servers_of(tx, after), who, None)
 
-    def rehearse(_: Remember) -> NetworkPlan:
-        with edge.rehearsable(dry_run=True) as tx:
-            before, after = moved(tx)
+    def rehearsal(done: tuple[BindingState, BindingOut]) -> NetworkPlan:
+        before, after = done
         path = f"/bindings/{id}/state"
-        return NetworkPlan(diff=[replaced(path, before.state.value, after.state.value)])
+        return NetworkPlan(diff=[replaced(path, before.value, after.state.value)])
 
-    def work(remember: Remember) -> BindingOut:
-        with edge.store.write() as tx:
-            after = moved(tx)[1]
-            answer = binding_out(after, servers_of(tx, after), who, None)
-            remember(tx, answer)
-        return answer
-
-    return once.run(rehearse) if dry_run else once.run(work, headers=tag)
+    return change_record(
+        edge,
+        once,
+        moved,
+        answer=lambda done: done[1],
+        rehearsal=rehearsal,
+        dry_run=dry_run,
+        headers=generation_tag,
+    )

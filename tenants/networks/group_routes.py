@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -10,22 +9,21 @@ from starlette.responses import JSONResponse
 
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
-from control_plane.http.conditions import Expected, entity_tag
+from control_plane.http.conditions import Expected, entity_tag, generation_tag
 from control_plane.http.edge import AtHand, DryRun
-from control_plane.http.idempotency import Once, Remember
-from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, listed, page_bytes
+from control_plane.http.idempotency import Once
+from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, OfMember, listed, page_bytes
 from control_plane.http.paging import Cursor, Limit, Page, behind
 from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
-from control_plane.model.errors import YuiError
 from control_plane.model.ids import SecurityGroupId
 from control_plane.model.network import SecurityGroup
 from control_plane.model.tenant import MunicipalityCode
-from control_plane.pool.plan import Difference, added, removed, replaced
+from control_plane.pool.plan import added, removed, replaced
 from control_plane.store import Snapshot, Transaction
-from tenants.asking import Asker
+from tenants.asking import Asker, member_asking
 from tenants.networks.groups import add_group, change_group, expect, group_out, remove_group
 from tenants.networks.models import (
     NetworkPlan,
@@ -33,7 +31,7 @@ from tenants.networks.models import (
     SecurityGroupIn,
     SecurityGroupOut,
 )
-from tenants.networks.network_routes import OfMember, tag
+from tenants.record_change import change_record
 
 router = APIRouter(prefix="/v1/security-groups", tags=["networks"])
 
@@ -97,19 +95,20 @@ def add_security_group(
                 tx, _member(who), body.name, body.rules, asker, description=body.description
             )
 
-    def rehearse(_: Remember) -> NetworkPlan:
-        with edge.rehearsable(dry_run=True) as tx:
-            made = group_out(change(tx))
-        what = made.model_dump(mode="json", include={"name", "description", "rules"})
+    def rehearsal(made: SecurityGroup) -> NetworkPlan:
+        what = group_out(made).model_dump(mode="json", include={"name", "description", "rules"})
         return NetworkPlan(diff=[added(f"/security-groups/{made.name}", what)])
 
-    def work(remember: Remember) -> SecurityGroupOut:
-        with edge.store.write() as tx:
-            answer = group_out(change(tx))
-            remember(tx, answer)
-        return answer
-
-    return once.run(rehearse) if dry_run else once.run(work, status=201, headers=tag)
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=group_out,
+        rehearsal=rehearsal,
+        dry_run=dry_run,
+        status=201,
+        headers=generation_tag,
+    )
 
 
 @router.put("/{group}", response_model=SecurityGroupOut | NetworkPlan)
@@ -134,24 +133,25 @@ def put_security_group(
                 tx, before, body.name, body.rules, asker, description=body.description
             )
 
-    def rehearse(_: Remember) -> NetworkPlan:
-        with edge.rehearsable(dry_run=True) as tx:
-            before, after = (_row(each) for each in change(tx))
+    def rehearsal(done: tuple[SecurityGroup, SecurityGroup]) -> NetworkPlan:
+        before, after = (_row(each) for each in done)
         path = f"/security-groups/{group}"
-        diff: Sequence[Difference] = [
+        diff = [
             replaced(f"{path}/{key}", before[key], after[key])
             for key in ("name", "description", "rules")
             if before[key] != after[key]
         ]
-        return NetworkPlan(diff=list(diff))
+        return NetworkPlan(diff=diff)
 
-    def work(remember: Remember) -> SecurityGroupOut:
-        with edge.store.write() as tx:
-            answer = group_out(change(tx)[1])
-            remember(tx, answer)
-        return answer
-
-    return once.run(rehearse) if dry_run else once.run(work, headers=tag)
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=lambda done: group_out(done[1]),
+        rehearsal=rehearsal,
+        dry_run=dry_run,
+        headers=generation_tag,
+    )
 
 
 @router.delete(
@@ -175,18 +175,14 @@ def delete_security_group(
         remove_group(tx, found, Asker(who, edge.clock.now()))
         return found
 
-    def rehearse(_: Remember) -> NetworkPlan:
-        with edge.rehearsable(dry_run=True) as tx:
-            change(tx)
-        return NetworkPlan(diff=[removed(f"/security-groups/{group}")])
-
-    def work(remember: Remember) -> SecurityGroupOut:
-        with edge.store.write() as tx:
-            answer = group_out(change(tx))
-            remember(tx, answer)
-        return answer
-
-    return once.run(rehearse if dry_run else work)
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=group_out,
+        rehearsal=lambda _: NetworkPlan(diff=[removed(f"/security-groups/{group}")]),
+        dry_run=dry_run,
+    )
 
 
 def _row(group: SecurityGroup) -> dict[str, Any]:
@@ -194,10 +190,6 @@ def _row(group: SecurityGroup) -> dict[str, Any]:
 
 
 def _member(who: Principal) -> MunicipalityCode:
-    if who.tenant is None:
-        raise YuiError(
-            "tenant-missing",
-            en="A security group belongs to a member: ask with a token of that member.",
-            ja="セキュリティグループは団体ごとに作成します。その団体のトークンで実行してください。",
-        )
-    return who.tenant
+    return member_asking(
+        who, "A security group belongs to a member", "セキュリティグループは団体ごとに作成します"
+    )

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from starlette.responses import JSONResponse
 
 from control_plane.http.auth import needs
-from control_plane.http.bounds import CodeText, Name
+from control_plane.http.bounds import Name
 from control_plane.http.conditions import (
     Expected,
     ExpectedContent,
     content_tag,
     entity_tag,
+    generation_tag,
 )
 from control_plane.http.edge import AtHand, DryRun
-from control_plane.http.idempotency import Once, Remember
-from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, listed, page_bytes
+from control_plane.http.idempotency import Once
+from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, OfMember, listed, page_bytes
 from control_plane.http.paging import Cursor, Limit, Page, behind
 from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import Generation, NetworkId
+from control_plane.model.ids import NetworkId
 from control_plane.model.network import Network
 from control_plane.model.workload import Server
 from control_plane.pool.plan import replaced
@@ -41,14 +42,12 @@ from tenants.networks.models import (
 )
 from tenants.networks.networks import network_out, set_offices
 from tenants.networks.plans import HostNetworks, host_networks_of
+from tenants.record_change import change_record
 from tenants.servers import find_server
 
 router = APIRouter(prefix="/v1", tags=["networks"])
 
 HostNetworksAtHand = Annotated[HostNetworks, Depends(host_networks_of)]
-OfMember = Annotated[
-    CodeText | None, Query(description="Only this member's, by its municipality code.")
-]
 
 
 @router.get("/networks", response_model=Page[NetworkOut], responses=LIST_ANSWERS)
@@ -119,21 +118,22 @@ def put_offices(
         asker = Asker(who, edge.clock.now())
         return set_offices(tx, NetworkId(network), body.offices, asker, expected)
 
-    def rehearse(_: Remember) -> NetworkPlan:
-        with edge.rehearsable(dry_run=True) as tx:
-            before, after = change(tx)
-        old, new = ([str(o) for o in each.offices] for each in (before, after))
+    def rehearsal(done: tuple[Network, Network]) -> NetworkPlan:
+        old, new = ([str(o) for o in each.offices] for each in done)
         path = f"/networks/{network}/offices"
         return NetworkPlan(diff=[replaced(path, old, new)] if old != new else [])
 
-    def work(remember: Remember) -> NetworkOut:
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=lambda done: network_out(done[1], who, None),
+        rehearsal=rehearsal,
+        dry_run=dry_run,
+        headers=generation_tag,
         # Two members at once must not both find the same addresses free.
-        with edge.store.write(turn="offices") as tx:
-            answer = network_out(change(tx)[1], who, None)
-            remember(tx, answer)
-        return answer
-
-    return once.run(rehearse) if dry_run else once.run(work, headers=tag)
+        turn="offices",
+    )
 
 
 @router.get("/servers/{server}/security-groups", response_model=GroupsOfServer)
@@ -169,24 +169,20 @@ def put_groups_of_server(
             put_into_groups(tx, found, body.groups, Asker(who, edge.clock.now()))
         return before, _shown(tx, found)
 
-    def rehearse(_: Remember) -> NetworkPlan:
-        with edge.rehearsable(dry_run=True) as tx:
-            before, after = change(tx)
+    def rehearsal(done: tuple[GroupsOfServer, GroupsOfServer]) -> NetworkPlan:
+        before, after = (each.groups for each in done)
         path = f"/servers/{server}/security-groups"
-        changes = before.groups != after.groups
-        return NetworkPlan(diff=[replaced(path, before.groups, after.groups)] if changes else [])
+        return NetworkPlan(diff=[replaced(path, before, after)] if before != after else [])
 
-    def work(remember: Remember) -> GroupsOfServer:
-        with edge.store.write() as tx:
-            answer = change(tx)[1]
-            remember(tx, answer)
-        return answer
-
-    return once.run(rehearse) if dry_run else once.run(work, headers=_content_tag)
-
-
-def tag(shown: Mapping[str, Any]) -> Mapping[str, str]:
-    return {"ETag": entity_tag(Generation(int(shown["generation"])))}
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=lambda done: done[1],
+        rehearsal=rehearsal,
+        dry_run=dry_run,
+        headers=_content_tag,
+    )
 
 
 def _content_tag(shown: Mapping[str, Any]) -> Mapping[str, str]:

@@ -8,24 +8,23 @@ from fastapi import APIRouter, Response
 
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
-from control_plane.http.conditions import Expected
+from control_plane.http.conditions import Expected, generation_tag
 from control_plane.http.edge import AtHand, DryRun
-from control_plane.http.idempotency import Once, Remember
+from control_plane.http.idempotency import Once
 from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
-from control_plane.model.errors import YuiError
 from control_plane.model.ids import NetworkId, RegionId
 from control_plane.model.network import Network
 from control_plane.pool.plan import added, removed, replaced
 from control_plane.store import Transaction
-from tenants.asking import Asker
+from tenants.asking import Asker, member_asking
 from tenants.networks.models import NetworkChangeIn, NetworkOut, NetworkPlan, NewNetworkIn
-from tenants.networks.network_routes import tag
 from tenants.networks.networks import expect, network_out
 from tenants.networks.own_networks import add_network, remove_network, rename_network
 from tenants.onboarding import region_for
+from tenants.record_change import change_record
 
 router = APIRouter(prefix="/v1/networks", tags=["networks"])
 
@@ -48,31 +47,30 @@ def post_network(
     """Have the member's network of a zone ahead of its first server, so that its addresses are known."""
 
     def change(tx: Transaction) -> Network:
-        if who.tenant is None:
-            raise YuiError(
-                "tenant-missing",
-                en="A network belongs to a member: ask with a token of that member.",
-                ja="ネットワークは団体ごとに作成します。その団体のトークンで実行してください。",
-            )
+        tenant = member_asking(
+            who, "A network belongs to a member", "ネットワークは団体ごとに作成します"
+        )
         asked = None if body.region is None else RegionId(body.region)
         with named_in_body():
-            region = region_for(tx, tx.tenant(who.tenant), asked)
+            region = region_for(tx, tx.tenant(tenant), asked)
         asker = Asker(who, edge.clock.now())
-        return add_network(tx, who.tenant, region, body.zone, asker, name=body.name)
+        return add_network(tx, tenant, region, body.zone, asker, name=body.name)
 
-    def rehearse(_: Remember) -> NetworkPlan:
-        with edge.rehearsable(dry_run=True) as tx:
-            made = network_out(change(tx), who, None)
-        what = made.model_dump(mode="json", include={"region", "zone", "name", "subnets"})
-        return NetworkPlan(diff=[added(f"/networks/{made.id}", what)])
+    def rehearsal(made: Network) -> NetworkPlan:
+        shown = network_out(made, who, None)
+        what = shown.model_dump(mode="json", include={"region", "zone", "name", "subnets"})
+        return NetworkPlan(diff=[added(f"/networks/{shown.id}", what)])
 
-    def work(remember: Remember) -> NetworkOut:
-        with edge.store.write() as tx:
-            answer = network_out(change(tx), who, None)
-            remember(tx, answer)
-        return answer
-
-    return once.run(rehearse) if dry_run else once.run(work, status=201, headers=tag)
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=lambda made: network_out(made, who, None),
+        rehearsal=rehearsal,
+        dry_run=dry_run,
+        status=201,
+        headers=generation_tag,
+    )
 
 
 @router.patch("/{network}", response_model=NetworkOut | NetworkPlan)
@@ -93,19 +91,20 @@ def patch_network(
         before = expect(tx.network(NetworkId(network), who.tenant), expected)
         return before, rename_network(tx, before, body.name, Asker(who, edge.clock.now()))
 
-    def rehearse(_: Remember) -> NetworkPlan:
-        with edge.rehearsable(dry_run=True) as tx:
-            old, new = (each.name for each in change(tx))
+    def rehearsal(done: tuple[Network, Network]) -> NetworkPlan:
+        old, new = (each.name for each in done)
         path = f"/networks/{network}/name"
         return NetworkPlan(diff=[replaced(path, old, new)] if old != new else [])
 
-    def work(remember: Remember) -> NetworkOut:
-        with edge.store.write() as tx:
-            answer = network_out(change(tx)[1], who, None)
-            remember(tx, answer)
-        return answer
-
-    return once.run(rehearse) if dry_run else once.run(work, headers=tag)
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=lambda done: network_out(done[1], who, None),
+        rehearsal=rehearsal,
+        dry_run=dry_run,
+        headers=generation_tag,
+    )
 
 
 @router.delete("/{network}", response_model=NetworkOut | NetworkPlan)
@@ -126,15 +125,11 @@ def delete_network(
         remove_network(tx, found, Asker(who, edge.clock.now()))
         return found
 
-    def rehearse(_: Remember) -> NetworkPlan:
-        with edge.rehearsable(dry_run=True) as tx:
-            change(tx)
-        return NetworkPlan(diff=[removed(f"/networks/{network}")])
-
-    def work(remember: Remember) -> NetworkOut:
-        with edge.store.write() as tx:
-            answer = network_out(change(tx), who, None)
-            remember(tx, answer)
-        return answer
-
-    return once.run(rehearse if dry_run else work)
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=lambda found: network_out(found, who, None),
+        rehearsal=lambda _: NetworkPlan(diff=[removed(f"/networks/{network}")]),
+        dry_run=dry_run,
+    )

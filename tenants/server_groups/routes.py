@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from control_plane.http.auth import needs
-from control_plane.http.bounds import CodeText, Name
+from control_plane.http.bounds import Name
 from control_plane.http.edge import AtHand, DryRun
-from control_plane.http.idempotency import Once, Remember
-from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, listed, page_bytes
+from control_plane.http.idempotency import Once
+from control_plane.http.listing import LIST_ANSWERS, IfNoneMatch, OfMember, listed, page_bytes
 from control_plane.http.paging import Cursor, Limit, Page, behind
 from control_plane.http.principal import Principal
 from control_plane.http.refusals import audited
 from control_plane.model.access import Permission
-from control_plane.model.errors import YuiError
 from control_plane.model.ids import GroupId
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.pool.plan import added, removed
-from control_plane.store import Snapshot
-from tenants.asking import Asker
+from control_plane.store import Snapshot, Transaction
+from tenants.asking import Asker, member_asking
+from tenants.record_change import change_record
 from tenants.server_groups.groups import add_group, groups_out, remove_group
 from tenants.server_groups.models import NewServerGroupIn, ServerGroupOut, ServerGroupPlan
 
@@ -35,9 +35,7 @@ async def read_server_groups(
     who: Reader,
     edge: AtHand,
     *,
-    tenant: Annotated[
-        CodeText | None, Query(description="Only this member's, by its municipality code.")
-    ] = None,
+    tenant: OfMember = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     if_none_match: IfNoneMatch = None,
@@ -81,16 +79,23 @@ def create_server_group(
 ) -> Response:
     """Make a group. Servers are put into it when they are made."""
 
-    def work(remember: Remember) -> ServerGroupOut | ServerGroupPlan:
-        with edge.rehearsable(dry_run) as tx:
-            made = add_group(tx, _member(who), body.name, Asker(who, edge.clock.now()))
-            (answer,) = groups_out(tx, [made])
-            remember(tx, answer)
-        if not dry_run:
-            return answer
-        return ServerGroupPlan(diff=[added(f"/server-groups/{body.name}", {"policy": body.policy})])
+    def change(tx: Transaction) -> ServerGroupOut:
+        made = add_group(tx, _member(who), body.name, Asker(who, edge.clock.now()))
+        (shown,) = groups_out(tx, [made])
+        return shown
 
-    return once.run(work) if dry_run else once.run(work, status=201)
+    def rehearsal(made: ServerGroupOut) -> ServerGroupPlan:
+        return ServerGroupPlan(diff=[added(f"/server-groups/{made.name}", {"policy": body.policy})])
+
+    return change_record(
+        edge,
+        once,
+        change,
+        answer=lambda made: made,
+        rehearsal=rehearsal,
+        dry_run=dry_run,
+        status=201,
+    )
 
 
 @router.delete("/{server_group}", response_model=ServerGroupOut | ServerGroupPlan)
@@ -100,24 +105,21 @@ def delete_server_group(
 ) -> Response:
     """Remove it; its servers stay, and may share a host from then on. Answers it as it was."""
 
-    def work(remember: Remember) -> ServerGroupOut | ServerGroupPlan:
-        with edge.rehearsable(dry_run) as tx:
-            found = tx.server_group(GroupId(server_group), who.tenant)
-            (answer,) = groups_out(tx, [found])
-            remember(tx, answer)
-            remove_group(tx, found, Asker(who, edge.clock.now()))
-        return (
-            ServerGroupPlan(diff=[removed(f"/server-groups/{found.name}")]) if dry_run else answer
-        )
+    def change(tx: Transaction) -> ServerGroupOut:
+        found = tx.server_group(GroupId(server_group), who.tenant)
+        (shown,) = groups_out(tx, [found])
+        remove_group(tx, found, Asker(who, edge.clock.now()))
+        return shown
 
-    return once.run(work)
+    def rehearsal(found: ServerGroupOut) -> ServerGroupPlan:
+        return ServerGroupPlan(diff=[removed(f"/server-groups/{found.name}")])
+
+    return change_record(
+        edge, once, change, answer=lambda found: found, rehearsal=rehearsal, dry_run=dry_run
+    )
 
 
 def _member(who: Principal) -> MunicipalityCode:
-    if who.tenant is None:
-        raise YuiError(
-            "tenant-missing",
-            en="A server group belongs to a member: ask with a token of that member.",
-            ja="サーバーグループは団体ごとに作成します。その団体のトークンで実行してください。",
-        )
-    return who.tenant
+    return member_asking(
+        who, "A server group belongs to a member", "サーバーグループは団体ごとに作成します"
+    )
