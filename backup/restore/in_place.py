@@ -134,7 +134,9 @@ class InPlace:
                 if volume.build != disk.volume.build:
                     raise _in_the_way(disk.server)
                 leans = self._backings.get(place)
-                tx.save_volume(replace(volume, build=build, backing=leans))
+                # It may have been asked to grow since the new build was begun.
+                growing = volume.growing or volume.size != disk.volume.size
+                tx.save_volume(replace(volume, build=build, backing=leans, growing=growing))
         job = self.progress.begun
         for before in {disk.server.id: disk.server for disk, _ in self._filled}.values():
             server = _stopped(tx, before.id, self.point)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from control_plane.journal.server_progress import done, superseded
 from control_plane.model.errors import YuiError
@@ -21,6 +22,7 @@ from control_plane.store import Snapshot
 VOLUME_CREATE = "volume.create"
 VOLUME_ATTACH = "volume.attach"
 VOLUME_DETACH = "volume.detach"
+VOLUME_GROW = "volume.grow"
 VOLUME_DELETE = "volume.delete"
 SNAPSHOT_CREATE = "snapshot.create"
 SNAPSHOT_RESTORE = "snapshot.restore"
@@ -67,7 +69,9 @@ def _attached(tx: Snapshot, operation: Operation) -> Operation:
 def _plugged(tx: Snapshot, operation: Operation, volume: Volume) -> Operation:
     id = ServerId(str(volume.server))
     server = tx.servers_among({id}).get(id)
-    return done(operation, int(status_of_volume(volume, server) is VolumeStatus.IN_USE))
+    # Also one that can't be made larger just now.
+    status = status_of_volume(replace(volume, trouble=None), server)
+    return done(operation, int(status in (VolumeStatus.IN_USE, VolumeStatus.GROWING)))
 
 
 def _detached(tx: Snapshot, operation: Operation) -> Operation:
@@ -75,6 +79,13 @@ def _detached(tx: Snapshot, operation: Operation) -> Operation:
     if volume is None or isinstance(volume.attachment, Attached):
         return superseded(operation)
     return done(operation, int(isinstance(volume.attachment, Unattached)))
+
+
+def _grown(tx: Snapshot, operation: Operation) -> Operation:
+    volume = _volume(tx, operation)
+    if volume is None or volume.deleting:
+        return superseded(operation)
+    return done(operation, int(not volume.growing))
 
 
 def _deleted(tx: Snapshot, operation: Operation) -> Operation:
@@ -103,6 +114,7 @@ VOLUME_DERIVATIONS: Mapping[str, Callable[[Snapshot, Operation], Operation]] = {
     VOLUME_CREATE: _created,
     VOLUME_ATTACH: _attached,
     VOLUME_DETACH: _detached,
+    VOLUME_GROW: _grown,
     VOLUME_DELETE: _deleted,
     SNAPSHOT_CREATE: _taken,
     SNAPSHOT_RESTORE: _restored,

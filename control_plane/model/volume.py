@@ -107,9 +107,9 @@ class Volume:
 
     `generation` grows with every change of what is wanted of it. `made`: its file stands on the
     storage; from then on it is never made again, so that a file that is missing is never taken for an
-    empty disk. `build` counts how often it was restored from a snapshot, `source` is what a new one is
-    filled from. `description` and `labels` are its owner's words. `plugged`: the hypervisor was last seen to
-    have it for its server. `trouble` says why it could not be made or removed when that was last tried.
+    empty disk. `growing`: that file may still be smaller than `size`. `build` counts how often it was
+    restored from a snapshot, `source` is what a new one is filled from. `description` and `labels` are
+    its owner's words. `plugged`: the hypervisor was last seen to have it for its server. `trouble` says why it could not be made, grown or removed when that was last tried.
     """
 
     id: VolumeId
@@ -128,6 +128,7 @@ class Volume:
     deleting: bool = False
     trouble: str | None = None
     generation: Generation = Generation(1)
+    growing: bool = False
     description: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     backing: Backing | None = None
@@ -151,6 +152,8 @@ class VolumeStatus(StrEnum):
     AVAILABLE = "available"
     ATTACHING = "attaching"
     IN_USE = "in-use"
+    GROWING = "growing"
+    """Its disk may still be smaller than its size. Whoever has it goes on."""
     DETACHING = "detaching"
     DELETING = "deleting"
     ERROR = "error"
@@ -168,7 +171,7 @@ def status_of_volume(volume: Volume, server: Server | None) -> VolumeStatus:
         return VolumeStatus.CREATING
     match volume.attachment:
         case Unattached():
-            return VolumeStatus.AVAILABLE
+            return VolumeStatus.GROWING if volume.growing else VolumeStatus.AVAILABLE
         case _ if server is not None and server.seen is Seen.UNKNOWN:
             return VolumeStatus.UNKNOWN
         case Detaching():
@@ -177,7 +180,9 @@ def status_of_volume(volume: Volume, server: Server | None) -> VolumeStatus:
             rests = server is not None and (
                 server.power is not Power.RUNNING and server.seen is not Seen.RUNNING
             )
-            return VolumeStatus.IN_USE if volume.plugged or rests else VolumeStatus.ATTACHING
+            if not (volume.plugged or rests):
+                return VolumeStatus.ATTACHING
+            return VolumeStatus.GROWING if volume.growing else VolumeStatus.IN_USE
 
 
 def free_order(volumes: Iterable[Volume]) -> int | None:

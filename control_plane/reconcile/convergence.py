@@ -26,7 +26,15 @@ from control_plane.model.workload import (
     Sighting,
     Stranded,
 )
-from control_plane.reconcile.disks import Disks, FitVolumes, RestoreSnapshot, TakeSnapshot, fit
+from control_plane.reconcile.disks import (
+    Disks,
+    FitVolumes,
+    GrowVolumes,
+    RestoreSnapshot,
+    TakeSnapshot,
+    fit,
+    growth,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,7 @@ Action = (
     | Undefine
     | PutAway
     | FitVolumes
+    | GrowVolumes
     | TakeSnapshot
     | RestoreSnapshot
     | Unknown
@@ -174,6 +183,8 @@ def may_go_on(action: Action, doubtful: Collection[HostId]) -> bool:
     still have to offer is thrown away. What its owners and operators want gone from it goes."""
     match action:
         case BringUp(host=host) | TakeSnapshot(host=host) | RestoreSnapshot(host=host):
+            return host not in doubtful
+        case GrowVolumes(host=host):
             return host not in doubtful
         case FitVolumes(host=host, give=give):
             return not give or host not in doubtful
@@ -233,8 +244,10 @@ def _at_home(
         if machine.state is RunState.PAUSED:
             # Starting it lets it go on, as after a full disk has got room again.
             return BringUp(server, host)
-        return fit(server, host, machine, runs=True, disks=disks) or _copied(
-            server, host, machine, disks
+        return (
+            fit(server, host, machine, runs=True, disks=disks)
+            or growth(server, host, machine, disks)
+            or _copied(server, host, machine, disks)
         )
     if machine.state is RunState.PAUSED:
         # Left over from a move that broke off: what it holds in memory is worth nothing.
@@ -254,7 +267,7 @@ def _at_rest(
         case Power.RUNNING:
             return BringUp(server, host)
         case Power.STOPPED:
-            return _copied(server, host, machine, disks)
+            return growth(server, host, machine, disks) or _copied(server, host, machine, disks)
         case Power.SHELVED if machine is None:
             return PutAway(server)
         case Power.SHELVED:

@@ -1,4 +1,4 @@
-"""Makes and removes volumes and snapshots that no server waits for, and records what became of disks."""
+"""Makes, grows and removes volumes and snapshots that no server waits for, and records what became of disks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from control_plane.drivers.disks import SnapshotDiskSpec
+from control_plane.drivers.disks import DataVolumeSpec, SnapshotDiskSpec
 from control_plane.drivers.protocol import DriverError, HostDriver
 from control_plane.drivers.world import Pending, World
 from control_plane.model.errors import YuiError
-from control_plane.model.ids import HostId, StoragePoolId, VolumeId
+from control_plane.model.ids import Generation, HostId, StoragePoolId, VolumeId
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 from control_plane.model.volume import (
@@ -26,7 +26,12 @@ from control_plane.model.workload import Moving, Placed, Server
 from control_plane.reconcile import disk_narration as narration
 from control_plane.reconcile.convergence import Listings
 from control_plane.reconcile.disk_errands import DisksDone
-from control_plane.reconcile.disks import FitVolumes, RestoreSnapshot, TakeSnapshot
+from control_plane.reconcile.disks import (
+    FitVolumes,
+    GrowVolumes,
+    RestoreSnapshot,
+    TakeSnapshot,
+)
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.spec import Surroundings
 from control_plane.reconcile.timings import Timings
@@ -75,6 +80,11 @@ class DiskCare:
         held = [volume for those in disks.volumes.values() for volume in those]
         wanted: list[_Thing] = [v for v in held if not v.made]
         wanted += [v for v in disks.free if v.deleting or not v.made]
+        growing = [v for v in (*held, *disks.free) if _is_to_grow(v)]
+        if growing:
+            # Those of others are grown on their server's host, which may have them open.
+            placed = {s.id for s in servers if isinstance(s.placement, Placed | Moving)}
+            wanted += [v for v in growing if v.server not in placed]
         wanted += disks.unwanted
         for thing in wanted:
             if thing.storage in pool_hosts and self._may_try(thing.id):
@@ -119,6 +129,8 @@ class DiskCare:
                     for held in tx.volumes(server=action.server.id):
                         if held.id in done.held:
                             tx.add_event(narration.held(held, action.server.name, at))
+                case GrowVolumes():
+                    self._after_growth(tx, action, done, error)
                 case TakeSnapshot(snapshot=snapshot) | RestoreSnapshot(snapshot=snapshot):
                     current = _current_snapshot(tx, snapshot)
                     if current is None:
@@ -135,6 +147,29 @@ class DiskCare:
                         )
                         tx.save_server_snapshot(kept)
                         tx.add_event(narration.taken(kept, at))
+
+    def _after_growth(
+        self, tx: Transaction, action: GrowVolumes, done: DisksDone, error: str | None
+    ) -> None:
+        grown = {each.id: each for each in done.grown}
+        for volume in tx.volumes(server=action.server.id):
+            if volume.id in grown:
+                self._grown(tx, volume, grown[volume.id])
+            elif volume.id in action.grow and error is not None:
+                self._trouble(tx, volume, error)
+
+    def _grown(self, tx: Transaction, volume: Volume, now: Volume | DataVolumeSpec) -> None:
+        """It is so large `now`; more may have been asked for since, or another build be in its place."""
+        if volume.growing and volume.size <= now.size and volume.build == now.build:
+            grown = tx.save_volume(replace(volume, growing=False, trouble=None))
+            tx.add_event(narration.grown(grown, self.world.clock.now()))
+
+    def _trouble(self, tx: Transaction, volume: Volume, why: str) -> None:
+        """Unless what failed has been done by another since."""
+        settled = volume.made and not volume.growing and not volume.deleting
+        if volume.trouble != why and not settled:
+            tx.save_volume(replace(volume, trouble=why))
+            tx.add_event(narration.volume_trouble(volume, why, self.world.clock.now()))
 
     def _closed(self, tx: Transaction, action: FitVolumes, id: VolumeId) -> None:
         """Free, if it is still this server's to let go and nothing was decided about the server since."""
@@ -201,6 +236,9 @@ class DiskCare:
         volume = surroundings.volume_spec(thing)
         if thing.deleting:
             return lambda driver: driver.remove_data_volume(volume)
+        if thing.made:
+            # No copy of a server is listed: whoever has it open on a host has its lock.
+            return lambda driver: driver.grow_data_volume(volume, None, Generation(0))
         return lambda driver: driver.ensure_data_volume(volume, self._source(thing, surroundings))
 
     def _source(self, volume: Volume, surroundings: Surroundings) -> SnapshotDiskSpec | None:
@@ -260,6 +298,8 @@ class DiskCare:
                         tx.remove_volume(current.id)
                         tx.add_event(narration.removed(current, at))
                         self._disturbed = True
+                case Volume() if isinstance(thing, Volume) and thing.made:
+                    self._grown(tx, current, thing)
                 case Volume():
                     tx.save_volume(replace(current, made=True, source=None, trouble=None))
                     tx.add_event(narration.made(current, at))
@@ -275,13 +315,16 @@ class DiskCare:
                 if current is None or current.trouble == why:
                     return
                 if isinstance(current, Volume):
-                    tx.save_volume(replace(current, trouble=why))
-                    tx.add_event(narration.volume_trouble(current, why, at))
+                    self._trouble(tx, current, why)
                 else:
                     tx.save_server_snapshot(replace(current, trouble=why))
                     tx.add_event(narration.snapshot_trouble(current, why, at))
         except LostRace:
             return
+
+
+def _is_to_grow(volume: Volume) -> bool:
+    return volume.growing and volume.made and not volume.deleting and volume.leans_on is None
 
 
 def _current(tx: Snapshot, thing: _Thing) -> _Thing | None:

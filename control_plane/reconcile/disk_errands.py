@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from control_plane.drivers.disks import SnapshotSpec
+from control_plane.drivers.disks import DataVolumeSpec, SnapshotSpec
 from control_plane.drivers.protocol import (
     DriverError,
     HostDriver,
@@ -18,17 +18,24 @@ from control_plane.drivers.world import Clock
 from control_plane.model.ids import VolumeId
 from control_plane.model.volume import ServerSnapshot
 from control_plane.model.workload import Server
-from control_plane.reconcile.disks import DiskAction, FitVolumes, RestoreSnapshot, TakeSnapshot
+from control_plane.reconcile.disks import (
+    DiskAction,
+    FitVolumes,
+    GrowVolumes,
+    RestoreSnapshot,
+    TakeSnapshot,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class DisksDone:
     """What the host said of it: volumes that no hypervisor has open any more, those that the guest holds
-    on to where nothing else went wrong, and when a snapshot was taken and whether nothing was being
-    written just then."""
+    on to where nothing else went wrong, those that are as large now as asked for, and when a snapshot was
+    taken and whether nothing was being written just then."""
 
     closed: frozenset[VolumeId] = frozenset()
     held: frozenset[VolumeId] = frozenset()
+    grown: tuple[DataVolumeSpec, ...] = ()
     taken_at: datetime | None = None
     quiesced: bool = False
 
@@ -37,7 +44,7 @@ NOTHING_DONE = DisksDone()
 
 
 class StillOpen(DriverError):
-    """Some of a server's volumes could not be given or taken; `done` is what could."""
+    """Some of a server's volumes could not be given, taken or grown; `done` is what could."""
 
     def __init__(self, text: str, done: DisksDone) -> None:
         super().__init__(text)
@@ -55,6 +62,8 @@ def carry_out(
     match action:
         case FitVolumes():
             return _fit(action, driver, spec, insist)
+        case GrowVolumes():
+            return _grow(action, driver, spec, insist)
         case TakeSnapshot(snapshot=snapshot, defined=defined):
             if not defined:
                 driver.define(spec)
@@ -97,6 +106,30 @@ def _fit(
     if held:
         text = f"the guest of server {server.name} holds on to {', '.join(sorted(held))}"
         raise StillOpen(text, replace(done, held=frozenset(held)))
+    return done
+
+
+def _grow(
+    action: GrowVolumes, driver: HostDriver, spec: ServerSpec, insist: Callable[[Server], None]
+) -> DisksDone:
+    server = action.server
+    listed = server.generation if action.listed is None else action.listed
+    grown, troubles = [], []
+    for volume in spec.data_volumes:
+        if volume.id not in action.grow:
+            continue
+        insist(server)
+        try:
+            driver.grow_data_volume(volume, server.id, listed)
+        except (HostUnreachable, MovedOn):
+            raise
+        except DriverError as error:
+            troubles.append(str(error))
+        else:
+            grown.append(volume)
+    done = DisksDone(grown=tuple(grown))
+    if troubles:
+        raise StillOpen("; ".join(troubles), done)
     return done
 
 

@@ -41,6 +41,12 @@ def made(volume: Volume, at: datetime) -> Event:
     )
 
 
+def grown(volume: Volume, at: datetime) -> Event:
+    return _of_volume(
+        "grown", volume, at, f"has {volume.size} GiB now", f"を {volume.size} GiB に拡張しました"
+    )
+
+
 def removed(volume: Volume, at: datetime) -> Event:
     return _of_volume("removed", volume, at, "is removed", "を削除しました")
 
@@ -77,7 +83,12 @@ def held(volume: Volume, server: str, at: datetime) -> Event:
 
 
 def volume_trouble(volume: Volume, why: str, at: datetime) -> Event:
-    doing, doing_ja = ("removed", "削除") if volume.deleting else ("made", "作成")
+    if volume.deleting:
+        doing, doing_ja = "removed", "削除"
+    elif volume.made:
+        doing, doing_ja = "grown", "拡張"
+    else:
+        doing, doing_ja = "made", "作成"
     en = f"could not be {doing}"
     ja = f"を{doing_ja}できませんでした"
     event = _of_volume("failed", volume, at, f"{en}: {why.rstrip('.')}", f"{ja}: {why}")

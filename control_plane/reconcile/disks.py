@@ -44,7 +44,18 @@ class RestoreSnapshot:
     snapshot: ServerSnapshot
 
 
-DiskAction = FitVolumes | TakeSnapshot | RestoreSnapshot
+@dataclass(frozen=True, slots=True)
+class GrowVolumes:
+    """Disks that a server has are to become as large as was asked for. `listed` is None where its host
+    has no definition of it."""
+
+    server: Server
+    host: HostId
+    listed: Generation | None
+    grow: frozenset[VolumeId]
+
+
+DiskAction = FitVolumes | GrowVolumes | TakeSnapshot | RestoreSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,13 @@ class Disks:
         ]
         return tuple(volume for _, volume in sorted(held, key=lambda each: each[0]))
 
+    def growing(self, server: Server) -> tuple[Volume, ...]:
+        """Those to be made larger; none as long as any of its disks leans on what it was restored from."""
+        held = self.wanted(server.id)
+        if server.leans_on is not None or any(each.leans_on is not None for each in held):
+            return ()
+        return tuple(each for each in held if each.growing)
+
     def leaving(self, server: ServerId) -> tuple[Volume, ...]:
         return tuple(
             volume
@@ -114,3 +132,13 @@ def fit(
         return None
     listed = None if machine is None else machine.generation
     return FitVolumes(server, host, listed, runs, give, take)
+
+
+def growth(
+    server: Server, host: HostId, machine: ObservedServer | None, disks: Disks
+) -> GrowVolumes | None:
+    """Of a server that has the volumes that it is to have."""
+    grow = frozenset(volume.id for volume in disks.growing(server))
+    if not grow:
+        return None
+    return GrowVolumes(server, host, None if machine is None else machine.generation, grow)

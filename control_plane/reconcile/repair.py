@@ -32,7 +32,7 @@ from control_plane.reconcile.convergence import (
     seen_now,
 )
 from control_plane.reconcile.disk_care import DiskCare
-from control_plane.reconcile.disks import FitVolumes, RestoreSnapshot, TakeSnapshot
+from control_plane.reconcile.disks import FitVolumes, GrowVolumes, RestoreSnapshot, TakeSnapshot
 from control_plane.reconcile.errands import Errands, HostAction, Outcome
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.leftovers import Leftovers
@@ -51,6 +51,7 @@ _DOING: Mapping[type, tuple[str, str]] = {
     Migrate: ("moved", "移動"),
     Delete: ("deleted", "削除"),
     FitVolumes: ("fitted with its volumes", "ボリュームの接続・切り離し"),
+    GrowVolumes: ("given larger volumes", "ボリュームの拡張"),
     TakeSnapshot: ("copied to a snapshot", "スナップショットの取得"),
     RestoreSnapshot: ("restored from a snapshot", "スナップショットの復元"),
     Undefine: ("shelved", "休止"),
@@ -307,9 +308,9 @@ class Repair:
         at = self.world.clock.now()
         for outcome in outcomes:
             server = outcome.action.server
-            if isinstance(outcome.action, TakeSnapshot | RestoreSnapshot | FitVolumes) and (
-                outcome.first or outcome.done.closed
-            ):
+            if isinstance(
+                outcome.action, TakeSnapshot | RestoreSnapshot | FitVolumes | GrowVolumes
+            ) and (outcome.first or outcome.done.closed or outcome.done.grown):
                 self._disk_care.record(outcome.action, outcome.done, outcome.error, lease)
             if outcome.error is not None:
                 if outcome.first and not outcome.done.held:

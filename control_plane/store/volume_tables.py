@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Integer, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Integer, Table, Text, false
 
 from control_plane.store.columns import UtcTime
 from control_plane.store.tables import metadata
@@ -23,6 +23,7 @@ volumes = Table(
     Column("source_snapshot_id", Text, nullable=True),
     Column("source_volume_id", Text, nullable=True),
     Column("made", Boolean, nullable=False),
+    Column("growing", Boolean, nullable=False, server_default=false()),
     Column("build", Integer, nullable=False),
     Column("backing", Text),
     Column("plugged", Boolean, nullable=False),

@@ -141,6 +141,28 @@ def need_standing(volume: Volume) -> None:
         )
 
 
+def need_made(volume: Volume) -> None:
+    """Raises `volume-not-ready`."""
+    if not volume.made:
+        raise refuse(
+            volume,
+            "volume-not-ready",
+            "is still being made: wait until it is available",
+            "はまだ作成中です。利用可能になるまでお待ちください",
+        )
+
+
+def need_whole(volume: Volume) -> None:
+    """Of one that no server has. Raises `volume-in-part`."""
+    if volume.leans_on is not None:
+        raise refuse(
+            volume,
+            "volume-in-part",
+            "holds only a part of what it held at its recovery point, since its server was deleted before all was copied: delete it, and restore it again",
+            "は、コピーが終わる前にサーバーが削除されたため、復元ポイントの内容の一部しか含んでいません。削除して、もう一度復元してください",
+        )
+
+
 def need_free_name(tx: Snapshot, name: str, tenant: MunicipalityCode) -> None:
     """Raises `volume-name-taken`."""
     if tx.volumes_named(name, tenant):

@@ -48,6 +48,12 @@ class VolumeChangeIn(RequestBody):
     labels: Labels | None = None
 
 
+class GrowIn(RequestBody):
+    """How large it is to be, not how much is to be added."""
+
+    size_gib: int = Field(ge=1, le=LARGEST)
+
+
 class AttachIn(RequestBody):
     volume: Name
 
@@ -62,7 +68,8 @@ class SourceOut(ResponseBody):
 class VolumeOut(ResponseBody):
     """`server` is whose it is, also while it is being detached; nobody else gets it before. `device` is
     where its guest finds it. `status` is unknown while its server's host does not answer, and error
-    while what was asked for fails; that is tried again. `storage` and `trouble` are null for members,
+    while what was asked for fails; that is tried again. `size_gib` is what was asked for: while it is
+    growing its guest may see less. `storage` and `trouble` are null for members,
     who never see hardware."""
 
     id: str
@@ -75,6 +82,7 @@ class VolumeOut(ResponseBody):
         "available",
         "attaching",
         "in-use",
+        "growing",
         "detaching",
         "deleting",
         "error",

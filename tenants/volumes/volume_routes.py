@@ -1,4 +1,4 @@
-"""Volumes over HTTP: shown, made, attached, detached, protected, deleted."""
+"""Volumes over HTTP: shown, made, attached, grown, detached, protected, deleted."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ from control_plane.pool.plan import (
     replaced,
 )
 from control_plane.store import Transaction, not_found
-from tenants.asking import Asker
+from tenants.asking import Asker, Keep
 from tenants.server_change import REHEARSED, KeepIt, location
 from tenants.servers import find_server
 from tenants.volumes.asking import find_volume
 from tenants.volumes.describing import describe, protect
-from tenants.volumes.models import AttachIn, NewVolumeIn, VolumeChangeIn, VolumeOut
+from tenants.volumes.growing import Grown, grow
+from tenants.volumes.models import AttachIn, GrowIn, NewVolumeIn, VolumeChangeIn, VolumeOut
 from tenants.volumes.placing import VolumeRequest
 from tenants.volumes.views import volumes_out
 from tenants.volumes.volumes import attach, create, delete, detach, expect
@@ -196,6 +197,45 @@ def change_volume(
         return {"ETag": entity_tag(Generation(int(shown["generation"])))}
 
     return once.run(rehearse) if dry_run else once.run(work, headers=tag)
+
+
+@router.post(
+    "/volumes/{volume}/grow", status_code=202, response_model=OperationOut, responses=REHEARSED
+)
+@audited("volume.grow", "volume")
+def grow_volume(
+    volume: Name,
+    body: GrowIn,
+    who: Annotated[Principal, needs(Permission.VOLUMES_WRITE)],
+    edge: AtHand,
+    once: Once,
+    *,
+    expected: Expected,
+    dry_run: DryRun = False,
+) -> Response:
+    """Make it larger, also while a server uses it, which sees the larger disk at once. It never becomes
+    smaller."""
+
+    def asked(keep: Keep) -> Grown:
+        asker = Asker(who, edge.clock.now())
+        size = GiB(body.size_gib)
+        return grow(edge.store, volume, size, asker, keep, expected=expected, dry_run=dry_run)
+
+    def rehearse(_: Remember) -> ChangePlan:
+        would = asked(lambda _, __: None)
+        was, will_be = would.before.size, would.after.size
+        return ChangePlan(
+            diff=[replaced(f"/volumes/{would.before.name}/size_gib", was, will_be)]
+            if was != will_be
+            else [],
+            certificate=certificate_change(would.ledger, None),
+            capacity=Cost(vcpus=0, memory_mib=0, disk_gib=will_be - was),
+        )
+
+    def work(remember: Remember) -> OperationOut:
+        return operation_out(asked(lambda tx, begun: remember(tx, operation_out(begun))).operation)
+
+    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=location)
 
 
 @router.delete(

@@ -31,8 +31,10 @@ from control_plane.store import Store, Transaction
 from tenants.asking import Asker, Keep
 from tenants.volumes.asking import (
     need_free_name,
+    need_made,
     need_settled,
     need_standing,
+    need_whole,
     operation,
     refuse,
     tell,
@@ -132,20 +134,8 @@ def attach(
             )
         case Unattached():
             pass
-    if not volume.made:
-        raise refuse(
-            volume,
-            "volume-not-ready",
-            "is still being made: wait until it is available",
-            "はまだ作成中です。利用可能になるまでお待ちください",
-        )
-    if volume.leans_on is not None:
-        raise refuse(
-            volume,
-            "volume-in-part",
-            "holds only a part of what it held at its recovery point, since its server was deleted before all was copied: delete it, and restore it again",
-            "は、コピーが終わる前にサーバーが削除されたため、復元ポイントの内容の一部しか含んでいません。削除して、もう一度復元してください",
-        )
+    need_made(volume)
+    need_whole(volume)
     begun = operation(VOLUME_ATTACH, volume, asker, server=server.id)
     tx.put_operation(begun)
     saved = tx.save_volume(replace(volume, attachment=_given(tx, volume, server), plugged=False))

@@ -201,6 +201,7 @@ NEEDS: dict[Route, P] = {
     ("POST", "/v1/volumes"): P.VOLUMES_WRITE,
     ("GET", "/v1/volumes/{volume}"): P.VOLUMES_READ,
     ("PATCH", "/v1/volumes/{volume}"): P.VOLUMES_WRITE,
+    ("POST", "/v1/volumes/{volume}/grow"): P.VOLUMES_WRITE,
     ("DELETE", "/v1/volumes/{volume}"): P.VOLUMES_WRITE,
     ("GET", "/v1/servers/{server}/volumes"): P.VOLUMES_READ,
     ("POST", "/v1/servers/{server}/volumes"): P.VOLUMES_WRITE,

@@ -116,6 +116,93 @@ def test_a_snapshot_brings_a_server_and_its_volume_back_and_fills_a_new_volume(t
     assert items(town, "/v1/snapshots") == []
 
 
+def grown(town: Town, name: str, size: int) -> dict[str, Any]:
+    answer = town.api.post(f"/v1/volumes/{name}/grow", json={"size_gib": size})
+    assert town.ended(answer)["state"] == "done"
+    return shown(town, name)
+
+
+def test_a_volume_grows_whether_a_server_uses_it_or_not_and_never_shrinks(town: Town) -> None:
+    server = town.made()
+    data, spare = volume(town, server="web"), volume(town, "spare")
+    world = town.operator.world
+    on_storage, apart = (world.data_volume(VolumeId(each["id"])) for each in (data, spare))
+    assert on_storage is not None
+    assert apart is not None
+    on_storage.notes.append("kept")
+    path, wanted = "/v1/volumes/data/grow", {"json": {"size_gib": 9}}
+    before = town.operator.contents()
+    plan = town.api.post(f"{path}?dry_run=true", **wanted).json()
+    (change,) = plan["diff"]
+    assert (change["path"], change["from"], change["to"]) == ("/volumes/data/size_gib", 5, 9)
+    assert plan["capacity"] == {"vcpus": 0, "memory_mib": 0, "disk_gib": 4}
+    assert town.operator.contents() == before
+    stale = town.api.post(path, **wanted, headers={"If-Match": '"g1"'})
+    refused(stale, "volume-changed", 412)
+    once = {"Idempotency-Key": "grow-once"}
+    begun = town.api.post(path, **wanted, headers=once)
+    assert (shown(town, "data")["status"], on_storage.size) == ("growing", 5)
+    assert town.api.post(path, **wanted, headers=once).json() == begun.json()
+    assert town.ended(begun)["state"] == "done"
+    assert (on_storage.size, on_storage.notes, open_in(town, data["id"])) == (
+        9, ["kept"], {server["id"]},
+    )  # fmt: skip
+    assert (shown(town, "data")["status"], shown(town, "data")["size_gib"]) == ("in-use", 9)
+    # What is so already is done at once, and nobody writes down that it was.
+    entries = len(items(town, "/v1/audit"))
+    assert grown(town, "data", 9)["generation"] == shown(town, "data")["generation"]
+    assert len(items(town, "/v1/audit")) == entries
+    refused(town.api.post(path, json={"size_gib": 8}), "volume-cannot-shrink")
+    assert grown(town, "spare", 6)["status"] == "available"
+    town.ended(town.api.post("/v1/servers/web/stop"))
+    assert grown(town, "data", 10)["status"] == "in-use"
+    assert (on_storage.size, apart.size) == (10, 6)
+    (used,) = items(town, "/v1/quotas")
+    too_much = {"json": {"size_gib": used["quota"]["disk_gib"]}}
+    refused(town.api.post(path, **too_much), "quota-exceeded")
+    with town.operator.store.read() as tx:
+        assert sum(tx.ledger(tx.regions()[0].id).disks.values()) == 16
+    # One that its server is still to let go of may be open there.
+    begun = town.delete("/v1/servers/web/volumes/data")
+    refused(town.api.post(path, json={"size_gib": 11}), "volume-detaching")
+    assert town.ended(begun)["state"] == "done"
+    assert town.ended(town.delete("/v1/volumes/data"))["state"] == "done"
+    assert town.promise_holds()
+
+
+def test_what_can_not_be_grown_now_is_grown_later_and_a_snapshot_comes_back_as_large(
+    town: Town,
+) -> None:
+    server = town.made()
+    data = volume(town, server="web")
+    world = town.operator.world
+    named = {"json": {"name": "small"}}
+    taking = town.api.post("/v1/servers/web/snapshots", **named)
+    path, wanted = "/v1/volumes/data/grow", {"json": {"size_gib": 9}}
+    refused(town.api.post(path, **wanted), "server-disks-busy")
+    assert town.ended(taking)["state"] == "done"
+    pool = town.show_as_operator("web")["storage"]
+    world.fill_storage(pool)
+    begun = town.api.post(path, **wanted)
+    assert town.ended(begun)["state"] == "running"
+    waiting = shown(town, "data")
+    assert (waiting["status"], waiting["size_gib"], waiting["trouble"]) == ("error", 9, None)
+    told = [each for each in items(town, "/v1/events") if each["kind"] == "volume.failed"]
+    assert ["could not be grown yet" in each["en"] for each in told] == [True]
+    world.empty_storage(pool)
+    for _ in range(10):
+        town.settle()
+    assert shown(town, "data")["status"] == "in-use"
+    assert town.api.get(begun.headers["location"]).json()["state"] == "done"
+    town.ended(town.api.post("/v1/servers/web/stop"))
+    assert town.ended(town.api.post("/v1/snapshots/small/restore"))["state"] == "done"
+    restored = world.data_volume(VolumeId(data["id"]))
+    assert restored is not None
+    assert (restored.build, restored.size) == (1, 9)
+    town.ended(town.api.post("/v1/servers/web/start"))
+    assert open_in(town, data["id"]) == {server["id"]}
+
+
 def test_disks_count_against_the_quota_and_the_storage(town: Town) -> None:
     (used,) = items(town, "/v1/quotas")
     left = used["quota"]["disk_gib"] - used["used"]["disk_gib"]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from control_plane.drivers.protocol import ObservedServer, RunState
+from control_plane.model.backing import Backing
 from control_plane.model.ids import Generation, RegionId, SnapshotId, VolumeId
 from control_plane.model.units import GiB
 from control_plane.model.volume import (
@@ -22,7 +23,13 @@ from control_plane.model.volume import (
 )
 from control_plane.model.workload import Power, Seen
 from control_plane.reconcile.convergence import BringUp, Delete, Relabel, Stop, compare, may_go_on
-from control_plane.reconcile.disks import Disks, FitVolumes, RestoreSnapshot, TakeSnapshot
+from control_plane.reconcile.disks import (
+    Disks,
+    FitVolumes,
+    GrowVolumes,
+    RestoreSnapshot,
+    TakeSnapshot,
+)
 from tests.reconcile.test_convergence import MOVING, REACHED, A, seen, server
 
 AT = datetime(2026, 4, 1, tzinfo=UTC)
@@ -57,9 +64,21 @@ def fit(give=(), take=(), *, of=S, runs=True, listed=3) -> FitVolumes:
     return FitVolumes(of, A, generation, runs, frozenset(give), frozenset(take))
 
 
+def grow(*, of=S) -> GrowVolumes:
+    return GrowVolumes(of, A, Generation(3), frozenset({VolumeId("data")}))
+
+
 ATTACHED = Disks.of([volume(HERE)], [])
 LEAVING = Disks.of([volume(Attached(S.id, 0).release())], [])
 UNMADE = Disks.of([volume(HERE, made=False)], [])
+GROWING = Disks.of([volume(HERE, growing=True)], [snapshot()])
+GROWING_AND_LEANING = Disks.of(
+    [
+        volume(HERE, growing=True),
+        volume(Attached(S.id, 1), "old", backing=Backing(0, "nbd://yui/old")),
+    ],
+    [],
+)
 TO_TAKE = Disks.of([], [snapshot()])
 TO_RESTORE = Disks.of([], [snapshot(taken_at=AT, restoring=True)])
 
@@ -129,6 +148,26 @@ CASES = {
         TO_TAKE,
         [TakeSnapshot(STOPPED, A, snapshot(), defined=False)],
     ),
+    "one whose disk is to be larger grows it before it is copied": (
+        S,
+        seen(a=[machine("data")]),
+        GROWING,
+        [grow()],
+    ),
+    "a stopped one too": (
+        STOPPED,
+        seen(a=[machine("data", state=RunState.STOPPED)]),
+        GROWING,
+        [grow(of=STOPPED)],
+    ),
+    "it gets the disk first": (S, seen(a=[machine()]), GROWING, [fit(["data"])]),
+    "and starts first": (S, seen(), GROWING, [BringUp(S, A)]),
+    "none grows while another leans on what it was restored from": (
+        S,
+        seen(a=[machine("data", "old")]),
+        GROWING_AND_LEANING,
+        [],
+    ),
     "one that is not up yet comes up first": (S, seen(), TO_TAKE, [BringUp(S, A)]),
     "one whose disks are to be restored does not start before they are": (
         S,
@@ -153,6 +192,7 @@ def test_nothing_is_given_to_a_doubtful_host_and_what_is_to_go_goes() -> None:
     assert not may_go_on(fit(["data"]), {A})
     assert may_go_on(fit(take=["data"]), {A})
     assert not may_go_on(TakeSnapshot(S, A, snapshot(), defined=True), {A})
+    assert not may_go_on(grow(), {A})
 
 
 @pytest.mark.parametrize(
@@ -170,6 +210,9 @@ def test_nothing_is_given_to_a_doubtful_host_and_what_is_to_go_goes() -> None:
             server(seen=Seen.UNKNOWN),
             VolumeStatus.UNKNOWN,
         ),
+        (volume(Unattached(), growing=True), None, VolumeStatus.GROWING),
+        (volume(HERE, plugged=True, growing=True), server(seen=Seen.RUNNING), VolumeStatus.GROWING),
+        (volume(HERE, growing=True), S, VolumeStatus.ATTACHING),
         (volume(Unattached(), deleting=True), None, VolumeStatus.DELETING),
         (volume(Unattached(), trouble="no room"), None, VolumeStatus.ERROR),
     ],

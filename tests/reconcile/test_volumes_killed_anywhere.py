@@ -1,7 +1,7 @@
 """Volumes and snapshots of members, while the control plane is killed before every single thing it does.
 
 One World and one store live on through all of it. Each round asks for the same: volumes are made,
-attached, detached, given to another server, a snapshot is taken, restored and removed, all is deleted.
+attached, grown, detached, given to another server, a snapshot is taken, restored and removed, all is deleted.
 In each round the control plane dies before another change: a call that can have an effect out there, or
 a commit that wrote something; another one goes on from what it left.
 """
@@ -108,16 +108,26 @@ def a_round(plane: Mortal) -> None:
     data = world.data_volume(owner.volume("data").id)
     assert data is not None
     data.notes.append("before")
+    owner.grow("data", 6)
+    plane.until(lambda: owner.status("data") == "in-use")
+    assert data.size == 6
     owner.take(DB, "snap")
     plane.until(lambda: owner.snapshot("snap").taken_at is not None)
     data.notes.append("after")
+    owner.grow("data", 8)
+    plane.until(lambda: owner.status("data") == "in-use")
+    assert data.size == 8
     owner.detach("logs")
     assert owner.tries(lambda: owner.attach("logs", APP)) == "volume-in-use"
     plane.until(lambda: owner.status("logs") == "available")
     assert writers("logs") == set()
+    owner.grow("logs", 7)
     owner.attach("logs", APP)
     plane.until(lambda: owner.status("logs") == "in-use")
     assert writers("logs") == {APP}
+    logs = world.data_volume(owner.volume("logs").id)
+    assert logs is not None
+    assert logs.size == 7
     plane.power(DB, Power.STOPPED)
     plane.until(lambda: not world.hosts_running(DB))
     plane.until(lambda: owner.tries(lambda: owner.restore("snap")) == "done")
@@ -125,7 +135,7 @@ def a_round(plane: Mortal) -> None:
     plane.until(lambda: world.answering(DB) and owner.status("data") == "in-use")
     restored = world.data_volume(owner.volume("data").id)
     assert restored is not None
-    assert restored.notes == ["before"]
+    assert (restored.notes, restored.size) == (["before"], 8)
     owner.detach("logs")
     owner.detach("data")
     plane.until(lambda: owner.status("logs") == owner.status("data") == "available")

@@ -21,7 +21,7 @@ from control_plane.model.volume import (
 from control_plane.store import Store
 from tenants.asking import Asker
 from tenants.servers import find_server
-from tenants.volumes import snapshots, volumes
+from tenants.volumes import growing, snapshots, volumes
 from tenants.volumes.asking import find_volume
 from tenants.volumes.placing import VolumeRequest
 from tests.scenarios.joining import MEMBER
@@ -73,6 +73,9 @@ class Owner:
         with self.store.write() as tx:
             volume = find_volume(tx, name, MEMBER.code)
             volumes.attach(tx, volume, find_server(tx, server, None), self._asker, lambda _: None)
+
+    def grow(self, name: str, size: int) -> None:
+        growing.grow(self.store, name, GiB(size), self._asker, lambda _, __: None)
 
     def detach(self, name: str) -> None:
         with self.store.write() as tx:

@@ -57,7 +57,13 @@ def test_what_is_put_in_comes_out(store: Store, server: Server) -> None:
             replace(volume(server, region), source=SnapshotSource(SnapshotId("s")))
         )
         attached = tx.save_volume(
-            replace(made, attachment=Unattached().attach_to(server.id, 3), made=True, build=2)
+            replace(
+                made,
+                attachment=Unattached().attach_to(server.id, 3),
+                made=True,
+                build=2,
+                growing=True,
+            )
         )
         leaving = tx.save_volume(replace(attached, attachment=attached.attachment.release()))
         taken = tx.add_server_snapshot(snapshot(server, region))

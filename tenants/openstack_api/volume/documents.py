@@ -26,8 +26,12 @@ def status_word(volume: Volume, status: VolumeStatus) -> str:
     match status:
         case VolumeStatus.UNKNOWN:
             return "in-use" if isinstance(volume.attachment, Attached) else "detaching"
+        case VolumeStatus.GROWING:
+            return "extending"
         case VolumeStatus.ERROR if volume.deleting:
             return "error_deleting"
+        case VolumeStatus.ERROR if volume.growing:
+            return "error_extending"
         case _:
             return status.value
 
