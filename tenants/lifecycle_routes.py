@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Response
 
+from control_plane.admission import Resized
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.conditions import Expected, generation_tag
@@ -15,7 +17,6 @@ from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
-from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
 from control_plane.model.ids import FlavorId, ImageId, ServerId
 from control_plane.model.operation import Operation
@@ -31,13 +32,13 @@ from control_plane.pool.plan import (
     removed,
     replaced,
 )
-from control_plane.store import Transaction
-from tenants.asking import Asker
+from control_plane.store import Store, Transaction
+from tenants.asking import Asker, Keep
 from tenants.lifecycle import delete, protect, reboot, rebuild
 from tenants.lifecycle_models import RebootIn, RebuildIn, ResizeIn, ServerChangeIn
 from tenants.models import ServerOut
 from tenants.resizing import change_size
-from tenants.server_change import REHEARSED, Change, KeepIt, location
+from tenants.server_change import REHEARSED, Change, KeepIt
 from tenants.servers import expect, find_server
 from tenants.views import server_out
 
@@ -183,53 +184,31 @@ def resize_server(
     one while it runs, and has its new size there."""
     flavor = FlavorId(body.flavor)
 
-    def found_now() -> ServerId:
-        with edge.store.read() as tx:
-            return find_server(tx, server, who.tenant).id
-
-    def as_expected(standing: Server) -> Server:
-        return expect(standing, expected)
-
-    def rehearse(_: Remember) -> ChangePlan:
-        found = found_now()
-        asker = Asker(who, edge.clock.now())
+    def admission(
+        store: Store,
+        server: ServerId,
+        asker: Asker,
+        keep: Keep,
+        *,
+        expected: Callable[[Server], Server],
+        dry_run: bool,
+    ) -> Resized[Operation]:
         with named_in_body():
-            done = change_size(
-                edge.store,
-                found,
-                flavor,
-                asker,
-                lambda _, __: None,
-                expected=as_expected,
-                to_confirm=body.to_confirm,
-                dry_run=True,
-            )
-        return ChangePlan(
-            diff=_resized(done.before, done.after),
-            certificate=certificate_change(done.ledger, done.plan),
-            capacity=growth(done.before, done.after),
-        )
-
-    def work(remember: Remember) -> OperationOut:
-        found = found_now()
-        asker = Asker(who, edge.clock.now())
-
-        def keep(tx: Transaction, operation: Operation) -> None:
-            remember(tx, operation_out(operation))
-
-        with named_in_body():
-            done = change_size(
-                edge.store,
-                found,
+            return change_size(
+                store,
+                server,
                 flavor,
                 asker,
                 keep,
-                expected=as_expected,
+                expected=expected,
                 to_confirm=body.to_confirm,
+                dry_run=dry_run,
             )
-        return operation_out(done.result)
 
-    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=location)
+    def shown(done: Resized[Operation]) -> tuple[list[Difference], Cost]:
+        return _resized(done.before, done.after), growth(done.before, done.after)
+
+    return Change(server, who, edge, once, expected).admit(admission, shown, dry_run=dry_run)
 
 
 def _resized(before: Server, after: Server) -> list[Difference]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
+from control_plane.admission import Resized
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.conditions import Expected
@@ -14,18 +15,14 @@ from control_plane.http.idempotency import Once, Remember
 from control_plane.http.principal import Principal
 from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
-from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
-from control_plane.model.ids import ServerId
 from control_plane.model.operation import Operation
-from control_plane.model.workload import Server
 from control_plane.pool.certificate_change import certificate_change
-from control_plane.pool.plan import FREE, ChangePlan, growth, replaced
-from control_plane.store import Transaction
+from control_plane.pool.plan import FREE, ChangePlan, Cost, Difference, growth, replaced
 from tenants.asking import Asker
 from tenants.models import ServerOut
 from tenants.resizing import confirm, revert
-from tenants.server_change import REHEARSED, location
+from tenants.server_change import REHEARSED, Change
 from tenants.servers import expect, find_server
 from tenants.views import server_out
 
@@ -83,33 +80,9 @@ def revert_resize(
 ) -> Response:
     """Give it its size from before back; a disk that has grown stays as large as it is."""
 
-    def found_now() -> ServerId:
-        with edge.store.read() as tx:
-            return find_server(tx, server, who.tenant).id
-
-    def as_expected(standing: Server) -> Server:
-        return expect(standing, expected)
-
-    def rehearse(_: Remember) -> ChangePlan:
-        asker = Asker(who, edge.clock.now())
-        done = revert(
-            edge.store, found_now(), asker, lambda _, __: None, expected=as_expected, dry_run=True
-        )
+    def shown(done: Resized[Operation]) -> tuple[list[Difference], Cost]:
         path = f"/servers/{done.before.name}/flavor"
-        return ChangePlan(
-            diff=[replaced(path, done.before.flavor, done.after.flavor)],
-            certificate=certificate_change(done.ledger, done.plan),
-            capacity=growth(done.before, done.after),
-        )
+        change = replaced(path, done.before.flavor, done.after.flavor)
+        return [change], growth(done.before, done.after)
 
-    def work(remember: Remember) -> OperationOut:
-        asker = Asker(who, edge.clock.now())
-
-        def keep(tx: Transaction, operation: Operation) -> None:
-            remember(tx, operation_out(operation))
-
-        return operation_out(
-            revert(edge.store, found_now(), asker, keep, expected=as_expected).result
-        )
-
-    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=location)
+    return Change(server, who, edge, once, expected).admit(revert, shown, dry_run=dry_run)

@@ -6,23 +6,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
+from control_plane.admission import Unshelved
 from control_plane.http.auth import needs
 from control_plane.http.bounds import Name
 from control_plane.http.conditions import Expected
 from control_plane.http.edge import AtHand, DryRun
-from control_plane.http.idempotency import Once, Remember
+from control_plane.http.idempotency import Once
 from control_plane.http.principal import Principal
 from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
-from control_plane.journal.operations import operation_out
 from control_plane.model.access import Permission
-from control_plane.model.ids import ServerId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Placed, Power, Server
-from control_plane.pool.certificate_change import certificate_change
 from control_plane.pool.plan import (
     FREE,
-    ChangePlan,
     Cost,
     Difference,
     replaced,
@@ -30,8 +27,7 @@ from control_plane.pool.plan import (
 )
 from control_plane.store import Transaction
 from tenants.asking import Asker
-from tenants.server_change import REHEARSED, Change, KeepIt, location
-from tenants.servers import expect, find_server
+from tenants.server_change import REHEARSED, Change, KeepIt
 from tenants.shelving import shelve, unshelve
 
 router = APIRouter(prefix="/v1", tags=["servers"])
@@ -81,32 +77,9 @@ def unshelve_server(
 ) -> Response:
     """Admit the server once more, as it was, and start it. Refused where there is no room for it now."""
 
-    def found_now() -> ServerId:
-        with edge.store.read() as tx:
-            return find_server(tx, server, who.tenant).id
-
-    def as_expected(standing: Server) -> Server:
-        return expect(standing, expected)
-
-    def rehearse(_: Remember) -> ChangePlan:
-        asker = Asker(who, edge.clock.now())
-        done = unshelve(
-            edge.store, found_now(), asker, lambda _, __: None, expected=as_expected, dry_run=True
-        )
+    def shown(done: Unshelved[Operation]) -> tuple[list[Difference], Cost]:
         path = f"/servers/{done.before.name}/power"
-        return ChangePlan(
-            diff=[replaced(path, done.before.power.value, done.after.power.value)],
-            certificate=certificate_change(done.ledger, done.plan),
-            capacity=FREE if done.plan is None else room_of(done.after),
-        )
+        taken = FREE if done.plan is None else room_of(done.after)
+        return [replaced(path, done.before.power.value, done.after.power.value)], taken
 
-    def work(remember: Remember) -> OperationOut:
-        asker = Asker(who, edge.clock.now())
-
-        def keep(tx: Transaction, operation: Operation) -> None:
-            remember(tx, operation_out(operation))
-
-        done = unshelve(edge.store, found_now(), asker, keep, expected=as_expected)
-        return operation_out(done.result)
-
-    return once.run(rehearse) if dry_run else once.run(work, status=202, headers=location)
+    return Change(server, who, edge, once, expected).admit(unshelve, shown, dry_run=dry_run)
