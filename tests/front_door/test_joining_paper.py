@@ -18,6 +18,9 @@ from tests.cli.running import Ended
 from tests.cli.served import CHECKOUT, DECLARED, Served, command, served
 from tests.front_door.test_tenants_paper import commands
 
+# One text after another, as on paper.
+pytestmark = pytest.mark.long
+
 FOR_APPROVERS = ("approve", "reject")
 
 
@@ -99,7 +102,6 @@ def test_whoever_applied_and_waits_sees_the_approval_and_the_end(two: Two) -> No
     assert "012289 has joined: 1 of 1" in out
 
 
-@pytest.mark.long
 def test_every_command_of_leaving_does_what_it_says_until_the_member_has_left(
     two: Two, tmp_path: Path
 ) -> None:

@@ -13,6 +13,9 @@ import pytest
 
 from tests.cli.served import DECLARED, Served, served
 
+# One text after another, as on paper.
+pytestmark = pytest.mark.long
+
 PAPER = Path(__file__).parents[2] / "docs" / "tenants.md"
 
 
@@ -113,7 +116,6 @@ def test_every_command_about_images_of_ones_own_does_what_it_says(plane: Served)
         image = next(iter(re.findall(r"img-[a-z2-7]{16}", ended.stdout)), image)
 
 
-@pytest.mark.long
 def test_volumes_and_snapshots_do_what_the_paper_says(plane: Served) -> None:
     """As one whom the member let run its servers."""
     operator = plane.yui

@@ -164,7 +164,7 @@ def test_what_may_not_join_the_pool_is_refused_and_leaves_the_image_queued(
     quota = f"/v1/members/{MIKASA}/image-quota"
     assert cloud.ask("PUT", quota, json={"gib": 1}).status_code == 200
     image = glance.create()["id"]
-    refused = glance.send(image, content, **{"X-OpenStack-Image-Size": str(2**30)})
+    refused = glance.send(image, content, **{"X-OpenStack-Image-Size": str(2**30 + 1)})
     assert (refused.status_code, refused.headers["yui-problem"]) == (413, "image-quota-exceeded")
     used = cloud.ask("GET", quota, account).json()["used_bytes"]
     assert cloud.ask("PUT", quota, json={"gib": 100}).status_code == 200
