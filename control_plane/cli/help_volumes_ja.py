@@ -18,6 +18,8 @@ HELP_VOLUMES_JA: Mapping[str, str] = {
     "The server that is to have it.": "接続先のサーバー",
     "Give an available volume to a server, also while it runs.": "利用可能なボリュームをサーバーに接続します。稼働中でもかまいません。",
     "Take a volume from its server: unmount it there first.": "ボリュームをサーバーから切り離します。先にサーバー内でアンマウントしてください。",
+    "How large it is to be, in GiB.": "拡張後のサイズ(GiB)",
+    "Make a volume larger, also while a server uses it; then grow its file system in the guest.": "ボリュームを拡張します。サーバーで使用中でもかまいません。その後、サーバー内でファイルシステムを拡張してください。",
     "Protect a volume against being deleted.": "ボリュームを削除から保護します。",
     "Delete a volume with all that is on it, after asking.": "確認のうえ、ボリュームとその内容をすべて削除します。",
     "Snapshots: all disks of a server at one point in time.": "スナップショット(ある時点のサーバーの全ディスク)",

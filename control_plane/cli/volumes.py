@@ -170,6 +170,23 @@ def detach(
 
 
 @app.command()
+def grow(
+    context: typer.Context,
+    volume: VolumeArgument,
+    size: Annotated[
+        int, typer.Argument(min=1, help="How large it is to be, in GiB.", metavar="SIZE")
+    ],
+    wait: Wait = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Make a volume larger, also while a server uses it; then grow its file system in the guest."""
+    session = session_of(context)
+    path = f"/v1/volumes/{segment(volume)}/grow"
+    document = session.api.post(path, {"size_gib": size}, dry_run=dry_run)
+    finish(session, document, wait=wait, dry_run=dry_run)
+
+
+@app.command()
 def protect(
     context: typer.Context,
     volume: VolumeArgument,

@@ -30,6 +30,7 @@ STATES = {
     "creating": Message("creating", "作成中"),
     "available": Message("available", "利用可能"),
     "attaching": Message("attaching", "接続処理中"),
+    "growing": Message("growing", "拡張中"),
     "in-use": Message("in use", "使用中"),
     "detaching": Message("detaching", "切り離し処理中"),
     "restoring": Message("restoring", "復元中"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from tenants.pulumi_yui.connection import Connection, Refused, segment
+from tenants.pulumi_yui.connection import Connection, segment
 from tenants.pulumi_yui.provider import ChangingKind, Inputs, gone, whole
 
 
@@ -19,9 +19,10 @@ class VolumeKind(ChangingKind):
 
     def change(self, api: Connection, before: Inputs, wanted: Inputs, *, dry_run: bool) -> None:
         path = f"/v1/volumes/{segment(wanted['name'])}"
-        if before.get("size_gib") != wanted.get("size_gib"):
-            # As a replacement it would take the data with it.
-            raise Refused("size_gib: a volume keeps its size; make another one and copy the data.")
+        size = wanted.get("size_gib")
+        if size is not None and size != before.get("size_gib"):
+            # A smaller one is refused. As a replacement it would take the data with it.
+            api.change("POST", f"{path}/grow", whole({"size_gib": size}), dry_run=dry_run)
         if before.get("protected") != wanted.get("protected"):
             body = {"protected": bool(wanted.get("protected", False))}
             api.change("PATCH", path, body, dry_run=dry_run)

@@ -87,10 +87,18 @@ def test_a_system_is_previewed_made_changed_and_taken_away(cloud: Cloud, engine:
     assert engine.up(portal("m1.medium", running=False)).steps["portal-web"] == "update"
     assert cloud.ask("GET", "/v1/servers/portal-web", token).json()["power"] == "stopped"
 
+    # A larger volume is the same one, grown.
+    data = cloud.ask("GET", "/v1/volumes/documents", token).json()["id"]
+    larger = portal("m1.medium", running=False, size_gib=3)
+    assert engine.preview(larger).steps["documents"] == "update"
+    assert engine.up(larger).steps["documents"] == "update"
+    grown = cloud.ask("GET", "/v1/volumes/documents", token).json()
+    assert (grown["id"], grown["size_gib"], grown["status"]) == (data, 3, "in-use")
+
     # Somebody else starts it: the next look finds out, and the next run sets it right.
     assert cloud.ask("POST", "/v1/servers/portal-web/start", token).status_code == 202
     engine.refresh()
-    assert engine.preview(portal("m1.medium", running=False)).steps["portal-web"] == "update"
+    assert engine.preview(larger).steps["portal-web"] == "update"
 
     gone = engine.destroy()
     assert set(gone.steps.values()) == {"delete"}
@@ -101,8 +109,8 @@ def test_a_system_is_previewed_made_changed_and_taken_away(cloud: Cloud, engine:
 
 @pytest.mark.long
 def test_what_would_be_refused_is_refused_in_the_preview_with_one_sentence(engine: Engine) -> None:
-    def grown() -> None:
-        portal(size_gib=3)()
+    def shrunk() -> None:
+        portal(size_gib=1)()
 
     def too_much() -> None:
         portal()()
@@ -112,7 +120,7 @@ def test_what_would_be_refused_is_refused_in_the_preview_with_one_sentence(engin
     try:
         for program, sentence in (
             (portal("m1.huge"), "m1.huge"),
-            (grown, "a volume keeps its size"),
+            (shrunk, "a disk can only grow"),
             (too_much, "quota"),
         ):
             with pytest.raises(ProgramFailed, match=sentence) as failed:
