@@ -10,13 +10,16 @@ from fastapi import Depends, Path, Request, Response
 
 from control_plane.http.auth import needs
 from control_plane.http.edge import AtHand, Edge
+from control_plane.http.idempotency import Once, OnceOnly, Remember
 from control_plane.http.listing import written
 from control_plane.http.principal import Principal
 from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import RegionId
 from control_plane.model.tenant import MunicipalityCode
-from control_plane.store import Snapshot
+from control_plane.store import Snapshot, Transaction
+from tenants.asking import Asker
+from tenants.openstack_api.answers import Answer
 from tenants.openstack_api.callers import InRegion, Project
 from tenants.openstack_api.links import root_of
 from tenants.openstack_api.network.facts import Facts
@@ -71,6 +74,64 @@ ThingsHere = Annotated[Here, Depends(_here)]
 """A route names it behind `who`, so that permission is asked for first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """One member's things in one region, to be changed: each change in one transaction, once."""
+
+    edge: Edge
+    once: OnceOnly
+    project: MunicipalityCode
+    region: RegionId
+
+    def facts(self, tx: Snapshot) -> Facts:
+        return Facts(tx, self.project, self.region)
+
+    def make(
+        self,
+        who: Principal,
+        change: Callable[[Transaction, Asker], dict[str, Any]],
+        *,
+        status: int = 200,
+        turn: str | None = None,
+    ) -> Response:
+        """`change` answers the body. `turn` as in `Store.write`."""
+
+        def work(remember: Remember) -> Answer:
+            with self.edge.store.write(turn=turn) as tx:
+                answer = Answer(change(tx, Asker(who, self.edge.clock.now())))
+                remember(tx, answer)
+            return answer
+
+        return self.once.run(work, status=status)
+
+    def remove(
+        self,
+        who: Principal,
+        change: Callable[[Transaction, Asker], object],
+        *,
+        turn: str | None = None,
+    ) -> Response:
+        """204."""
+
+        def removed(tx: Transaction, asker: Asker) -> dict[str, Any]:
+            change(tx, asker)
+            return {}
+
+        done = self.make(who, removed, turn=turn)
+        # What was kept for a request that is sent again has no content to tell.
+        replayed = done.headers.get("Idempotency-Replayed")
+        headers = {} if replayed is None else {"Idempotency-Replayed": replayed}
+        return Response(status_code=204, headers=headers)
+
+
+async def _changing(project: Project, region: InRegion, edge: AtHand, once: Once) -> Changing:
+    return Changing(edge, once, project, region)
+
+
+ChangesHere = Annotated[Changing, Depends(_changing)]
+"""A route names it behind `who`, too."""
+
+
 def own(project: MunicipalityCode, *named: str | None) -> None:
     """Raises `project-foreign` (403) where another project is named as whose the new thing is to be."""
     if any(name not in (None, "", project.text) for name in named):
@@ -80,10 +141,3 @@ def own(project: MunicipalityCode, *named: str | None) -> None:
             ja="ほかのプロジェクトのものは作成できません。project_id と tenant_id を省略してください。",
             status=403,
         )
-
-
-def emptied(done: Response) -> Response:
-    """204, where what was kept for a request that is sent again has no content to tell."""
-    replayed = done.headers.get("Idempotency-Replayed")
-    headers = {} if replayed is None else {"Idempotency-Replayed": replayed}
-    return Response(status_code=204, headers=headers)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
-from control_plane.http.edge import AtHand
-from control_plane.http.idempotency import Once, Remember
 from control_plane.http.refusals import audited
 from control_plane.model.ids import SecurityGroupId
 from control_plane.model.network import Direction
+from control_plane.store import Transaction
 from tenants.asking import Asker
 from tenants.networks.groups import add_group, remove_group, revise_group
 from tenants.networks.models import RuleIn
-from tenants.openstack_api.answers import Answer
-from tenants.openstack_api.callers import InRegion, Project
 from tenants.openstack_api.network.asked import (
     PREFIX,
     TAGS,
     AnyId,
+    ChangesHere,
     Reader,
     ThingsHere,
     Writer,
-    emptied,
     own,
 )
 from tenants.openstack_api.network.facts import Facts
@@ -69,31 +68,24 @@ async def show_security_group(group: AnyId, _who: Reader, here: ThingsHere) -> R
 def create_security_group(
     body: GroupIn,
     who: Writer,
-    project: Project,
-    _region: InRegion,
-    *,
-    edge: AtHand,
-    once: Once,
+    here: ChangesHere,
 ) -> Response:
     """Makes a security group, whose servers reach anywhere and are reached from nowhere yet."""
     wanted = body.security_group
-    own(project, wanted.tenant_id, wanted.project_id)
+    own(here.project, wanted.tenant_id, wanted.project_id)
 
-    def work(remember: Remember) -> Answer:
-        with edge.store.write() as tx:
-            made = add_group(
-                tx,
-                project,
-                wanted.name,
-                [_OUT_TO_ANYWHERE],
-                Asker(who, edge.clock.now()),
-                description=wanted.description or "",
-            )
-            answer = Answer({"security_group": group_view(made)})
-            remember(tx, answer)
-        return answer
+    def change(tx: Transaction, asker: Asker) -> dict[str, Any]:
+        made = add_group(
+            tx,
+            here.project,
+            wanted.name,
+            [_OUT_TO_ANYWHERE],
+            asker,
+            description=wanted.description or "",
+        )
+        return {"security_group": group_view(made)}
 
-    return once.run(work, status=201)
+    return here.make(who, change, status=201)
 
 
 @router.put("/security-groups/{group}")
@@ -102,25 +94,17 @@ def update_security_group(
     group: AnyId,
     body: GroupChangeIn,
     who: Writer,
-    project: Project,
-    _region: InRegion,
-    *,
-    edge: AtHand,
-    once: Once,
+    here: ChangesHere,
 ) -> Response:
     """Gives a security group another name or description."""
     wanted = body.security_group
 
-    def work(remember: Remember) -> Answer:
-        with edge.store.write() as tx:
-            found = tx.security_group(SecurityGroupId(group), project)
-            asker = Asker(who, edge.clock.now())
-            saved = revise_group(tx, found, wanted.name, wanted.description, asker)
-            answer = Answer({"security_group": group_view(saved)})
-            remember(tx, answer)
-        return answer
+    def change(tx: Transaction, asker: Asker) -> dict[str, Any]:
+        found = tx.security_group(SecurityGroupId(group), here.project)
+        saved = revise_group(tx, found, wanted.name, wanted.description, asker)
+        return {"security_group": group_view(saved)}
 
-    return once.run(work)
+    return here.make(who, change)
 
 
 @router.delete("/security-groups/{group}", status_code=204)
@@ -128,23 +112,14 @@ def update_security_group(
 def delete_security_group(
     group: AnyId,
     who: Writer,
-    project: Project,
-    _region: InRegion,
-    *,
-    edge: AtHand,
-    once: Once,
+    here: ChangesHere,
 ) -> Response:
     """Removes a security group that no server is in and no other group's rule names."""
 
-    def work(remember: Remember) -> Answer:
-        with edge.store.write() as tx:
-            found = tx.security_group(SecurityGroupId(group), project)
-            remove_group(tx, found, Asker(who, edge.clock.now()))
-            answer = Answer({})
-            remember(tx, answer)
-        return answer
+    def change(tx: Transaction, asker: Asker) -> None:
+        remove_group(tx, tx.security_group(SecurityGroupId(group), here.project), asker)
 
-    return emptied(once.run(work))
+    return here.remove(who, change)
 
 
 @router.get("/address-groups")

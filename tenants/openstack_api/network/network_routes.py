@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
-from control_plane.http.edge import AtHand
-from control_plane.http.idempotency import Once, Remember
 from control_plane.http.refusals import audited
 from control_plane.model.errors import YuiError
 from control_plane.model.pool import Zone
 from control_plane.store import Transaction
 from tenants.asking import Asker
 from tenants.networks.own_networks import add_network, remove_network, rename_network
-from tenants.openstack_api.answers import Answer
-from tenants.openstack_api.callers import InRegion, Project
 from tenants.openstack_api.network.asked import (
     PREFIX,
     TAGS,
     AnyId,
+    ChangesHere,
     Reader,
     ThingsHere,
     Writer,
-    emptied,
     own,
 )
 from tenants.openstack_api.network.facts import Facts
@@ -65,27 +63,19 @@ async def show_network(network: AnyId, _who: Reader, here: ThingsHere) -> Respon
 def create_network(
     body: NetworkIn,
     who: Writer,
-    project: Project,
-    region: InRegion,
-    *,
-    edge: AtHand,
-    once: Once,
+    here: ChangesHere,
 ) -> Response:
     """Makes the network of a zone ahead of its first server; the zone is `yui:zone`,
     `provider:physical_network`, or the name. A member has one of each zone in a region."""
     wanted = body.network
-    own(project, wanted.tenant_id, wanted.project_id)
+    own(here.project, wanted.tenant_id, wanted.project_id)
     zone = _zone(wanted)
 
-    def work(remember: Remember) -> Answer:
-        with edge.store.write() as tx:
-            asker = Asker(who, edge.clock.now())
-            made = add_network(tx, project, region, zone, asker, name=wanted.name)
-            answer = Answer({"network": Facts(tx, project, region).network_view(made.id)})
-            remember(tx, answer)
-        return answer
+    def change(tx: Transaction, asker: Asker) -> dict[str, Any]:
+        made = add_network(tx, here.project, here.region, zone, asker, name=wanted.name)
+        return {"network": here.facts(tx).network_view(made.id)}
 
-    return once.run(work, status=201)
+    return here.make(who, change, status=201)
 
 
 @router.put("/{network}")
@@ -94,27 +84,17 @@ def update_network(
     network: AnyId,
     body: NetworkChangeIn,
     who: Writer,
-    project: Project,
-    region: InRegion,
-    *,
-    edge: AtHand,
-    once: Once,
+    here: ChangesHere,
 ) -> Response:
     """Gives a network another name."""
 
-    def change(tx: Transaction) -> None:
-        found = Facts(tx, project, region).network(network)
+    def change(tx: Transaction, asker: Asker) -> dict[str, Any]:
+        found = here.facts(tx).network(network)
         if body.network.name is not None:
-            rename_network(tx, found, body.network.name, Asker(who, edge.clock.now()))
+            rename_network(tx, found, body.network.name, asker)
+        return {"network": here.facts(tx).network_view(network)}
 
-    def work(remember: Remember) -> Answer:
-        with edge.store.write() as tx:
-            change(tx)
-            answer = Answer({"network": Facts(tx, project, region).network_view(network)})
-            remember(tx, answer)
-        return answer
-
-    return once.run(work)
+    return here.make(who, change)
 
 
 @router.delete("/{network}", status_code=204)
@@ -122,23 +102,13 @@ def update_network(
 def delete_network(
     network: AnyId,
     who: Writer,
-    project: Project,
-    region: InRegion,
-    *,
-    edge: AtHand,
-    once: Once,
+    here: ChangesHere,
 ) -> Response:
     """Gives back a network that no server is in, with its addresses and its offices."""
 
-    def work(remember: Remember) -> Answer:
-        with edge.store.write() as tx:
-            found = Facts(tx, project, region).network(network)
-            remove_network(tx, found, Asker(who, edge.clock.now()))
-            answer = Answer({})
-            remember(tx, answer)
-        return answer
-
-    return emptied(once.run(work))
+    return here.remove(
+        who, lambda tx, asker: remove_network(tx, here.facts(tx).network(network), asker)
+    )
 
 
 def _zone(wanted: NetworkOfIn) -> Zone:

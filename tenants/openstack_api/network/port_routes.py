@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, Response
 
 from control_plane.http.edge import AtHand
-from control_plane.http.idempotency import Once, Remember
 from control_plane.http.refusals import audited
 from control_plane.model.errors import YuiError
+from control_plane.store import Transaction
 from tenants.asking import Asker
 from tenants.networks.groups import put_into_groups
-from tenants.openstack_api.answers import Answer
 from tenants.openstack_api.callers import InRegion, Project
 from tenants.openstack_api.network.asked import (
     PREFIX,
     TAGS,
     AnyId,
+    ChangesHere,
     Reader,
     ThingsHere,
     Writer,
@@ -81,25 +82,17 @@ def update_port(
     port: AnyId,
     body: PortChangeIn,
     who: Writer,
-    project: Project,
-    region: InRegion,
-    *,
-    edge: AtHand,
-    once: Once,
+    here: ChangesHere,
 ) -> Response:
     """Puts the port's server into these security groups and no other."""
 
-    def work(remember: Remember) -> Answer:
-        with edge.store.write() as tx:
-            server = Facts(tx, project, region).server_of_port(port)
-            if body.port.security_groups is not None:
-                asker = Asker(who, edge.clock.now())
-                put_into_groups(tx, server, body.port.security_groups, asker)
-            answer = Answer({"port": Facts(tx, project, region).port_view(port)})
-            remember(tx, answer)
-        return answer
+    def change(tx: Transaction, asker: Asker) -> dict[str, Any]:
+        server = here.facts(tx).server_of_port(port)
+        if body.port.security_groups is not None:
+            put_into_groups(tx, server, body.port.security_groups, asker)
+        return {"port": here.facts(tx).port_view(port)}
 
-    return once.run(work)
+    return here.make(who, change)
 
 
 @router.post("", status_code=201)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
-from control_plane.http.edge import AtHand
-from control_plane.http.idempotency import Once, Remember
 from control_plane.http.refusals import audited
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import SecurityGroupId
 from control_plane.model.network import SecurityGroup, SecurityRule
 from control_plane.model.tenant import MunicipalityCode
-from control_plane.store import Snapshot
+from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
 from tenants.networks.groups import add_rule, remove_rule
-from tenants.openstack_api.answers import Answer
-from tenants.openstack_api.callers import InRegion, Project
 from tenants.openstack_api.network.asked import (
     PREFIX,
     TAGS,
     AnyId,
+    ChangesHere,
     Reader,
     ThingsHere,
     Writer,
-    emptied,
     own,
 )
 from tenants.openstack_api.network.derived import rule_id, rule_with
@@ -83,35 +81,26 @@ async def show_security_group_rule(rule: AnyId, _who: Reader, here: ThingsHere) 
 def create_security_group_rule(
     body: RulesIn,
     who: Writer,
-    project: Project,
-    _region: InRegion,
-    *,
-    edge: AtHand,
-    once: Once,
+    here: ChangesHere,
 ) -> Response:
     """Lets one more kind of connection begin, over IPv4; or several kinds, all or none."""
     for wanted in body.rules:
-        own(project, wanted.tenant_id, wanted.project_id)
-    asked = [(one.security_group_id, rule_asked(one, project)) for one in body.rules]
+        own(here.project, wanted.tenant_id, wanted.project_id)
+    asked = [(one.security_group_id, rule_asked(one, here.project)) for one in body.rules]
 
-    def work(remember: Remember) -> Answer:
-        with edge.store.write(turn=_turn(project)) as tx:
-            made = []
-            for id, rule in asked:
-                group = tx.security_group(SecurityGroupId(id), project)
-                saved, new = add_rule(tx, group, rule, Asker(who, edge.clock.now()))
-                if saved.generation == group.generation:
-                    raise _exists(group, new)
-                made.append(rule_view(saved, new))
-            answer = Answer(
-                {"security_group_rules": made}
-                if body.security_group_rule is None
-                else {"security_group_rule": made[0]}
-            )
-            remember(tx, answer)
-        return answer
+    def change(tx: Transaction, asker: Asker) -> dict[str, Any]:
+        made = []
+        for id, rule in asked:
+            group = tx.security_group(SecurityGroupId(id), here.project)
+            saved, new = add_rule(tx, group, rule, asker)
+            if saved.generation == group.generation:
+                raise _exists(group, new)
+            made.append(rule_view(saved, new))
+        if body.security_group_rule is None:
+            return {"security_group_rules": made}
+        return {"security_group_rule": made[0]}
 
-    return once.run(work, status=201)
+    return here.make(who, change, status=201, turn=_turn(here.project))
 
 
 @router.delete("/{rule}", status_code=204)
@@ -119,22 +108,15 @@ def create_security_group_rule(
 def delete_security_group_rule(
     rule: AnyId,
     who: Writer,
-    project: Project,
-    _region: InRegion,
-    *,
-    edge: AtHand,
-    once: Once,
+    here: ChangesHere,
 ) -> Response:
     """Takes a rule away."""
 
-    def work(remember: Remember) -> Answer:
-        with edge.store.write(turn=_turn(project)) as tx:
-            remove_rule(tx, *_found(tx, project, rule), Asker(who, edge.clock.now()))
-            answer = Answer({})
-            remember(tx, answer)
-        return answer
-
-    return emptied(once.run(work))
+    return here.remove(
+        who,
+        lambda tx, asker: remove_rule(tx, *_found(tx, here.project, rule), asker),
+        turn=_turn(here.project),
+    )
 
 
 def _turn(project: MunicipalityCode) -> str:
