@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
 import httpx
+import openstack
 import pytest
+from openstack.connection import Connection
+from openstack.network.v2._proxy import Proxy as NetworkProxy
 
 from control_plane.cli.client import Api
 from control_plane.cli.language import Language
@@ -56,6 +60,25 @@ def joined(cloud: LocalCloud, code: str, folder: Path) -> Api:
     return Api(Settings(cloud.url, folder / code, None), Language.EN)
 
 
+def vendor_of(cloud: LocalCloud, code: str) -> Connection:
+    """Of a member that has joined, with OpenStack's own tool."""
+    with closing(cloud.api()) as api:
+        wanted = {"name": "vendor", "role": "member-admin", "tenant": code}
+        account = api.post("/v1/service-accounts", wanted)["id"]
+        token = api.post(f"/v1/service-accounts/{account}/tokens", {"label": "tools"})["token"]
+    return openstack.connect(
+        load_yaml_config=False,
+        load_envvars=False,
+        auth_type="v3applicationcredential",
+        auth={
+            "auth_url": f"{cloud.url}/openstack/identity/v3",
+            "application_credential_id": token.split("_")[1],
+            "application_credential_secret": token,
+        },
+        region_name=SITE.region,
+    )
+
+
 def kill_host_of(cloud: LocalCloud, server: dict[str, Any]) -> str:
     api = cloud.api()
     host = HostId(api.get(f"/v1/servers/{server['id']}")["host"])
@@ -85,6 +108,30 @@ def last_probe(api: Api, server: str, how: str, whom: dict[str, Any]) -> tuple[i
         re.findall(rf"probe {done[-1]} {how} {at}(?: \d+)? (reached|missed)", shown) if done else []
     )
     return (int(done[-1]), said[0]) if said else None
+
+
+def assert_packets_follow_a_vendor(
+    network: NetworkProxy, server: dict[str, Any], office: str, other: str
+) -> None:
+    """Who puts the server into a group that lets nobody in, and then the office."""
+    group = network.create_security_group(name="counter")
+    (port,) = network.ports(device_id=server["id"])
+    before = port.security_group_ids
+    network.update_port(port, security_groups=[group.id])
+    until(lambda: not reaches(server, office))
+    network.create_security_group_rule(
+        security_group_id=group.id,
+        direction="ingress",
+        protocol="tcp",
+        port_range_min=80,
+        port_range_max=80,
+        remote_ip_prefix=f"{office}/32",
+    )
+    until(lambda: reaches(server, office))
+    assert not reaches(server, other)
+    network.update_port(port, security_groups=before)
+    network.delete_security_group(group)
+    until(lambda: reaches(server, office))
 
 
 def test_members_decide_who_reaches_their_servers_and_real_packets_obey(
@@ -164,6 +211,10 @@ def test_members_decide_who_reaches_their_servers_and_real_packets_obey(
 
     approver.post(f"/v1/bindings/{binding['id']}/revoke", {"reason": "The halls are sold."})
     until(after("http", "missed"))
+
+    assert_packets_follow_a_vendor(
+        vendor_of(cloud, FUKAGAWA).network, second, offices[FUKAGAWA], offices[MIKASA]
+    )
 
     # A host dies; its servers restart on the other, which has their networks already.
     victim = kill_host_of(cloud, first)
