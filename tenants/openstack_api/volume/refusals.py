@@ -13,6 +13,7 @@ _INVALID = frozenset(
         "volume-protected",
         "volume-not-ready",
         "volume-deleting",
+        "volume-in-part",
         "site-not-found",
         "server-not-found",
     }

@@ -99,6 +99,46 @@ def test_the_sdk_and_the_other_face_have_the_same_volumes(cloud: Cloud) -> None:
         assert cloud.ask("GET", f"/v1/volumes/{made.id}", token).status_code == 404
 
 
+def test_a_volume_grows_through_both_faces_and_one_in_use_through_our_own(
+    cloud: Cloud, cinder: Cinder
+) -> None:
+    token = cloud.account().token
+    server = cloud.ask("GET", "/v1/servers", token).json()["items"][0]["id"]
+    beside = {"OS-SCH-HNT:scheduler_hints": {"local_to_instance": server}}
+    wanted = {"volume": {"size": 1, "name": "growing"}, **beside}
+    assert cinder.ask("POST", "/volumes", json=wanted).status_code == 202
+    with cloud.connection() as connection:
+        storage = connection.block_storage
+        made = storage.find_volume("growing")
+        cloud.until(lambda: storage.get_volume(made).status == "available")
+        storage.extend_volume(made, 2)
+        assert storage.get_volume(made).status in ("extending", "available")
+        cloud.until(lambda: storage.get_volume(made).status == "available")
+        assert storage.get_volume(made).size == 2
+        theirs = cloud.ask("GET", f"/v1/volumes/{made.id}", token).json()
+        assert (theirs["size_gib"], theirs["status"]) == (2, "available")
+        once = {"headers": {"Idempotency-Key": "extend-it-once"}}
+        for _ in range(2):
+            body = {"os-extend": {"new_size": "3"}}
+            answer = cinder.ask("POST", f"/volumes/{made.id}/action", json=body, **once)
+            assert (answer.status_code, answer.content) == (202, b"")
+        cloud.until(lambda: storage.get_volume(made).status == "available")
+
+        at = f"/v1/servers/{server}/volumes"
+        assert cloud.ask("POST", at, token, json={"volume": made.id}).status_code == 202
+        cloud.until(lambda: storage.get_volume(made).status == "in-use")
+        with pytest.raises(exceptions.BadRequestException, match="takes an available volume"):
+            storage.extend_volume(made, 4)
+        path = f"/v1/volumes/{made.id}/grow"
+        assert cloud.ask("POST", path, token, json={"size_gib": 4}).status_code == 202
+        cloud.until(lambda: storage.get_volume(made).status == "in-use")
+        assert storage.get_volume(made).size == 4
+        assert cloud.ask("DELETE", f"{at}/{made.id}", token).status_code == 202
+        cloud.until(lambda: storage.get_volume(made).status == "available")
+        storage.delete_volume(made)
+        storage.wait_for_delete(made, wait=30)
+
+
 def test_limits_and_quotas_are_those_of_the_other_face(cloud: Cloud) -> None:
     token = cloud.account().token
     with cloud.connection() as connection:
@@ -158,7 +198,15 @@ def test_what_can_not_be_had_is_refused_with_a_word_and_changes_nothing(
     unnamed = cinder.create(name=None, volume_type="default", **usual)
     assert unnamed.status_code == 202, unnamed.text
     for status, action in (
-        (400, {"os-extend": {"new_size": 2}}),
+        (400, {"os-extend": {"new_size": 1}}),
+        (400, {"os-extend": {"new_size": 0}}),
+        (400, {"os-extend": {"new_size": 2.5}}),
+        (400, {"os-extend": {"new_size": True}}),
+        (400, {"os-extend": {"new_size": "two"}}),
+        (400, {"os-extend": {"new_size": 99_999}}),
+        (400, {"os-extend": {"new_size": 2, "now": True}}),
+        (400, {"os-extend": None}),
+        (413, {"os-extend": {"new_size": 16_000}}),
         (400, {"os-set_bootable": {"bootable": True}}),
         (200, {"os-set_bootable": {"bootable": False}}),
         (403, {"os-reset_status": {"status": "available"}}),
@@ -171,6 +219,7 @@ def test_what_can_not_be_had_is_refused_with_a_word_and_changes_nothing(
         assert answer.status_code == status, (action, answer.text)
     assert cinder.ask("DELETE", f"/volumes/{id}?force=true").status_code == 400
     assert cinder.ask("GET", f"/volumes/{id}").json()["volume"]["status"] == "available"
+    assert cinder.ask("GET", f"/volumes/{id}").json()["volume"]["size"] == 1
     too_late = {"headers": {"OpenStack-API-Version": "volume 3.27"}}
     assert cinder.ask("GET", "/volumes", **too_late).status_code == 406
     known = cinder.ask("GET", "/volumes", headers={"OpenStack-API-Version": "volume latest"})
