@@ -37,6 +37,17 @@ _HOOKS = {
     "dump": "echo Dumping residents.; sleep 1; echo '\"dumped\"' >> /data/records; sync; echo '3 tables.'; echo",
     "breaks": "echo fine so far; printf 'disk \\033[31m full\\007\\n' >&2; exit 3",
     "chatters": "yes 'a line of a very long dump' 2>/dev/null | head -c 12000000; echo; echo 'the end'",
+    "marks": """
+for disk in /sys/block/vd*; do
+    case $(cat $disk/serial) in vol-*)
+        sectors=$(cat $disk/size)
+        disk=/dev/${disk##*/}
+        echo "its end was at $sectors" | dd of=$disk bs=512 seek=$((sectors - 1)) conv=notrunc
+        sync
+        echo "$sectors sectors, $(dd if=$disk bs=512 skip=2097151 count=1 | head -n 1)" ;;
+    esac
+done
+""",
     "lingers": "while :; do sleep 1; echo '\"lingering\"' >> /data/records; done",
 }
 """What stands in /etc/yui/backup-hooks."""
