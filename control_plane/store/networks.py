@@ -178,8 +178,9 @@ class NetworkReads(BindingReads):
 
 class NetworkWrites(BindingWrites, NetworkReads):
     def ensure_network(self, tenant: MunicipalityCode, region: RegionId, zone: Zone) -> Network:
-        """The member's network there, made now if there is none. Of two transactions that make one at
-        the same time, one loses its race, so that no two networks share a segment."""
+        """The member's network there, made now if there is none, and called as the zone is. Of two
+        transactions that make one at the same time, one loses its race, so that no two networks share
+        a segment."""
         row = self._first(
             select(networks).where(
                 networks.c.tenant == tenant.text,
@@ -195,7 +196,7 @@ class NetworkWrites(BindingWrites, NetworkReads):
         id = f"m{tenant}-{zone.value}"
         if self._exists(networks, id):
             id = f"{id}-{segment}"
-        made = Network(NetworkId(id), tenant, region, zone, f"{region}-{zone.value}", segment)
+        made = Network(NetworkId(id), tenant, region, zone, zone.value, segment)
         self._connection.execute(
             insert(networks).values(
                 id=made.id,

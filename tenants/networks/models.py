@@ -83,7 +83,7 @@ class NewNetworkIn(RequestBody):
 
     zone: Zone
     region: Name | None = None
-    name: ShortText | None = Field(default=None, description="Without it: region and zone.")
+    name: ShortText | None = Field(default=None, description="Without it: the zone's.")
 
 
 class NetworkChangeIn(RequestBody):

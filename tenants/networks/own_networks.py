@@ -29,8 +29,8 @@ def add_network(
     if standing:
         raise YuiError(
             "network-exists",
-            en=f"There is a network of zone {zone} in region {region} already, {standing[0].id}: a member has one of each zone in a region.",
-            ja=f"リージョン {region} のゾーン {zone} には、すでにネットワーク {standing[0].id} があります。ネットワークはリージョンとゾーンごとに一つです。",
+            en=f"There is a network of zone {zone} in region {region} already, {standing[0].name} ({standing[0].id}): a member has one of each zone in a region.",
+            ja=f"リージョン {region} のゾーン {zone} には、すでにネットワーク {standing[0].name}({standing[0].id})があります。ネットワークはリージョンとゾーンごとに一つです。",
             status=409,
             fields={"network": standing[0].id},
         )
@@ -72,13 +72,16 @@ def remove_network(tx: Transaction, network: Network, asker: Asker) -> None:
 
 
 def _refuse_taken(tx: Snapshot, network: Network, name: str) -> None:
-    """People and tools find networks by name, among those of a region."""
+    """People and tools find networks by name, among those of a region. A zone's name is kept for its
+    network, also where that is still to come."""
     others = (n for n in tx.networks(network.tenant) if n.region == network.region)
-    if any(other.name == name for other in others if other.id != network.id):
+    taken = {zone.value for zone in Zone if zone is not network.zone}
+    taken |= {other.name for other in others if other.id != network.id}
+    if name in taken:
         raise YuiError(
             "network-name-taken",
-            en=f"Another network in region {network.region} is called '{name}': choose another name.",
-            ja=f"リージョン {network.region} には「{name}」という名前のネットワークがすでにあります。別の名前にしてください。",
+            en=f"'{name}' is the name of another network or zone in region {network.region}: choose another name.",
+            ja=f"「{name}」は、リージョン {network.region} の別のネットワークまたはゾーンの名前です。別の名前にしてください。",
             status=409,
             fields={"name": name},
         )

@@ -408,6 +408,8 @@ def test_a_member_has_a_network_ahead_of_its_servers_and_gives_it_back_after_the
     problem_of(town.post("/v1/networks", json=body), 409, "network-exists")
     named = {"zone": "internet", "name": "窓口"}
     problem_of(town.post("/v1/networks", json=named), 409, "network-name-taken")
+    misnamed = {"zone": "internet", "name": "mynumber"}
+    problem_of(town.post("/v1/networks", json=misnamed), 409, "network-name-taken")
     elsewhere = {"zone": "internet", "region": "kyoto"}
     problem_of(town.post("/v1/networks", json=elsewhere), 422, "region-does-not-serve")
     tag = {"If-Match": made.headers["etag"]}

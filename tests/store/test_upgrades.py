@@ -30,6 +30,10 @@ def _of(tenant: str) -> str:
     )
 
 
+NETWORK = (
+    "INSERT INTO networks (id, tenant, region_id, zone, name, segment, offices, generation)"
+    " VALUES (:zone, '262013', 'kyoto', :zone, :name, :segment, '[]', 1)"
+)
 ENTRY = (
     "INSERT INTO audit_entries (at, principal, role, action, subject, outcome)"
     " VALUES ('2026-04-01 12:00:00', 'sato', 'operator', 'pool.apply', 'pool', 'done')"
@@ -84,3 +88,22 @@ def test_an_upgrade_tells_people_what_is_new_and_no_history(new_url: Callable[[]
     leader.tick()
     store.close()
     assert [event.kind for event in world.told] == ["host.up"]
+
+
+def test_networks_that_nobody_named_are_called_as_their_zones_from_then_on(
+    new_url: Callable[[], str],
+) -> None:
+    url = new_url()
+    names = {"mynumber": "住民", "lgwan": "kyoto-lgwan", "internet": "lgwan"}
+    with written_by("0015", url) as old:
+        for row in (TENANT, REGION):
+            old.execute(text(row))
+        for segment, (zone, name) in enumerate(names.items(), 10_000):
+            row = {"segment": segment, "zone": zone, "name": name}
+            old.execute(text("INSERT INTO segments VALUES (:segment)"), row)
+            old.execute(text(NETWORK), row)
+    store = Store.open(url)
+    with store.read() as tx:
+        called = {network.zone.value: network.name for network in tx.networks()}
+    store.close()
+    assert called == {"mynumber": "住民", "lgwan": "lgwan", "internet": "internet"}

@@ -173,8 +173,8 @@ def test_lists_are_filtered_sorted_and_paged(compute: Compute) -> None:
     ((_, (address,)),) = shown["addresses"].items()
     ips = compute.ask("GET", f"/servers/{shown['id']}/ips").json()["addresses"]
     plain = {"version": 4, "addr": address["addr"]}
-    assert ips == {"hokkaido-internet": [plain]}
-    one = compute.ask("GET", f"/servers/{shown['id']}/ips/hokkaido-internet")
+    assert ips == {"internet": [plain]}
+    one = compute.ask("GET", f"/servers/{shown['id']}/ips/internet")
     assert one.json() == ips
     assert compute.ask("GET", f"/servers/{shown['id']}/ips/other").status_code == 404
     assert names(f"ip=^{address['addr'].replace('.', '%5C.')}$") == ["list-2"]

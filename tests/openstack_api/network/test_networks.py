@@ -9,7 +9,7 @@ from openstack import exceptions
 from openstack.connection import Connection
 
 from tests.api.conftest import MIKASA, UJI
-from tests.openstack_api.cloud import REGION, Cloud
+from tests.openstack_api.cloud import Cloud
 from tests.openstack_api.network.asking import ask, fault, v1
 
 
@@ -68,13 +68,36 @@ def test_a_network_is_made_before_its_servers_renamed_and_given_back(
     assert {"network.added", "network.renamed", "network.removed"} <= set(kinds)
 
 
+def test_a_network_that_came_with_a_system_has_its_zones_name(
+    cloud: Cloud, town: Connection
+) -> None:
+    here = town.network.find_network("internet", ignore_missing=False)
+    assert (here.id, here.name) == (f"m{MIKASA}-internet", "internet")
+    assert [n.id for n in town.network.networks(name="internet")] == [here.id]
+    assert v1(cloud, "GET", f"/v1/networks/{here.id}")["name"] == "internet"
+    again = {"network": {"name": "internet", "provider:physical_network": "internet"}}
+    said = fault(ask(cloud, "POST", "/v2.0/networks", json=again), 409, "NetworkExists")
+    assert f"internet ({here.id})" in said
+    for name in ("lgwan", "mynumber"):
+        misnamed = {"network": {"name": name}}
+        answer = ask(cloud, "PUT", f"/v2.0/networks/{here.id}", json=misnamed)
+        fault(answer, 409, "NetworkNameTaken")
+    server = next(s for s in town.compute.servers() if "internet" in s.addresses)
+    (address,) = server.addresses["internet"]
+    (port,) = town.network.ports(network_id=here.id, device_id=server.id)
+    assert port.fixed_ips[0]["ip_address"] == address["addr"]
+    assert port.fixed_ips[0]["subnet_id"] in here.subnet_ids
+    subnets = town.network.subnets(network_id=here.id)
+    assert [s.name for s in subnets] == ["internet-hokkaido-dc"]
+
+
 def test_addresses_are_the_sites_to_give(cloud: Cloud, town: Connection) -> None:
     (network,) = town.network.networks()
     (subnet,) = town.network.subnets(network_id=network.id)
     assert subnet.id in network.subnet_ids
     assert (subnet.cidr, subnet.is_dhcp_enabled) == ("10.77.17.0/24", False)
     assert subnet.allocation_pools
-    assert subnet.name == f"{network.name.removeprefix(f'{REGION}-')}-hokkaido-dc"
+    assert subnet.name == f"{network.name}-hokkaido-dc"
     with pytest.raises(exceptions.ConflictException, match=re.escape("10.77.17.0/24")):
         town.create_subnet(network.id, cidr="192.168.1.0/24", subnet_name="mine")
     same = {"subnet": {"name": subnet.name, "cidr": subnet.cidr, "enable_dhcp": False}}
