@@ -57,6 +57,33 @@ class Asker:
             fields={"servers": [server.id for server in servers], **fields},
         )
 
+    def tell_of(
+        self,
+        tx: Transaction,
+        action: str,
+        subject: str,
+        tenant: MunicipalityCode,
+        *,
+        what: tuple[str, str],
+        did: tuple[str, str],
+        fields: Mapping[str, object],
+    ) -> None:
+        """The event and the audit entry of a change of what a member has on record: `what` it is called, and what
+        was done with it, in English and Japanese. `fields` are the audit trail's."""
+        (what_en, what_ja), (en, ja) = what, did
+        tx.add_event(
+            Event(
+                action,
+                subject,
+                self.at,
+                Severity.INFO,
+                f"{what_en} {en}, {self.who.label} asks.",
+                f"{self.who.label} さんの指示により、{what_ja} {ja}。",
+                tenant=tenant.text,
+            )
+        )
+        tx.add_audit(self.who.did(action, subject, self.at, tenant=tenant, fields=fields))
+
     def tell(
         self,
         tx: Transaction,

@@ -8,7 +8,6 @@ from control_plane.journal.operations import draw
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import KeyPairId
 from control_plane.model.keypair import KeyPair, ServerKey
-from control_plane.model.operation import Event, Severity
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import Snapshot, Transaction, not_found
 from tenants.asking import Asker
@@ -111,18 +110,12 @@ def keypair_made(added: AddedKey) -> KeyPairMade:
 def _tell(
     tx: Transaction, did: str, keypair: KeyPair, asker: Asker, sentences: tuple[str, str]
 ) -> None:
-    en, ja = sentences
-    action, subject = f"keypair.{did}", f"keypair:{keypair.id}"
-    tx.add_event(
-        Event(
-            action,
-            subject,
-            asker.at,
-            Severity.INFO,
-            f"Key pair {keypair.name} {en}, {asker.who.label} asks.",
-            f"{asker.who.label} さんの指示により、キーペア {keypair.name} {ja}。",
-            tenant=keypair.tenant.text,
-        )
+    asker.tell_of(
+        tx,
+        f"keypair.{did}",
+        f"keypair:{keypair.id}",
+        keypair.tenant,
+        what=(f"Key pair {keypair.name}", f"キーペア {keypair.name}"),
+        did=sentences,
+        fields={"name": keypair.name, "fingerprint": keypair.fingerprint},
     )
-    fields = {"name": keypair.name, "fingerprint": keypair.fingerprint}
-    tx.add_audit(asker.who.did(action, subject, asker.at, tenant=keypair.tenant, fields=fields))

@@ -284,28 +284,17 @@ def _rule_out(rule: SecurityRule) -> RuleOut:
 
 
 def _tell(
-    tx: Transaction,
-    did: str,
-    group: SecurityGroup,
-    asker: Asker,
-    sentences: tuple[str, str],
+    tx: Transaction, did: str, group: SecurityGroup, asker: Asker, sentences: tuple[str, str]
 ) -> None:
-    en, ja = sentences
-    action = f"security-group.{did}"
-    tx.add_event(
-        Event(
-            action,
-            f"security-group:{group.id}",
-            asker.at,
-            Severity.INFO,
-            f"Security group {group.name} {en}, {asker.who.label} asks.",
-            f"{asker.who.label} さんの指示により、セキュリティグループ {group.name} {ja}。",
-            tenant=group.tenant.text,
-        )
+    asker.tell_of(
+        tx,
+        f"security-group.{did}",
+        f"security-group:{group.id}",
+        group.tenant,
+        what=(f"Security group {group.name}", f"セキュリティグループ {group.name}"),
+        did=sentences,
+        fields={"name": group.name, "rules": len(group.rules)},
     )
-    fields = {"name": group.name, "rules": len(group.rules)}
-    subject = f"security-group:{group.id}"
-    tx.add_audit(asker.who.did(action, subject, asker.at, tenant=group.tenant, fields=fields))
 
 
 def _default_stays(group: SecurityGroup, en: str, ja: str) -> YuiError:

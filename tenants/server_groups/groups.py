@@ -8,7 +8,6 @@ from dataclasses import replace
 from control_plane.journal.operations import draw
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import GroupId, SystemId
-from control_plane.model.operation import Event, Severity
 from control_plane.model.server_group import ServerGroup, group_id
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import Snapshot, Transaction
@@ -93,18 +92,12 @@ def groups_out(tx: Snapshot, groups: Sequence[ServerGroup]) -> list[ServerGroupO
 def _tell(
     tx: Transaction, did: str, group: ServerGroup, asker: Asker, sentences: tuple[str, str]
 ) -> None:
-    en, ja = sentences
-    action, subject = f"server-group.{did}", f"server-group:{group.id}"
-    tx.add_event(
-        Event(
-            action,
-            subject,
-            asker.at,
-            Severity.INFO,
-            f"Server group {group.name} {en}, {asker.who.label} asks.",
-            f"{asker.who.label} さんの指示により、サーバーグループ {group.name} {ja}。",
-            tenant=group.tenant.text,
-        )
+    asker.tell_of(
+        tx,
+        f"server-group.{did}",
+        f"server-group:{group.id}",
+        group.tenant,
+        what=(f"Server group {group.name}", f"サーバーグループ {group.name}"),
+        did=sentences,
+        fields={"name": group.name},
     )
-    fields = {"name": group.name}
-    tx.add_audit(asker.who.did(action, subject, asker.at, tenant=group.tenant, fields=fields))
