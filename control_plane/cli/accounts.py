@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +14,7 @@ from control_plane.cli.client import segment
 from control_plane.cli.options import Yes, confirm
 from control_plane.cli.output import Column, local_time
 from control_plane.cli.session import read, read_all, session_of
-from control_plane.cli.tokens import issue_and_show
+from control_plane.cli.tokens import ExpiresInDays, Scopes, TokenFile, issue_and_show
 from control_plane.model.access import Role
 
 app = typer.Typer(no_args_is_help=True, help="Programs that use the API.")
@@ -80,15 +79,9 @@ def token(
     context: typer.Context,
     account: AccountId,
     *,
-    scope: Annotated[
-        list[str] | None,
-        typer.Option(help="A permission that it has, such as servers.read; repeatable."),
-    ] = None,
-    expires_in_days: Annotated[int, typer.Option(help="Days until it ends.", min=1, max=366)] = 90,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Write the token to this new file (mode 600) instead of the screen."),
-    ] = None,
+    scope: Scopes = None,
+    expires_in_days: ExpiresInDays = 90,
+    out: TokenFile = None,
 ) -> None:
     """Issue a token of a service account."""
     body: dict[str, object] = {"expires_in_days": expires_in_days}

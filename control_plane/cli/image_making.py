@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from control_plane.cli import image_messages as i
-from control_plane.cli import messages as m
 from control_plane.cli.changes import finish
 from control_plane.cli.client import segment
-from control_plane.cli.images import show_image
+from control_plane.cli.images import show_answer
 from control_plane.cli.labels import with_changes
 from control_plane.cli.options import DryRun, Wait
 from control_plane.cli.own_images import ImageArgument, app
@@ -73,12 +72,7 @@ def describe(
         "properties": with_changes(known.properties, properties or ()),
     }
     document = session.api.put(f"{path}/description", body, dry_run=dry_run)
-    if session.screen.json:
-        session.screen.data(document)
-        return
-    show_image(session, read(ImageOut, document))
-    if dry_run:
-        session.screen.say(m.POOL_DRY_RUN)
+    show_answer(session, document, dry_run=dry_run)
 
 
 @app.command("download")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,6 +35,21 @@ _DECLARES: dict[Declaration, tuple[str, object]] = {
     Declaration.SERIAL_CONSOLE: ("serial_console", "ttyS0"),
     Declaration.NO_HOST_PINNING: ("no_host_pinning", True),
 }
+
+
+ImageName = Annotated[str, typer.Option(help="The image's name: a-z, 0-9 and hyphens.")]
+Version = Annotated[str, typer.Option(help="Its version, as its maker counts.")]
+Provenance = Annotated[str, typer.Option(help="Who made it from what, in one line.")]
+Declare = Annotated[
+    list[Declaration] | None,
+    typer.Option(
+        help="What you know of the image and nobody can read in it: virtio, cloud-init, serial-console, no-host-pinning; repeatable."
+    ),
+]
+Requirements = Annotated[
+    Path | None,
+    typer.Option(help="The vendor's description of the machine: OVF, libvirt XML or JSON."),
+]
 
 
 def declared(named: list[Declaration] | None) -> dict[str, object]:
@@ -91,22 +106,14 @@ def add(
         typer.Argument(help="The file, below the control plane's image directory.", metavar="PATH"),
     ],
     *,
-    name: Annotated[str, typer.Option(help="The image's name: a-z, 0-9 and hyphens.")],
-    version: Annotated[str, typer.Option(help="Its version, as its maker counts.")],
-    provenance: Annotated[str, typer.Option(help="Who made it from what, in one line.")],
+    name: ImageName,
+    version: Version,
+    provenance: Provenance,
     sha256: Annotated[
         str | None, typer.Option(help="The digest its maker published; another one is refused.")
     ] = None,
-    declare: Annotated[
-        list[Declaration] | None,
-        typer.Option(
-            help="What you know of the image and nobody can read in it: virtio, cloud-init, serial-console, no-host-pinning; repeatable."
-        ),
-    ] = None,
-    requirements: Annotated[
-        Path | None,
-        typer.Option(help="The vendor's description of the machine: OVF, libvirt XML or JSON."),
-    ] = None,
+    declare: Declare = None,
+    requirements: Requirements = None,
     dry_run: DryRun = False,
 ) -> None:
     """Add an image to the catalogue, once it was judged against the standard and its digest taken."""
@@ -123,12 +130,7 @@ def add(
     if sha256 is not None:
         body["sha256"] = sha256
     document = session.api.post("/v1/images", body, dry_run=dry_run)
-    if session.screen.json:
-        session.screen.data(document)
-        return
-    show_image(session, read(ImageOut, document))
-    if dry_run:
-        session.screen.say(m.POOL_DRY_RUN)
+    show_answer(session, document, dry_run=dry_run)
 
 
 @app.command("show")
@@ -170,10 +172,7 @@ def verify(
     """Read an image's file again and compare its digest with the catalogue's."""
     session = session_of(context)
     document = session.api.post(f"/v1/images/{segment(image)}/verify")
-    if session.screen.json:
-        session.screen.data(document)
-        return
-    show_image(session, read(ImageOut, document))
+    show_answer(session, document)
 
 
 def text_of(path: Path) -> str:
@@ -196,6 +195,16 @@ def owner(session: Session, image: ImageOut) -> str:
         return session.screen.text(i.CATALOGUE)
     said = i.PRIVATE_TO if image.private else i.SHARED_BY
     return session.screen.text(said, owner=image.owner)
+
+
+def show_answer(session: Session, document: Any, *, dry_run: bool = False) -> None:
+    """The image that was judged, or would be."""
+    if session.screen.json:
+        session.screen.data(document)
+        return
+    show_image(session, read(ImageOut, document))
+    if dry_run:
+        session.screen.say(m.POOL_DRY_RUN)
 
 
 def show_image(session: Session, image: ImageOut) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,14 +14,13 @@ from control_plane.cli import messages as m
 from control_plane.cli.changes import finish
 from control_plane.cli.client import answer_not_understood, segment
 from control_plane.cli.language import Message
-from control_plane.cli.members import Code, app
+from control_plane.cli.members import Code, app, tell_member
 from control_plane.cli.options import DryRun, Wait, Yes, confirm
 from control_plane.cli.output import Column
 from control_plane.cli.session import Session, read, session_of
 from control_plane.model.errors import YuiError
 from control_plane.model.tenant import MunicipalityCode
 from tenants.leaving.models import ExportFile, ExportOut
-from tenants.membership_models import MemberDetails
 
 __all__ = ["app"]
 
@@ -153,12 +152,7 @@ def _step(
     context: typer.Context, code: str, path: str, body: dict[str, object] | None, said: Message
 ) -> None:
     session = session_of(context)
-    document: dict[str, Any] = session.api.post(f"/v1/members/{segment(code)}/{path}", body)
-    if session.screen.json:
-        session.screen.data(document)
-        return
-    member = read(MemberDetails, document)
-    session.screen.say(said, name=member.name, code=member.code)
+    tell_member(session, session.api.post(f"/v1/members/{segment(code)}/{path}", body), said)
 
 
 def _fetch(session: Session, path: str, file: ExportFile, folder: Path) -> None:

@@ -9,7 +9,7 @@ import typer
 from control_plane.cli import leaving_messages as lm
 from control_plane.cli import messages as m
 from control_plane.cli.blueprints import warn_of_lacks
-from control_plane.cli.changes import show_promise
+from control_plane.cli.changes import show_promise, shown
 from control_plane.cli.client import segment
 from control_plane.cli.language import Message
 from control_plane.cli.operations import follow, raise_if_failed
@@ -179,7 +179,7 @@ def reject(
     """Turn an application away."""
     session = session_of(context)
     path = f"/v1/members/{segment(code)}/reject"
-    _tell(session, session.api.post(path, {"reason": reason}), m.MEMBER_REJECTED)
+    tell_member(session, session.api.post(path, {"reason": reason}), m.MEMBER_REJECTED)
 
 
 @app.command()
@@ -187,7 +187,7 @@ def withdraw(context: typer.Context, code: Code) -> None:
     """Take an application back."""
     session = session_of(context)
     path = f"/v1/members/{segment(code)}/withdraw"
-    _tell(session, session.api.post(path), m.MEMBER_WITHDRAWN)
+    tell_member(session, session.api.post(path), m.MEMBER_WITHDRAWN)
 
 
 @app.command()
@@ -202,7 +202,7 @@ def connect(
     """State that a member's own site reaches the pool."""
     session = session_of(context)
     path = f"/v1/members/{segment(code)}/connect"
-    _tell(session, session.api.post(path, {"statement": statement}), m.MEMBER_CONNECTED)
+    tell_member(session, session.api.post(path, {"statement": statement}), m.MEMBER_CONNECTED)
 
 
 @app.command()
@@ -305,12 +305,10 @@ def _join_or_follow(session: Session, code: str, document: dict[str, Any], *, wa
     session.screen.say(m.JOINED, code=code, done=operation.done, total=operation.total)
 
 
-def _tell(session: Session, document: dict[str, Any], said: Message) -> None:
-    if session.screen.json:
-        session.screen.data(document)
-        return
-    member = read(MemberDetails, document)
-    session.screen.say(said, name=member.name, code=member.code)
+def tell_member(session: Session, document: dict[str, Any], said: Message) -> None:
+    if not shown(session, document):
+        member = read(MemberDetails, document)
+        session.screen.say(said, name=member.name, code=member.code)
 
 
 def _admin(said: str, issuer: str | None) -> dict[str, str]:

@@ -16,7 +16,17 @@ from control_plane.cli import messages as m
 from control_plane.cli.changes import shown
 from control_plane.cli.client import ApiProblem, segment
 from control_plane.cli.exit_codes import ExitCode, exit_code_of
-from control_plane.cli.images import Declaration, app, declared, show_image, text_of
+from control_plane.cli.images import (
+    Declare,
+    ImageName,
+    Provenance,
+    Requirements,
+    Version,
+    app,
+    declared,
+    show_answer,
+    text_of,
+)
 from control_plane.cli.options import DryRun
 from control_plane.cli.output import Column, local_time
 from control_plane.cli.session import Session, read, read_all, session_of
@@ -42,19 +52,11 @@ def upload(
         Path, typer.Argument(help="The disk image on this machine: qcow2 or raw.", metavar="FILE")
     ],
     *,
-    name: Annotated[str, typer.Option(help="The image's name: a-z, 0-9 and hyphens.")],
-    version: Annotated[str, typer.Option(help="Its version, as its maker counts.")],
-    provenance: Annotated[str, typer.Option(help="Who made it from what, in one line.")],
-    declare: Annotated[
-        list[Declaration] | None,
-        typer.Option(
-            help="What you know of the image and nobody can read in it: virtio, cloud-init, serial-console, no-host-pinning; repeatable."
-        ),
-    ] = None,
-    requirements: Annotated[
-        Path | None,
-        typer.Option(help="The vendor's description of the machine: OVF, libvirt XML or JSON."),
-    ] = None,
+    name: ImageName,
+    version: Version,
+    provenance: Provenance,
+    declare: Declare = None,
+    requirements: Requirements = None,
 ) -> None:
     """Bring an image of your own, which nobody else sees. Run it again where it broke off."""
     session = session_of(context)
@@ -77,10 +79,7 @@ def upload(
         _send(session, begun, data, size)
     document = session.api.post(f"{_UPLOADS}/{segment(begun.id)}/complete", body)
     session.underway = None
-    if session.screen.json:
-        session.screen.data(document)
-        return
-    show_image(session, read(ImageOut, document))
+    show_answer(session, document)
 
 
 @app.command("uploads")

@@ -19,6 +19,16 @@ from control_plane.model.tenant import MunicipalityCode
 
 app = typer.Typer(no_args_is_help=True, help="Tokens for people and programs.")
 
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(help="A permission that it has, such as servers.read; repeatable."),
+]
+ExpiresInDays = Annotated[int, typer.Option(help="Days until it ends.", min=1, max=366)]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(help="Write the token to this new file (mode 600) instead of the screen."),
+]
+
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
@@ -63,15 +73,9 @@ def create(
     tenant: Annotated[
         str | None, typer.Option(help="Whose it is (municipality code), for a member's roles.")
     ] = None,
-    scope: Annotated[
-        list[str] | None,
-        typer.Option(help="A permission that it has, such as servers.read; repeatable."),
-    ] = None,
-    expires_in_days: Annotated[int, typer.Option(help="Days until it ends.", min=1, max=366)] = 90,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Write the token to this new file (mode 600) instead of the screen."),
-    ] = None,
+    scope: Scopes = None,
+    expires_in_days: ExpiresInDays = 90,
+    out: TokenFile = None,
 ) -> None:
     """Issue a token."""
     session = session_of(context)
