@@ -203,6 +203,29 @@ def test_what_can_not_be_grown_now_is_grown_later_and_a_snapshot_comes_back_as_l
     assert open_in(town, data["id"]) == {server["id"]}
 
 
+def test_a_volume_grows_after_its_host_has_died_and_while_its_server_is_shelved(
+    town: Town,
+) -> None:
+    town.made()
+    data = volume(town, server="web")
+    world = town.operator.world
+    on_storage = world.data_volume(VolumeId(data["id"]))
+    assert on_storage is not None
+    dead = town.show_as_operator("web")["host"]
+    world.cut_power(dead)
+    begun = town.api.post("/v1/volumes/data/grow", json={"size_gib": 7})
+    assert begun.status_code == 202
+    for _ in range(20):
+        town.settle()
+    assert town.show_as_operator("web")["host"] != dead
+    assert (shown(town, "data")["status"], on_storage.size) == ("in-use", 7)
+    assert town.api.get(begun.headers["location"]).json()["state"] == "done"
+    assert town.ended(town.api.post("/v1/servers/web/shelve"))["state"] == "done"
+    assert town.show_as_operator("web")["host"] is None
+    assert grown(town, "data", 8)["status"] == "in-use"
+    assert on_storage.size == 8
+
+
 def test_disks_count_against_the_quota_and_the_storage(town: Town) -> None:
     (used,) = items(town, "/v1/quotas")
     left = used["quota"]["disk_gib"] - used["used"]["disk_gib"]

@@ -1,8 +1,10 @@
-"""A real server with two data volumes dies with its host, and comes back with both."""
+"""A real server with two data volumes dies with its host, and comes back with both, as large as they have grown."""
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -83,6 +85,17 @@ def holders(volume: str) -> int:
     return count
 
 
+def gibibytes(folder: Path, volume: str) -> list[int]:
+    """How large the volume's files are to a guest; one, unless its disk is being replaced."""
+    found = []
+    for file in folder.rglob(f"volume.{volume}/data*.qcow2"):
+        shown = subprocess.run(
+            ["qemu-img", "info", "-U", "--output=json", file], check=True, capture_output=True
+        )
+        found.append(json.loads(shown.stdout)["virtual-size"] // 2**30)
+    return found
+
+
 def as_member(cloud: LocalCloud, operator: Api, folder: Path) -> Api:
     wanted = {"role": "member-admin", "tenant": MIKASA, "label": "Suzuki"}
     issued = operator.post("/v1/tokens", wanted)
@@ -115,6 +128,9 @@ def test_two_volumes_follow_their_server_to_its_refuge_and_are_then_let_go(
     taken = until(lambda: _available(town, "calm"))
     assert [disk["volume"] for disk in taken["disks"]] == [None, *sorted(ids.values())]
     assert writes(server, "after")
+    grown = town.post("/v1/volumes/ledger/grow", {"size_gib": 2})
+    until(lambda: town.get(f"/v1/operations/{grown['id']}")["state"] == "done")
+    assert (status("ledger"), gibibytes(tmp_path, ids["ledger"])) == ("in-use", [2])
 
     dead = operator.get(f"/v1/servers/{server['id']}")["host"]
     cloud.pool.cut_network(HostId(dead))
@@ -128,6 +144,9 @@ def test_two_volumes_follow_their_server_to_its_refuge_and_are_then_let_go(
     town.delete(f"/v1/servers/{server['id']}/volumes/{ids['archive']}")
     until(lambda: status("archive") == "available")
     assert holders(ids["archive"]) == 0
+    grown = town.post("/v1/volumes/archive/grow", {"size_gib": 3})
+    until(lambda: town.get(f"/v1/operations/{grown['id']}")["state"] == "done")
+    assert gibibytes(tmp_path, ids["archive"]) == [3]
     town.post(f"/v1/servers/{server['id']}/stop")
     until(lambda: town.get(f"/v1/servers/{server['id']}")["status"] == "stopped")
     town.post("/v1/snapshots/calm/restore")
@@ -135,6 +154,8 @@ def test_two_volumes_follow_their_server_to_its_refuge_and_are_then_let_go(
     town.post(f"/v1/servers/{server['id']}/start")
     until(lambda: writes(server, "anew"))
     assert records(server) == ["before", "anew"]
+    # The snapshot is older than its growth.
+    assert gibibytes(tmp_path, ids["ledger"]) == [2]
     for api in (operator, approver, town):
         api.close()
 

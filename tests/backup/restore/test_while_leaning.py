@@ -33,7 +33,7 @@ from tenants import lifecycle, shelving
 from tenants.asking import Asker
 from tenants.leaving.disks import DiskErrand
 from tenants.leaving.export_directory import ExportDirectory
-from tenants.volumes import snapshots, volumes
+from tenants.volumes import growing, snapshots, volumes
 from tests.backup.keeper.stand import RESIDENTS
 from tests.backup.restore.restoring import DB, HOUR, IN_PLACE, asleep, with_a_group
 from tests.backup.restore.restoring import Restoring as Stand
@@ -83,6 +83,7 @@ def changes(stand: Stand, id: Server) -> dict[str, Callable[[], object]]:
     volume = volume_of(stand, id)
     return {
         "detach": written(lambda tx: volumes.detach(tx, volume, by, keep)),
+        "grow": lambda: growing.grow(store, volume.id, GiB(volume.size + 1), by, keep),
         "snapshot": lambda: snapshots.create(store, id.id, "before-noon", by, keep),
         "rebuild": written(lambda tx: lifecycle.rebuild(tx, tx.server(id.id), id.image, by, keep)),
         "shelve": written(lambda tx: shelving.shelve(tx, tx.server(id.id), by, keep)),
@@ -153,6 +154,9 @@ def test_a_volume_that_was_left_in_part_goes_to_no_other_server(stand: Stand) ->
             volumes.attach(tx, part, other, by, lambda _: None)
     assert refused.value.type == "volume-in-part"
     assert "recovery point" in refused.value.en
+    with pytest.raises(YuiError) as refused:
+        growing.grow(stand.store, part.id, GiB(part.size + 1), by, lambda *_: None)
+    assert refused.value.type == "volume-in-part"
     with stand.store.write() as tx:
         volumes.delete(tx, tx.volume(left.id), asker(stand), lambda _: None)
     stand.until(lambda: left.id not in {each.id for each in all_volumes(stand)})
