@@ -122,6 +122,22 @@ RESTORE_ASK = _M(
     "Put {point} in place of what is on the disks of {system} now? That is lost.",
     "{system} の現在のディスクを {point} で置き換えますか?現在の内容は失われます。",
 )
+TIME_UNREADABLE = _M(
+    "'{when}' is no time: write a day as 2026-11-20, or with a time of day as 2026-11-20T14:46.",
+    "「{when}」は日時として読めません。2026-11-20 または 2026-11-20T14:46 の形で指定してください。",
+)
+NO_POINT_THEN = _M(
+    "System '{system}' has no complete recovery point from {when} or before: its oldest is of {oldest}.",
+    "システム「{system}」には、{when} 以前の完全な復元ポイントがありません。最も古いものは {oldest} です。",
+)
+NO_POINTS_AT_ALL = _M(
+    "System '{system}' has no complete recovery point: see which there are with `yui backup list --all`.",
+    "システム「{system}」には完全な復元ポイントがありません。`yui backup list --all` で確認してください。",
+)
+POINT_CHOSEN = _M(
+    "{point}, taken {taken}, is the newest of {system} up to then.",
+    "{system} のその時点までの最新の復元ポイントは {point}({taken} 取得)です。",
+)
 RESTORE_CANCELLED = _M("{restore} is taken back.", "{restore} を取り消しました。")
 REPOSITORY_ADDED = _M(
     "{repository} is on record: check it with `yui repository check {repository}`.",

@@ -14,8 +14,9 @@ from backup.api.models import (
     WholePointOut,
 )
 from control_plane.cli import backup_messages as b
+from control_plane.cli.backup_choice import point_before
 from control_plane.cli.backup_figures import at, gigabytes
-from control_plane.cli.backup_points import PointArgument, SystemArgument, SystemFilter, app
+from control_plane.cli.backup_points import SystemArgument, SystemFilter, app
 from control_plane.cli.changes import finish, shown, tell
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun, TenantFilter, Wait, Yes, confirm_or_abort
@@ -47,8 +48,19 @@ def now(
 @app.command()
 def restore(
     context: typer.Context,
-    point: PointArgument,
+    point: Annotated[
+        str,
+        typer.Argument(help="The recovery point's id; with --at, the system's.", metavar="POINT"),
+    ],
     *,
+    when: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            help="The system as it was then, by Japan's clock: 2026-11-20T14:46, or a day's end.",
+            metavar="TIME",
+        ),
+    ] = None,
     to: Annotated[RestoreTo, typer.Option(help="Where to restore it.")],
     server: Annotated[
         list[str] | None, typer.Option(help="Only this server (several times for several).")
@@ -76,6 +88,11 @@ def restore(
 ) -> None:
     """Restore a recovery point, or some of it; in place after asking."""
     session = session_of(context)
+    if when is not None:
+        chosen = point_before(session, point, when)
+        taken = at(chosen.taken_at)
+        session.screen.note(b.POINT_CHOSEN, point=chosen.id, taken=taken, system=point)
+        point = chosen.id
     if to is RestoreTo.IN_PLACE and not dry_run:
         found = read(WholePointOut, session.api.get(f"/v1/recovery-points/{segment(point)}"))
         confirm_or_abort(session, b.RESTORE_ASK, yes=yes, point=point, system=found.system_name)

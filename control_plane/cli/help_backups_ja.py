@@ -13,6 +13,8 @@ HELP_BACKUPS_JA: Mapping[str, str] = {
     "The recovery point's id.": "復元ポイントの ID",
     "Take a recovery point of a system now, apart from its schedule.": "予定とは別に、システムの復元ポイントを今すぐ取得します。",
     "For how many days it stays whatever the policy says.": "方針にかかわらず残す日数",
+    "The recovery point's id; with --at, the system's.": "復元ポイントの ID。--at を指定したときはシステムの ID。",
+    "The system as it was then, by Japan's clock: 2026-11-20T14:46, or a day's end.": "その時点のシステムに戻します(日本時間。2026-11-20T14:46 の形、日付だけならその日の終わり)。",
     "Restore a recovery point, or some of it; in place after asking.": "復元ポイントの全部または一部を復元します。元の場所への復元は確認のうえ行います。",
     "Where to restore it.": "復元先",
     "Only this server (several times for several).": "このサーバーだけ(複数回指定できます)",

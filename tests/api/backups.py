@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from control_plane.model.backup.declaration import DisasterDeclaration
@@ -100,9 +100,13 @@ def add_places(tx: Transaction) -> None:
     tx.put_link(Link(LinkId("north"), ends, 100))
 
 
-def point_of(tx: Transaction, system: System, id: str = "rp-mikasa") -> RecoveryPointRecord:
-    """Of all its servers, a day old, in both repositories."""
-    taken = NOW - timedelta(days=1)
+def point_of(
+    tx: Transaction,
+    system: System,
+    id: str = "rp-mikasa",
+    taken: datetime = NOW - timedelta(days=1),
+) -> RecoveryPointRecord:
+    """Of all its servers, in both repositories."""
     return tx.add_recovery_point(
         RecoveryPointRecord(
             RecoveryPointId(id),

@@ -84,6 +84,17 @@ def test_every_command_of_the_paper_does_what_it_says(plane: Served) -> None:
     ):
         ended = plane.yui(*wrong)
         assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+    for when, said in (
+        (
+            "1995-01-17",
+            "has no complete recovery point from 1995-01-17 or before: its oldest is of",
+        ),
+        ("yesterday", "'yesterday' is no time: write a day as 2026-11-20"),
+    ):
+        asked = ("backup", "restore", f"m{MIKASA}-resident-records", "--at", when, "--to", "new")
+        ended = plane.yui(*asked)
+        assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+        assert said in ended.stderr
     unasked = plane.yui("backup", "restore", "rp-mikasa", "--to", "in-place")
     assert "add --yes" in unasked.stderr
 
