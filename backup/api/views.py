@@ -307,6 +307,7 @@ def key_task_out(task: KeyTask, who: Principal) -> KeyTaskOut:
             asked = by.label
         case Agreed(asked_by=by, by=second) | Carried(asked_by=by, by=second):
             asked, agreed = by.label, None if second is None else second.label
+            trouble = standing.trouble if isinstance(standing, Agreed) else None
         case Failed(trouble=why):
             trouble = why
         case Cancelled():

@@ -116,14 +116,14 @@ class Keeper:
             return bool(tx.repositories())
 
     def _act(self, lease: Lease) -> list[Exception]:
-        failures = self._runs.settle(lease) + self._keys.settle() + self._collecting.settle()
+        failures = self._runs.settle(lease) + self._keys.settle(lease) + self._collecting.settle()
         failures += self._copies.settle() + self._scrubbing.settle()
         failures += self._restores.settle(lease) + self._proving.settle(lease)
         now = self.world.clock.monotonic()
         if now - self._looked_at >= self.timings.every:
             self._looked_at = now
             self._runs.look(lease)
-            self._keys.look(lease)
+            self._keys.look(lease, [*self._runs.written(), *self._copies.written()])
             self._copies.look()
             self._restores.look(lease)
             self._proving.look(lease)

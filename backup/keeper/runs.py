@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from backup.keeper import telling
 from backup.keeper.collecting import Part
 from backup.keeper.errands import Ended, Errands
+from backup.keeper.keyrings import destruction_under_way
 from backup.keeper.load import Load
 from backup.keeper.outages import Outages
 from backup.keeper.recovery import Recovery
@@ -107,9 +108,11 @@ class Runs:
                 continue
             with self.store.read() as tx:
                 found = readable(tx, system)
-            if found.waits is not None:
+                tenant = wanted.backup.system.tenant
+                waits = destruction_under_way(tx, wanted.home.id, tenant) or found.waits
+            if waits is not None:
                 self._not_before[system] = Seconds(now + self.timings.every)
-                self._wait(wanted, found.waits, lease)
+                self._wait(wanted, waits, lease)
             elif not load.fits(found):
                 # Others end sooner or later; until then there is nothing to look at.
                 self._not_before[system] = Seconds(now + _FULL)

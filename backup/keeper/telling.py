@@ -1,21 +1,20 @@
-"""What people are told of backups, and what the audit trail keeps of keys."""
+"""What people are told of backups."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from backup.keeper.trouble import Setback
 from backup.records.estate import SystemBackup
 from control_plane.drivers.backup_source import Consistency
-from control_plane.model.access import AuditEntry
 from control_plane.model.backup.dumps import HookRun
 from control_plane.model.backup.forecast import size_text
 from control_plane.model.backup.objectives import Breach
 from control_plane.model.backup.places import Repository
 from control_plane.model.backup.points import RecoveryPointRecord, ServerPoint
-from control_plane.model.backup.work import KeyErrand, KeyTask, Trouble
+from control_plane.model.backup.work import Trouble
 from control_plane.model.full_read import WhyFull
 from control_plane.model.hours import JAPAN
 from control_plane.model.ids import SystemId
@@ -224,49 +223,6 @@ def kept_again(of: Backed, at: datetime) -> Event:
             f"{of}: its backups are as its policy says again.",
             f"{of}: バックアップは再び方針どおりです。",
         ),
-    )
-
-
-_ERRANDS = {
-    KeyErrand.ESCROW: ("exported to their keeper", "預託用に書き出しました"),
-    KeyErrand.ROTATE: ("rotated", "更新しました"),
-    KeyErrand.DESTROY: (
-        "destroyed: what they sealed can never be read again",
-        "破棄しました。この鍵で暗号化したものは二度と読めません",
-    ),
-}
-
-
-def keys_done(task: KeyTask, repositories: Sequence[str], at: datetime) -> Event:
-    en, ja = _ERRANDS[task.errand]
-    where = ", ".join(repositories)
-    where_ja = "、".join(repositories)
-    return Event(
-        f"backup.keys-{task.errand}",
-        f"member:{task.tenant}",
-        at,
-        Severity.WARNING if task.errand is KeyErrand.DESTROY else Severity.INFO,
-        f"The backup keys of member {task.tenant} ({where or 'nowhere'}) were {en}."
-        if repositories
-        else f"Member {task.tenant} has no backup keys anywhere, so nothing was done.",
-        f"参加団体 {task.tenant} のバックアップ鍵({where_ja})を{ja}。"
-        if repositories
-        else f"参加団体 {task.tenant} のバックアップ鍵はどこにもないため、何も行いませんでした。",
-        tenant=task.tenant.text,
-    )
-
-
-def keys_entry(task: KeyTask, repositories: Sequence[str], at: datetime) -> AuditEntry:
-    """Never with a key."""
-    return AuditEntry(
-        at=at,
-        principal=PRINCIPAL,
-        role=None,
-        tenant=task.tenant.text,
-        action=f"backup.keys-{task.errand}",
-        subject=f"member:{task.tenant}",
-        outcome="done",
-        fields={"task": task.id, "repositories": list(repositories)},
     )
 
 

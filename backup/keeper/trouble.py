@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backup.keeper.hooks import DumpFailed
-from control_plane.drivers.objects import ObjectStoreError, StoreFull, StoreRefused
+from control_plane.drivers.objects import ObjectLocked, ObjectStoreError, StoreFull, StoreRefused
 from control_plane.drivers.protocol import DriverError
 from control_plane.model.backup.work import Trouble
 from control_plane.model.errors import YuiError
@@ -39,6 +39,10 @@ _STORE = Trouble(
     "The repository could not be written just now.",
     "現在、バックアップのリポジトリに書き込めません。",
 )
+_LOCKED = Trouble(
+    "What is to be replaced or removed in the repository is under object lock, which nobody can end early: it goes once that has ended.",
+    "リポジトリで置き換えまたは削除する対象がオブジェクトロックで保護されています。解除は早められないため、期限が過ぎてから処理します。",
+)
 
 
 def setback_of(error: BaseException) -> Setback:
@@ -47,6 +51,8 @@ def setback_of(error: BaseException) -> Setback:
             return Setback(error.why, error.why)
         case YuiError():
             return _alike(error.en, error.ja)
+        case ObjectLocked():
+            return Setback(_LOCKED, _LOCKED)
         case StoreFull():
             return Setback(
                 Trouble(str(error), f"リポジトリの空き容量がありません({error})。"), _STORE

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from backup.records.steps import StepRefused, end_operation
 from backup.records.telling import test_failed, test_passed
-from control_plane.model.backup.ids import RestoreId
+from control_plane.model.backup.ids import KeyTaskId, RepositoryId, RestoreId
 from control_plane.model.backup.points import Complete, Proof
 from control_plane.model.backup.work import (
     Agreed,
@@ -83,17 +83,46 @@ def record_test(tx: Transaction, test: RestoreTest) -> None:
     tx.add_event(test_passed(point, test) if test.passed else test_failed(point, test))
 
 
+def begin_key_step(
+    tx: Transaction, id: KeyTaskId, repository: RepositoryId, now: datetime, record: str
+) -> KeyTask:
+    """On record before it is begun; `record` as in KeyStep."""
+    task = tx.key_task(id)
+    standing = _agreed(task).begin_step(repository, now, record)
+    return tx.save_key_task(replace(task, standing=standing))
+
+
+def end_key_step(
+    tx: Transaction, id: KeyTaskId, repository: RepositoryId, now: datetime
+) -> KeyTask | None:
+    """None: it was noted before."""
+    task = tx.key_task(id)
+    standing = _agreed(task)
+    ended = standing.end_step(repository, now)
+    return None if ended == standing else tx.save_key_task(replace(task, standing=ended))
+
+
+def hold_up_key_task(tx: Transaction, task: KeyTask, trouble: Trouble) -> bool:
+    """It is tried again. Whether that is its first trouble."""
+    standing = _agreed(task)
+    if standing.trouble != trouble:
+        tx.save_key_task(replace(task, standing=replace(standing, trouble=trouble)))
+    return standing.trouble is None
+
+
 def finish_key_task(tx: Transaction, task: KeyTask, now: datetime, result: str | None) -> KeyTask:
     """`result`: the sealed export in base64, or the record of what was destroyed; never a key."""
-    if not isinstance(task.standing, Agreed):
-        raise StepRefused(f"key task {task.id} is {task.standing}")
-    return tx.save_key_task(replace(task, standing=task.standing.carried(now, result)))
+    return tx.save_key_task(replace(task, standing=_agreed(task).carried(now, result)))
 
 
 def fail_key_task(tx: Transaction, task: KeyTask, now: datetime, trouble: Trouble) -> KeyTask:
+    return tx.save_key_task(replace(task, standing=_agreed(task).fail(now, trouble)))
+
+
+def _agreed(task: KeyTask) -> Agreed:
     if not isinstance(task.standing, Agreed):
         raise StepRefused(f"key task {task.id} is {task.standing}")
-    return tx.save_key_task(replace(task, standing=task.standing.fail(now, trouble)))
+    return task.standing
 
 
 def _under_way(job: RestoreJob) -> Restoring:

@@ -22,14 +22,19 @@ REPOSITORY_OBJECT = "repository.json"
 _TRIES = 8
 
 
+def generations(objects: ObjectStore, tenant: str) -> list[int]:
+    """Those that are there, the oldest first. Raises ObjectStoreError."""
+    found = (generation_of(fact.key) for fact in objects.list(keyrings_prefix(tenant)))
+    return sorted(each for each in found if each)
+
+
 def newest_keyring(objects: ObjectStore, key: RepositoryKey, tenant: str) -> Keyring | None:
     """None: it has none here. Raises YuiError("backup-wrong-key"), Damaged, ObjectStoreError."""
     for _ in range(_TRIES):
-        found = [generation_of(fact.key) for fact in objects.list(keyrings_prefix(tenant))]
-        generations = [generation for generation in found if generation]
-        if not generations:
+        found = generations(objects, tenant)
+        if not found:
             return None
-        newest = max(generations)
+        newest = found[-1]
         try:
             data = objects.get(keyring_object(tenant, newest))
         except NoSuchObject:
@@ -55,16 +60,19 @@ def put_keyring(
     objects: ObjectStore,
     key: RepositoryKey,
     keyring: Keyring,
-    change: Callable[[Keyring, datetime], Keyring],
+    change: Callable[[Keyring, datetime], Keyring | None],
     wrap_with: RepositoryKey | None = None,
 ) -> Keyring:
-    """The next generation, made from the newest by `change`; begun again when another put one."""
+    """The next generation, made from the newest by `change`; begun again when another put one. `change`
+    gives None where the newest is as it should be, which is then the answer."""
     tenant = keyring.tenant
     for _ in range(_TRIES):
         newest = newest_keyring(objects, key, tenant)
         if newest is None:
             raise no_vault(objects.name, tenant)
         changed = change(newest, _now(objects))
+        if changed is None:
+            return newest
         try:
             objects.put(
                 keyring_object(tenant, changed.generation),
@@ -75,6 +83,33 @@ def put_keyring(
             continue
         return changed
     raise ObjectExists(f"The keyring of tenant {tenant} in {objects.name} is changed all the time.")
+
+
+def delete_keyrings(objects: ObjectStore, tenant: str, up_to: int | None = None) -> tuple[int, ...]:
+    """The generations that were there, all or those up to one; from the oldest on: the last deletion is
+    what counts. None there is success. Raises ObjectLocked, ObjectStoreError."""
+    gone: list[int] = []
+    while True:
+        left = [fact.key for fact in objects.list(keyrings_prefix(tenant))]
+        left = [k for k in left if up_to is None or (generation_of(k) or 0) <= up_to]
+        if not left:
+            return tuple(gone)
+        for key in left:
+            objects.delete(key)
+            gone.append(generation_of(key) or 0)
+
+
+def locked_until(objects: ObjectStore, tenant: str) -> datetime | None:
+    """Until when the tenant's keyring can't be deleted, by the store's clock; None: it can be now. Raises
+    ObjectStoreError."""
+    ends: list[datetime] = []
+    for fact in objects.list(keyrings_prefix(tenant)):
+        with contextlib.suppress(NoSuchObject):
+            until = objects.stat(fact.key).locked_until
+            if until is not None:
+                ends.append(until)
+    last = max(ends, default=None)
+    return last if last is not None and last > objects.now() else None
 
 
 def lock_keys(objects: ObjectStore, keyring: Keyring, until: datetime) -> None:

@@ -4,7 +4,7 @@ the keys themselves."""
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,8 +14,13 @@ from backup.repository.errors import no_point, vault_destroyed
 from backup.repository.escrow import seal_to_passphrase, seal_to_public_key
 from backup.repository.index import Index
 from backup.repository.items import ItemReader
-from backup.repository.keyrings import newest_keyring, put_keyring
-from backup.repository.keys import Keyring, RepositoryKey, generation_of, keyrings_prefix
+from backup.repository.keyrings import (
+    delete_keyrings,
+    generations,
+    newest_keyring,
+    put_keyring,
+)
+from backup.repository.keys import Keyring, RepositoryKey
 from backup.repository.point import (
     PointFacts,
     RecoveryPoint,
@@ -155,13 +160,16 @@ class Vault:
             if facts.id == id:
                 self._objects.delete(facts.key)
 
-    def rotate(self) -> None:
-        """What is written from now on is sealed with a new key; what is stored stays readable. Raises
-        ObjectStoreError."""
+    def rotate(self, *, after: str | None = None) -> None:
+        """What is written from now on is sealed with a new key; what is stored stays readable. `after`
+        names the seal key that the new one is to follow: where another follows it already, that was
+        done before, and nothing is put. Raises ObjectStoreError."""
         self._check_stands()
-        self._keyring = put_keyring(
-            self._objects, self._key, self._keyring, lambda newest, now: newest.rotated(now)
-        )
+
+        def change(newest: Keyring, now: datetime) -> Keyring | None:
+            return newest.rotated(now) if after in (None, newest.sealing.id) else None
+
+        self._keyring = put_keyring(self._objects, self._key, self._keyring, change)
         self.close()
 
     def rewrap(self, key: RepositoryKey) -> None:
@@ -171,7 +179,7 @@ class Vault:
         newest = put_keyring(
             self._objects, self._key, self._keyring, lambda ring, _: ring.next_generation(), key
         )
-        self._delete_keyrings(up_to=newest.generation - 1)
+        delete_keyrings(self._objects, self.tenant, newest.generation - 1)
         self._keyring, self._key = newest, key
         self.close()
 
@@ -184,25 +192,32 @@ class Vault:
             return seal_to_passphrase(self.keyring, recipient, now)
         return seal_to_public_key(self.keyring, recipient, now)
 
+    def destruction(self) -> DestructionRecord:
+        """What `destroy` would do now; nothing is done."""
+        self._renew()
+        return self._record(tuple(generations(self._objects, self.tenant)))
+
     def destroy(self) -> DestructionRecord:
         """Delete every generation of the keyring: nothing of the tenant's can be read from this
         repository again, except with an escrow file or another repository's keyring. Deleted objects may
         stay as old versions where the store keeps such. Raises ObjectLocked; begin again then."""
         self._check_stands()
-        points = len(self.points())
-        generations = self._delete_keyrings()
-        record = DestructionRecord(
+        record = self._record(())
+        gone = delete_keyrings(self._objects, self.tenant)
+        self._destroyed = True
+        self.close()
+        return replace(record, generations=gone, at=self._objects.now())
+
+    def _record(self, generations: tuple[int, ...]) -> DestructionRecord:
+        return DestructionRecord(
             tenant=self.tenant,
             store=self._objects.name,
             at=self._objects.now(),
             generations=generations,
             seal_keys=tuple(key.id for key in self._keyring.seal_keys),
             repository_key=self._key.id,
-            points=points,
+            points=len(self.points()),
         )
-        self._destroyed = True
-        self.close()
-        return record
 
     def _renew(self) -> None:
         """Others may have rotated or destroyed the keys since. Raises YuiError."""
@@ -215,19 +230,6 @@ class Vault:
         self._keyring = newest
         if self._opened is not None:
             self._opened.keyring = newest
-
-    def _delete_keyrings(self, up_to: int | None = None) -> tuple[int, ...]:
-        """From the oldest on: the last deletion is what counts."""
-        prefix = keyrings_prefix(self.tenant)
-        gone: list[int] = []
-        while True:
-            left = [fact.key for fact in self._objects.list(prefix)]
-            left = [k for k in left if up_to is None or (generation_of(k) or 0) <= up_to]
-            if not left:
-                return tuple(gone)
-            for key in left:
-                self._objects.delete(key)
-                gone.append(generation_of(key) or 0)
 
     def _facts(self, id: str) -> PointFacts:
         if is_point_id(id):

@@ -49,6 +49,7 @@ def list_(context: typer.Context, code: Code) -> None:
             Column(b.ASKED_BY),
             Column(b.TAKEN),
             Column(b.REASON),
+            Column(b.TROUBLE),
         ],
         [
             (
@@ -58,6 +59,7 @@ def list_(context: typer.Context, code: Code) -> None:
                 one.asked_by or "-",
                 local_time(one.asked_at.isoformat()),
                 one.reason,
+                session.sentence(one.trouble_en or "-", one.trouble_ja or "-"),
             )
             for one in found
         ],

@@ -10,7 +10,7 @@ takes another person than who asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -278,12 +278,47 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyStep:
+    """What a task does in one repository, on record before it is begun: until `done_at` is known it may have
+    been done, or some of it. `record` is what is told of it in the end, or what it began from; never a
+    key."""
+
+    repository: RepositoryId
+    since: datetime
+    record: str
+    done_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Agreed:
-    """It waits for the worker. `by` is None where it takes one person only."""
+    """It waits for the worker, or is under way: `steps` are those that were begun. `by` is None where it
+    takes one person only. `trouble` is what has held it up so far."""
 
     since: datetime
     asked_by: Person
     by: Person | None
+    steps: tuple[KeyStep, ...] = ()
+    trouble: Trouble | None = None
+
+    def step_in(self, repository: RepositoryId) -> KeyStep | None:
+        return next((each for each in self.steps if each.repository == repository), None)
+
+    def begin_step(self, repository: RepositoryId, at: datetime, record: str) -> Agreed:
+        """In place of one that was begun there before."""
+        others = tuple(each for each in self.steps if each.repository != repository)
+        return replace(self, steps=(*others, KeyStep(repository, at, record)))
+
+    def end_step(self, repository: RepositoryId, at: datetime) -> Agreed:
+        """One that has ended already stays as it is."""
+        return replace(
+            self,
+            steps=tuple(
+                replace(each, done_at=at)
+                if each.repository == repository and each.done_at is None
+                else each
+                for each in self.steps
+            ),
+        )
 
     def carried(self, at: datetime, result: str | None) -> Carried:
         return Carried(at, self.asked_by, self.by, result)
