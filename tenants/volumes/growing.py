@@ -99,8 +99,7 @@ def _need_larger(volume: Volume, size: GiB) -> None:
 
 
 def _need_growable(tx: Transaction, volume: Volume) -> None:
-    """The next generation of the server that has it, so that what was decided on it before changes
-    nothing any more."""
+    """Nothing changes about the server that has it: a disk that only grows harms nobody who decided before."""
     refuse_leaving(tx, volume.tenant)
     need_made(volume)
     if isinstance(volume.attachment, Detaching):
@@ -111,8 +110,6 @@ def _need_growable(tx: Transaction, volume: Volume) -> None:
             f"はサーバー「{volume.server}」から切り離し中です。利用可能になるまでお待ちください",
         )
     if volume.server is not None:
-        server = tx.server(volume.server)
-        need_settled(tx, server)
-        tx.save_server(server)
+        need_settled(tx, tx.server(volume.server))
     else:
         need_whole(volume)

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from control_plane.drivers.protocol import RunState
 from control_plane.model.ids import ServerId, VolumeId
 from tests.api.conftest import MIKASA, UJI, Api, problem_of
 from tests.api.town import Town
@@ -143,7 +144,12 @@ def test_a_volume_grows_whether_a_server_uses_it_or_not_and_never_shrinks(town: 
     begun = town.api.post(path, **wanted, headers=once)
     assert (shown(town, "data")["status"], on_storage.size) == ("growing", 5)
     assert town.api.post(path, **wanted, headers=once).json() == begun.json()
+    generation = town.show("web")["generation"]
     assert town.ended(begun)["state"] == "done"
+    assert town.show("web")["generation"] == generation
+    entry = items(town, "/v1/audit")[-1]
+    assert (entry["action"], entry["outcome"]) == ("volume.grow", "done")
+    assert (entry["subject"], entry["fields"]["size_gib"]) == (f"volume:{data['id']}", 9)
     assert (on_storage.size, on_storage.notes, open_in(town, data["id"])) == (
         9, ["kept"], {server["id"]},
     )  # fmt: skip
@@ -181,20 +187,31 @@ def test_what_can_not_be_grown_now_is_grown_later_and_a_snapshot_comes_back_as_l
     path, wanted = "/v1/volumes/data/grow", {"json": {"size_gib": 9}}
     refused(town.api.post(path, **wanted), "server-disks-busy")
     assert town.ended(taking)["state"] == "done"
-    pool = town.show_as_operator("web")["storage"]
-    world.fill_storage(pool)
+    at = town.show_as_operator("web")
+    guest = world.machines[at["host"]].guests[ServerId(server["id"])]
+    # A guest that stands still for want of room is not started anew for it.
+    world.fill_storage(at["storage"])
+    begun = town.api.post(path, json={"size_gib": 7})
+    assert (town.ended(begun)["state"], guest.state) == ("running", RunState.PAUSED)
+    assert shown(town, "data")["size_gib"] == 7
+    world.empty_storage(at["storage"])
+    for _ in range(10):
+        town.settle()
+    assert town.api.get(begun.headers["location"]).json()["state"] == "done"
+    assert world.machines[at["host"]].guests[ServerId(server["id"])] is guest
+    town.ended(town.api.post("/v1/servers/web/stop"))
+    world.fill_storage(at["storage"])
     begun = town.api.post(path, **wanted)
     assert town.ended(begun)["state"] == "running"
     waiting = shown(town, "data")
     assert (waiting["status"], waiting["size_gib"], waiting["trouble"]) == ("error", 9, None)
     told = [each for each in items(town, "/v1/events") if each["kind"] == "volume.failed"]
     assert ["could not be grown yet" in each["en"] for each in told] == [True]
-    world.empty_storage(pool)
+    world.empty_storage(at["storage"])
     for _ in range(10):
         town.settle()
     assert shown(town, "data")["status"] == "in-use"
     assert town.api.get(begun.headers["location"]).json()["state"] == "done"
-    town.ended(town.api.post("/v1/servers/web/stop"))
     assert town.ended(town.api.post("/v1/snapshots/small/restore"))["state"] == "done"
     restored = world.data_volume(VolumeId(data["id"]))
     assert restored is not None
