@@ -40,6 +40,11 @@ class BackupPlaceReads(Rows):
             raise not_found("repository", id)
         return _repository(row)
 
+    def repository_description(self, id: RepositoryId) -> str | None:
+        """What the repository said of itself when it was last read right; None: it was not yet."""
+        row = self._first(select(repositories.c.description).where(repositories.c.id == id))
+        return None if row is None else row.description
+
     def links(self) -> tuple[Link, ...]:
         """By id."""
         return tuple(_link(row) for row in self._connection.execute(_LINKS))
@@ -82,6 +87,12 @@ class BackupPlaceWrites(BackupPlaceReads):
         if not written.rowcount:
             raise LostRace(f"repository {repository.id}")
         return saved
+
+    def remember_description(self, id: RepositoryId, said: str) -> None:
+        """For `repository_description`; the repository's generation stays."""
+        self._connection.execute(
+            update(repositories).where(repositories.c.id == id).values(description=said)
+        )
 
     def remove_repository(self, id: RepositoryId) -> None:
         self._connection.execute(delete(repositories).where(repositories.c.id == id))

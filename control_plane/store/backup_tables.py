@@ -38,6 +38,7 @@ repositories = Table(
     Column("retired", Boolean, nullable=False),
     Column("checked_at", UtcTime),
     Column("trouble", Text),
+    Column("description", Text),
     Column("generation", BigInteger, nullable=False),
 )
 

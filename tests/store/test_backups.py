@@ -90,8 +90,12 @@ def test_places_and_rules_come_back_as_they_were(store: Store) -> None:
         changed = tx.save_repository(replace(hill, checked_at=NOW, trouble="it is full"))
         with pytest.raises(LostRace):
             tx.save_repository(hill)
+        tx.remember_description(HILL, '{"format":"yui-repository"}')
+        changed = tx.save_repository(changed)
     with store.read() as tx:
         assert tx.repositories() == (changed, own)
+        assert tx.repository_description(HILL) == '{"format":"yui-repository"}'
+        assert tx.repository_description(AFAR) is None
         assert tx.repositories(UJI) == (changed,)
         assert tx.repositories(MIKASA) == (changed, own)
         assert tx.links() == (replace(link, generation=2),)  # type: ignore[arg-type]
