@@ -76,7 +76,7 @@ from tenants.networks.host_routes import router as host_network_router
 from tenants.networks.network_routes import router as network_router
 from tenants.networks.own_network_routes import router as own_network_router
 from tenants.networks.plans import HostNetworks
-from tenants.openstack_api.edge import BRINGING_TOKENS, OPEN, OpenStackEdge
+from tenants.openstack_api.edge import BRINGING_TOKENS, OpenStackEdge, is_open
 from tenants.openstack_api.image.data_routes import IMAGE_FILES
 from tenants.openstack_api.routers import ROUTERS as OPENSTACK_ROUTERS
 from tenants.openstack_api.services import PREFIX
@@ -240,14 +240,14 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
     app.add_middleware(
         Authentication,
         recognition=app.state.recognition,
-        also_open=OPEN,
+        also_open=is_open,
     )
     if options.limits is not None:
         app.add_middleware(StrangerLimit, limits=options.limits, monotonic=world.clock.monotonic)
     app.add_middleware(RefusalRecord, store=store, clock=world.clock)
     app.add_middleware(PlainPaths)
-    app.add_middleware(OpenStackEdge)
     app.add_middleware(TokenPlaces)
+    app.add_middleware(OpenStackEdge)
     app.add_middleware(RequestRecord, metrics=RequestMetrics(registry))
     return app
 

@@ -6,6 +6,7 @@ forgetting something, and strangers learn neither which paths exist nor get anyt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, cast
@@ -35,9 +36,9 @@ class Authentication:
         self,
         app: ASGIApp,
         recognition: Recognition,
-        also_open: frozenset[tuple[str, str]] = frozenset(),
+        also_open: Callable[[str, str], bool] = lambda _method, _path: False,
     ) -> None:
-        """`also_open` are methods and paths that strangers may ask besides OPEN_PATHS."""
+        """`also_open` says of a method and a path whether strangers may ask it besides OPEN_PATHS."""
         self._app = app
         self._recognition = recognition
         self._also_open = also_open
@@ -80,7 +81,7 @@ class Authentication:
 
     def _open(self, scope: Scope) -> bool:
         path = scope["path"]
-        return path in OPEN_PATHS or (scope["method"], path) in self._also_open
+        return path in OPEN_PATHS or self._also_open(scope["method"], path)
 
     async def _again(self, scheme: str, text: str, headers: Headers) -> Principal | None:
         """For answers that stay open: the principal as it is by now. Raises as the first time."""

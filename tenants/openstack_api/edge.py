@@ -1,28 +1,36 @@
-"""What makes a request below the prefix one of OpenStack's: its token, its errors, its request id."""
+"""What makes a request below the prefix one of OpenStack's: its token, its errors, what its answer carries."""
 
 from __future__ import annotations
 
-import secrets
+import re
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tenants.openstack_api.answer_headers import mark
 from tenants.openstack_api.errors import error_answer
-from tenants.openstack_api.services import IDENTITY, service_of
+from tenants.openstack_api.services import IDENTITY, PREFIX, service_of
 
-OPEN = frozenset(
-    {
-        ("GET", IDENTITY),
-        ("GET", f"{IDENTITY}/"),
-        ("GET", f"{IDENTITY}/v3"),
-        ("GET", f"{IDENTITY}/v3/"),
-        ("POST", f"{IDENTITY}/v3/auth/tokens"),
-    }
+_VERSIONS = re.compile(
+    rf"{PREFIX}/regions/[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?"
+    r"/(?:compute(?:/v2\.1)?|image(?:/versions)?|network|volume)"
 )
-"""What strangers may ask: which versions there are, and to be let in."""
+"""Documents of versions that stand before authentication in the services' own pipelines (their
+api-paste.ini); those of Network v2.0 and of Block Storage v3 stand behind it."""
 
-BRINGING_TOKENS = frozenset({("POST", f"{IDENTITY}/v3/auth/tokens")})
+_SIGNING_IN = ("POST", f"{IDENTITY}/v3/auth/tokens")
+
+BRINGING_TOKENS = frozenset({_SIGNING_IN})
 """Requests whose bodies prove who asks."""
+
+
+def is_open(method: str, path: str) -> bool:
+    """What strangers may ask: which versions there are, and to be let in."""
+    if path in (IDENTITY, f"{IDENTITY}/v3"):
+        return method in ("GET", "HEAD")
+    if (method, path) == _SIGNING_IN:
+        return True
+    return method == "GET" and _VERSIONS.fullmatch(path) is not None
 
 
 class OpenStackEdge:
@@ -44,11 +52,10 @@ class OpenStackEdge:
         scope["headers"] = headers
         if scope["path"].endswith("/") and len(scope["path"]) > 1:
             scope["path"] = scope["path"].rstrip("/")
-        request_id = f"req-{secrets.token_hex(16)}"
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-OpenStack-Request-Id"] = request_id
+                mark(MutableHeaders(scope=message), scope)
             await send(message)
 
         await self._app(scope, receive, send_marked)

@@ -11,13 +11,17 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from control_plane.http.language import Language
 from control_plane.model.errors import YuiError
+from tenants.openstack_api.answer_headers import mark
+from tenants.openstack_api.links import identity_url
 from tenants.openstack_api.neutron_errors import neutron_error
-from tenants.openstack_api.services import IDENTITY, Service, service_of
+from tenants.openstack_api.sentences import fitting
+from tenants.openstack_api.services import Service, service_of
 
 _FAULTS: Mapping[int, str] = {
     400: "badRequest",
@@ -25,7 +29,6 @@ _FAULTS: Mapping[int, str] = {
     403: "forbidden",
     404: "itemNotFound",
     405: "badMethod",
-    406: "notAcceptable",
     409: "conflictingRequest",
     413: "overLimit",
     415: "badMediaType",
@@ -33,7 +36,7 @@ _FAULTS: Mapping[int, str] = {
     501: "notImplemented",
     503: "serviceUnavailable",
 }
-"""What Nova and Cinder call their faults."""
+"""What Nova and Cinder call their faults; all others, 406 and 500 among them, are Nova's to both."""
 
 _QUOTA: Mapping[Service, int] = {
     Service.COMPUTE: 403,
@@ -54,17 +57,24 @@ def error_answer(
     """The answer for `error` to the request of `scope`, whose path is below the prefix."""
     service = service_of(scope["path"]) or Service.IDENTITY
     status = status_of(error, service)
+    identity = identity_url(Request(scope))
+    error = fitting(error, scope["path"], identity)
     message = error.ja if language is Language.JA else error.en
     told = {key: value for key, value in headers.items() if key.lower() != "www-authenticate"}
     told |= {"Yui-Problem": error.type, "Content-Language": language, "Vary": "Accept-Language"}
     if status == 401:
-        told["WWW-Authenticate"] = f'Keystone uri="{IDENTITY}/v3"'
+        told["WWW-Authenticate"] = f'Keystone uri="{identity}"'
+    if service is Service.VOLUME and error.type in _QUOTA_TYPES:
+        told.setdefault("Retry-After", "0")
     body = (
         neutron_error(scope["method"], error.type, message)
         if service is Service.NETWORK and status != 401
         else _body(service, status, message, told.get("Retry-After"))
     )
-    return JSONResponse(body, status_code=status, headers=told)
+    answer = JSONResponse(body, status_code=status, headers=told)
+    # Also where a fault of ours is answered outside of whatever marks answers.
+    mark(answer.headers, scope)
+    return answer
 
 
 def status_of(error: YuiError, service: Service) -> int:
@@ -87,8 +97,7 @@ def _body(service: Service, status: int, message: str, retry_after: str | None) 
         return {"error": {"code": status, "title": title, "message": message}}
     if service is Service.IMAGE:
         return {"message": message, "code": f"{status} {title}", "title": title}
-    usual = "computeFault" if service is Service.COMPUTE else "volumeFault"
     fault: dict[str, Any] = {"code": status, "message": message}
-    if retry_after is not None:
+    if retry_after is not None and status in (413, 429):
         fault["retryAfter"] = retry_after
-    return {_FAULTS.get(status, usual): fault}
+    return {_FAULTS.get(status, "computeFault"): fault}

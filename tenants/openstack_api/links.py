@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from tenants.openstack_api.services import IDENTITY, PREFIX, Service
 
@@ -30,6 +30,14 @@ def service_url(request: Request, service: Service, region: str, *, versioned: b
     """Where a regional service is to be found, as the catalogue says it but for a project's id."""
     plain = f"{root_of(request)}{PREFIX}/regions/{region}/{service}"
     return f"{plain}/{_VERSIONED[service]}" if versioned else plain
+
+
+async def _anywhere(request: Request) -> str:
+    return str(request.path_params["region"])
+
+
+AnyRegion = Annotated[str, Depends(_anywhere)]
+"""The region of a path that strangers may ask: of a name that there isn't they learn nothing."""
 
 
 def self_link(href: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tenants.openstack_api.absent import ABSENT
 from tenants.openstack_api.compute.versions import COMPUTE_VERSIONS
 from tenants.openstack_api.routers import ROUTERS
 from tenants.openstack_api.services import PREFIX, Service, service_of
-from tenants.openstack_api.volume.view import VOLUME_VERSIONS
+from tenants.openstack_api.volume.versions import VOLUME_VERSIONS
 
 FILE = Path(__file__).resolve().parent.parent.parent / "docs" / "openstack-api.md"
 
@@ -34,7 +34,8 @@ _HEAD = """# The OpenStack-compatible API: what is there and what isn't
 Made from the routes by `python -m tenants.openstack_api.supported_page`; `docs/openstack.md` tells how to use them. A
 project is a member, its id and name the municipality code. Below `/openstack/regions/<region>/` each region has its own
 compute, image, network and block storage. What is not in these tables answers 404 or 405 in the service's own shape;
-what a request asks for and can't be had is refused with 400 and a sentence, never passed over in silence.
+what a request asks for and can't be had is refused with 400 and a sentence, never passed over in silence. Identity answers
+HEAD wherever it answers GET. The documents of versions, but for those of Network v2.0 and Block Storage v3, need no token.
 """
 
 

@@ -77,7 +77,7 @@ class Asked:
             return change(tx, found, asker)
 
         done = self.changes.server(self.who, self.server, checked)
-        return emptied(done, view.version, status)
+        return emptied(done, status)
 
     def with_plan(self, change: Callable[[ServerId, Asker, Keep], object]) -> Response:
         """For what finds its own place first, and is decided in a transaction of its own."""
@@ -95,7 +95,7 @@ class Asked:
             change(found.id, Asker(self.who, changes.edge.clock.now()), keep)
             return Answer({})
 
-        return emptied(changes.once.run(work), view.version, 202)
+        return emptied(changes.once.run(work), 202)
 
 
 def start(asked: Asked, _: Nothing) -> Response:
@@ -172,7 +172,7 @@ def rebuild(asked: Asked, body: RebuildIn) -> Response:
         done = asked.changes.server(asked.who, asked.server, change)
     done.status_code = 202
     headers = {"Location": f"{view.endpoint}/servers/{asked.server}"}
-    return retold(done, view.version, headers=headers)
+    return retold(done, headers)
 
 
 def lock(asked: Asked, body: LockIn) -> Response:
@@ -229,7 +229,7 @@ def console_output(asked: Asked, body: ConsoleIn) -> Response:
     if body.length is not None and body.length >= 0:
         lines = text.splitlines(keepends=True)
         text = "".join(lines[max(0, len(lines) - body.length) :])
-    return told({"output": text}, view.version)
+    return told({"output": text})
 
 
 def create_image(asked: Asked, body: ImageIn) -> Response:
@@ -253,9 +253,9 @@ def create_image(asked: Asked, body: ImageIn) -> Response:
 
     done = asked.changes.once.run(work, status=202, headers=location)
     if since(view.version, 45):
-        return retold(done, view.version)
+        return done
     where = done.headers["Location"]
-    done = emptied(done, view.version, 202)
+    done = emptied(done, 202)
     done.headers["Location"] = where
     return done
 

@@ -25,7 +25,7 @@ from control_plane.store.rows import not_found
 from tenants.asking import Asker
 from tenants.openstack_api.compute.action_states import demand
 from tenants.openstack_api.compute.bad_requests import bad_request
-from tenants.openstack_api.compute.bodies import emptied, retold, told
+from tenants.openstack_api.compute.bodies import emptied, told
 from tenants.openstack_api.compute.changing import Changes, ServerRef, own_server
 from tenants.openstack_api.compute.paging import MOST, Limit
 from tenants.openstack_api.compute.server_models import Anything, Short
@@ -76,7 +76,7 @@ async def read_attachments(
         page = held[offset : offset + min(limit or MOST, MOST)]
         return [_shown(volume, found, view) for volume in page]
 
-    return told({"volumeAttachments": await edge.look(look)}, view.version)
+    return told({"volumeAttachments": await edge.look(look)})
 
 
 @router.get(_PATH + "/{volume}")
@@ -89,7 +89,7 @@ async def read_attachment(
         found = own_server(tx, server, view)
         return _shown(_held(tx, found, volume), found, view)
 
-    return told({"volumeAttachment": await edge.look(look)}, view.version)
+    return told({"volumeAttachment": await edge.look(look)})
 
 
 @router.post(_PATH)
@@ -122,7 +122,7 @@ def attach_volume(
             after, _begun = attach(tx, volume, found, asker, _forget)
         return {"volumeAttachment": _shown(after, found, view)}
 
-    return retold(changes.server(who, server, change), view.version)
+    return changes.server(who, server, change)
 
 
 @router.delete(_PATH + "/{volume}", status_code=202)
@@ -134,7 +134,7 @@ def detach_volume(server: ServerRef, volume: VolumeRef, who: Writer, changes: Ch
         demand(tx, changes.view, found, "detach")
         detach(tx, _held(tx, found, volume), asker, _forget)
 
-    return emptied(changes.server(who, server, change), changes.view.version, 202)
+    return emptied(changes.server(who, server, change), 202)
 
 
 _UNFIT = ("volume-in-use", "volume-not-ready", "volume-elsewhere", "volume-deleting")

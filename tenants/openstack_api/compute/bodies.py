@@ -1,4 +1,4 @@
-"""How Compute's answers leave: as bytes, with the microversion that they were made for."""
+"""How Compute's answers leave: as bytes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from typing import Any
 import orjson
 from fastapi import Response
 
-from tenants.openstack_api.compute.versions import COMPUTE_VERSIONS
-from tenants.openstack_api.microversions import Version
-
 
 def told(
     body: Mapping[str, Any] | None,
-    version: Version,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
@@ -22,22 +18,19 @@ def told(
     return Response(
         None if body is None else orjson.dumps(body),
         status,
-        {**COMPUTE_VERSIONS.headers(version), **(headers or {})},
+        headers,
         None if body is None else "application/json",
     )
 
 
-def retold(
-    done: Response, version: Version, *, headers: Mapping[str, str] | None = None
-) -> Response:
-    """What a promise to do it once answered, for that microversion."""
-    for name, value in {**COMPUTE_VERSIONS.headers(version), **(headers or {})}.items():
-        done.headers[name] = value
+def retold(done: Response, headers: Mapping[str, str]) -> Response:
+    """What a promise to do it once answered, with `headers` too."""
+    done.headers.update(headers)
     return done
 
 
-def emptied(done: Response, version: Version, status: int) -> Response:
+def emptied(done: Response, status: int) -> Response:
     """The same without its body, which is kept for a request that is sent again."""
     replayed = done.headers.get("Idempotency-Replayed")
     headers = {} if replayed is None else {"Idempotency-Replayed": replayed}
-    return told(None, version, status, headers)
+    return told(None, status, headers)

@@ -21,7 +21,6 @@ from control_plane.store import Transaction
 from tenants.asking import Asker
 from tenants.creation import create
 from tenants.openstack_api.answers import Answer
-from tenants.openstack_api.compute.bodies import retold
 from tenants.openstack_api.compute.creating import Meant, meant
 from tenants.openstack_api.compute.server_models import NewServer
 from tenants.openstack_api.compute.server_view import ServerView, View
@@ -68,7 +67,7 @@ def create_server(
     def location(answer: dict[str, dict[str, str]]) -> dict[str, str]:
         return {"Location": f"{view.endpoint}/servers/{answer['server']['id']}"}
 
-    return retold(once.run(work, status=202, headers=location), view.version)  # type: ignore[arg-type]
+    return once.run(work, status=202, headers=location)  # type: ignore[arg-type]
 
 
 def _answer(view: ServerView, wanted: Meant, operation: Operation) -> Answer:

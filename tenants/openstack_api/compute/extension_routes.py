@@ -54,14 +54,14 @@ def _extension(alias: str) -> dict[str, Any]:
 
 
 @router.get("/extensions")
-async def read_extensions(_: Whoever, view: View) -> Response:
+async def read_extensions(_: Whoever, _view: View) -> Response:
     """What is there, by the names that extensions had."""
-    return told({"extensions": [_extension(alias) for alias in _THERE]}, view.version)
+    return told({"extensions": [_extension(alias) for alias in _THERE]})
 
 
 @router.get("/extensions/{alias}")
 async def read_extension(
-    alias: Annotated[str, Path(max_length=64)], _: Whoever, view: View
+    alias: Annotated[str, Path(max_length=64)], _: Whoever, _view: View
 ) -> Response:
     """One of them."""
     if alias not in _THERE:
@@ -71,4 +71,4 @@ async def read_extension(
             ja="その拡張はありません。一覧で確認してください。",
             status=404,
         )
-    return told({"extension": _extension(alias)}, view.version)
+    return told({"extension": _extension(alias)})

@@ -63,7 +63,7 @@ async def read_flavors(
     flavors = await _wanted(edge, min_disk, min_ram, (sort_key, sort_dir))
     page, following = page_of(flavors, limit, marker, lambda flavor: flavor.id)
     shown = [_brief(flavor, view) for flavor in page]
-    return told(_page(request, shown, following), view.version)
+    return told(_page(request, shown, following))
 
 
 @router.get("/flavors/detail")
@@ -84,21 +84,21 @@ async def read_flavors_in_detail(
     flavors = await _wanted(edge, min_disk, min_ram, (sort_key, sort_dir))
     page, following = page_of(flavors, limit, marker, lambda flavor: flavor.id)
     shown = [_detail(flavor, view) for flavor in page]
-    return told(_page(request, shown, following), view.version)
+    return told(_page(request, shown, following))
 
 
 @router.get("/flavors/{flavor}")
 async def read_flavor(flavor: FlavorRef, _: Reader, view: View, edge: AtHand) -> Response:
     """One flavor."""
     found = await edge.look(lambda tx: tx.flavor(FlavorId(flavor)))
-    return told({"flavor": _detail(found, view)}, view.version)
+    return told({"flavor": _detail(found, view)})
 
 
 @router.get("/flavors/{flavor}/os-extra_specs")
-async def read_extra_specs(flavor: FlavorRef, _: Reader, view: View, edge: AtHand) -> Response:
+async def read_extra_specs(flavor: FlavorRef, _: Reader, _view: View, edge: AtHand) -> Response:
     """What else a flavor asks for, which is nothing."""
     await edge.look(lambda tx: tx.flavor(FlavorId(flavor)))
-    return told({"extra_specs": {}}, view.version)
+    return told({"extra_specs": {}})
 
 
 async def _wanted(

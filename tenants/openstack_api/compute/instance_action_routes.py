@@ -82,7 +82,7 @@ async def read_actions(
     body: Json = {"instanceActions": [_brief(one, server, view.version) for one in page]}
     if paged and following is not None:
         body["links"] = next_link(request, following)
-    return told(body, view.version)
+    return told(body)
 
 
 @router.get("/servers/{server}/os-instance-actions/{action}")
@@ -103,7 +103,7 @@ async def read_action(
         **_brief(operation, server, view.version),
         "events": [_event(operation, view.version, noted=noted)],
     }
-    return told({"instanceAction": shown}, view.version)
+    return told({"instanceAction": shown})
 
 
 def _brief(operation: Operation, server: str, version: Version) -> Json:

@@ -43,7 +43,7 @@ _ONE_CARD = unsupported(
 async def read_interfaces(server: ServerRef, _: Reader, view: View, edge: AtHand) -> Response:
     """The one interface that a server has."""
     shown = await edge.look(lambda tx: _interface(tx, server, view))
-    return told({"interfaceAttachments": [shown]}, view.version)
+    return told({"interfaceAttachments": [shown]})
 
 
 @router.get("/servers/{server}/os-interface/{port}")
@@ -54,7 +54,7 @@ async def read_interface(
     shown = await edge.look(lambda tx: _interface(tx, server, view))
     if shown["port_id"] != port:
         raise missing("port", port)
-    return told({"interfaceAttachment": shown}, view.version)
+    return told({"interfaceAttachment": shown})
 
 
 @router.post("/servers/{server}/os-interface")
@@ -88,7 +88,7 @@ async def read_groups_of_server(server: ServerRef, _: Reader, view: View, edge: 
         names = {group.id: group.name for group in tx.security_groups(view.tenant)}
         return [_group(group, names) for group in groups_of(tx, found)]
 
-    return told({"security_groups": await edge.look(look)}, view.version)
+    return told({"security_groups": await edge.look(look)})
 
 
 def _interface(tx: Snapshot, server: str, view: ServerView) -> Json:

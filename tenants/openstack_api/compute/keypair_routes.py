@@ -23,7 +23,7 @@ from tenants.keypairs.models import KeyPairName, PublicKeyText
 from tenants.keypairs.routes import shown_once
 from tenants.openstack_api.answers import Answer
 from tenants.openstack_api.compute.bad_requests import bad_request
-from tenants.openstack_api.compute.bodies import emptied, retold, told
+from tenants.openstack_api.compute.bodies import emptied, told
 from tenants.openstack_api.compute.paging import Limit, Marker, next_link, page_of
 from tenants.openstack_api.compute.server_models import Short
 from tenants.openstack_api.compute.server_view import Json, View
@@ -76,7 +76,7 @@ async def read_keypairs(
     body: Json = {"keypairs": [{"keypair": _brief(one, view.version)} for one in page]}
     if paged and following is not None:
         body["keypairs_links"] = next_link(request, following)
-    return told(body, view.version)
+    return told(body)
 
 
 @router.post("/os-keypairs")
@@ -107,7 +107,7 @@ def create_keypair(body: NewKeyPair, who: Writer, view: View, edge: AtHand, once
 
     status = 201 if since(view.version, 2) else 200
     replay = _shown_once if wanted.public_key is None else None
-    return retold(once.run(work, status=status, replay=replay), view.version)
+    return once.run(work, status=status, replay=replay)
 
 
 @router.get("/os-keypairs/{keypair}")
@@ -117,7 +117,7 @@ async def read_keypair(
     """One key pair."""
     _refuse_others(who, user_id)
     found = await edge.look(lambda tx: keypair_named(tx, keypair, view.tenant))
-    return told({"keypair": _detail(found, view.version)}, view.version)
+    return told({"keypair": _detail(found, view.version)})
 
 
 @router.delete("/os-keypairs/{keypair}")
@@ -136,7 +136,7 @@ def delete_keypair(
         return Answer({})
 
     status = 204 if since(view.version, 2) else 202
-    return emptied(once.run(work), view.version, status)
+    return emptied(once.run(work), status)
 
 
 _UNFIT = ("public-key-unreadable", "public-key-unsupported", "public-key-too-short")

@@ -37,7 +37,7 @@ async def read_limits(
     _need_own(view, view.tenant.text if tenant_id is None else tenant_id)
     limits = await edge.look(lambda tx: limits_of(tx, view.tenant, view.region))
     body = {"limits": {"rate": [], "absolute": absolute(limits, view.version)}}
-    return told(body, view.version)
+    return told(body)
 
 
 @router.get("/os-quota-sets/{project_id}")
@@ -98,7 +98,7 @@ def _need_own(view: ServerView, project: str) -> None:
 
 
 def _quota_set(view: ServerView, counts: Json) -> Response:
-    return told({"quota_set": {"id": view.tenant.text, **counts}}, view.version)
+    return told({"quota_set": {"id": view.tenant.text, **counts}})
 
 
 _NOT_HERE = YuiError(

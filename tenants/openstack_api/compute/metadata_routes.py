@@ -43,7 +43,7 @@ async def read_metadata(server: ServerRef, _: Reader, view: View, edge: AtHand) 
     def look(tx: Snapshot) -> Json:
         return {"metadata": tx.notes_of(own_server(tx, server, view).id).labels}
 
-    return told(await edge.look(look), view.version)
+    return told(await edge.look(look))
 
 
 @router.post("/servers/{server}/metadata")
@@ -72,7 +72,7 @@ async def read_metadata_item(
         labels = tx.notes_of(own_server(tx, server, view).id).labels
         return {"meta": {key: _item(labels, key)}}
 
-    return told(await edge.look(look), view.version)
+    return told(await edge.look(look))
 
 
 @router.put("/servers/{server}/metadata/{key}")
@@ -100,7 +100,7 @@ def remove_metadata_item(server: ServerRef, key: Key, who: Writer, changes: Chan
         _item(notes.labels, key)
         return replace(notes, labels={k: v for k, v in notes.labels.items() if k != key})
 
-    return emptied(_write(changes, who, server, without), changes.view.version, 204)
+    return emptied(_write(changes, who, server, without), 204)
 
 
 @router.get("/servers/{server}/tags")
@@ -108,7 +108,7 @@ async def read_tags(server: ServerRef, _: Reader, view: View, edge: AtHand) -> R
     """A server's tags; since 2.26."""
     _need_tags(view.version.minor)
     tags = await edge.look(lambda tx: tx.notes_of(own_server(tx, server, view).id).tags)
-    return told({"tags": tags}, view.version)
+    return told({"tags": tags})
 
 
 @router.put("/servers/{server}/tags")
@@ -126,7 +126,7 @@ def remove_tags(server: ServerRef, who: Writer, changes: Changes) -> Response:
     """Takes all tags off a server; since 2.26."""
     _need_tags(changes.view.version.minor)
     done = _write(changes, who, server, lambda notes: replace(notes, tags=()))
-    return emptied(done, changes.view.version, 204)
+    return emptied(done, 204)
 
 
 @router.get("/servers/{server}/tags/{tag}", status_code=204)
@@ -135,7 +135,7 @@ async def read_tag(server: ServerRef, tag: Key, _: Reader, view: View, edge: AtH
     _need_tags(view.version.minor)
     tags = await edge.look(lambda tx: tx.notes_of(own_server(tx, server, view).id).tags)
     _need_tag(tags, tag)
-    return told(None, view.version, 204)
+    return told(None, 204)
 
 
 @router.put("/servers/{server}/tags/{tag}", status_code=201)
@@ -153,8 +153,8 @@ def add_tag(server: ServerRef, tag: Tag, who: Writer, changes: Changes) -> Respo
     view = changes.view
     place = {"Location": f"{view.endpoint}/servers/{server}/tags/{tag}"}
     kept = bool(had) and had[-1]
-    answer = emptied(done, view.version, 204 if kept else 201)
-    return answer if kept else retold(answer, view.version, headers=place)
+    answer = emptied(done, 204 if kept else 201)
+    return answer if kept else retold(answer, place)
 
 
 @router.delete("/servers/{server}/tags/{tag}", status_code=204)
@@ -167,7 +167,7 @@ def remove_tag(server: ServerRef, tag: Key, who: Writer, changes: Changes) -> Re
         _need_tag(notes.tags, tag)
         return replace(notes, tags=tuple(each for each in notes.tags if each != tag))
 
-    return emptied(_write(changes, who, server, without), changes.view.version, 204)
+    return emptied(_write(changes, who, server, without), 204)
 
 
 def _write(
@@ -188,7 +188,7 @@ def _write(
         after = change_notes(tx, found, wanted, asker)
         return {"metadata": dict(after.labels)} if shown is None else shown
 
-    return retold(changes.server(who, server, write), changes.view.version)
+    return changes.server(who, server, write)
 
 
 def _keep_system(found: Server, before: Mapping[str, str], after: Mapping[str, str]) -> None:

@@ -21,7 +21,7 @@ from control_plane.model.server_group import ServerGroup
 from control_plane.store import Snapshot
 from tenants.asking import Asker
 from tenants.openstack_api.answers import Answer
-from tenants.openstack_api.compute.bodies import emptied, retold, told
+from tenants.openstack_api.compute.bodies import emptied, told
 from tenants.openstack_api.compute.paging import MOST, Limit
 from tenants.openstack_api.compute.server_view import Json, ServerView, View
 from tenants.openstack_api.compute.unsupported import unsupported
@@ -74,7 +74,7 @@ async def read_groups(
         groups = tx.server_groups(view.tenant)
         return _shown(tx, groups[offset : offset + min(limit or MOST, MOST)], view)
 
-    return told({"server_groups": await edge.look(look)}, view.version)
+    return told({"server_groups": await edge.look(look)})
 
 
 @router.post("/os-server-groups")
@@ -92,7 +92,7 @@ def create_group(body: NewGroup, who: Writer, view: View, edge: AtHand, once: On
             remember(tx, answer)
         return answer
 
-    return retold(once.run(work), view.version)
+    return once.run(work)
 
 
 @router.get("/os-server-groups/{server_group}")
@@ -103,7 +103,7 @@ async def read_group(server_group: GroupRef, _: Reader, view: View, edge: AtHand
         (shown,) = _shown(tx, [tx.server_group(GroupId(server_group), view.tenant)], view)
         return shown
 
-    return told({"server_group": await edge.look(look)}, view.version)
+    return told({"server_group": await edge.look(look)})
 
 
 @router.delete("/os-server-groups/{server_group}", status_code=204)
@@ -120,7 +120,7 @@ def delete_group(
             remember(tx, Answer({}))
         return Answer({})
 
-    return emptied(once.run(work), view.version, 204)
+    return emptied(once.run(work), 204)
 
 
 def _shown(tx: Snapshot, groups: Sequence[ServerGroup], view: ServerView) -> list[Json]:

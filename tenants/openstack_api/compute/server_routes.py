@@ -20,7 +20,7 @@ from control_plane.store.rows import not_found
 from control_plane.store.server_cards import ServerCard
 from tenants.asking import Asker
 from tenants.lifecycle import delete
-from tenants.openstack_api.compute.bodies import emptied, retold, told
+from tenants.openstack_api.compute.bodies import emptied, told
 from tenants.openstack_api.compute.changing import Changes, ServerRef
 from tenants.openstack_api.compute.paging import Limit, Marker, next_link, page_of
 from tenants.openstack_api.compute.server_lists import wanted_of
@@ -55,7 +55,7 @@ async def read_servers(
 ) -> Response:
     """The member's servers of the region by name, filtered and sorted as with details."""
     body = await _listed(edge, request, view, limit, marker, detailed=False)
-    return told(body, view.version)
+    return told(body)
 
 
 @router.get("/servers/detail")
@@ -71,7 +71,7 @@ async def read_servers_in_detail(
     """The member's servers of the region with all there is to say of each, filtered by name, status,
     flavor, image, address, tags and more; what tells of servers that are gone (`changes-since`) is refused."""
     body = await _listed(edge, request, view, limit, marker, detailed=True)
-    return told(body, view.version)
+    return told(body)
 
 
 async def _listed(
@@ -105,7 +105,7 @@ async def _listed(
 @router.get("/servers/{server}")
 async def read_server(server: ServerRef, _: Reader, view: View, edge: AtHand) -> Response:
     """One server with all there is to say of it."""
-    return told(await edge.look(lambda tx: view.one(tx, server)), view.version)
+    return told(await edge.look(lambda tx: view.one(tx, server)))
 
 
 @router.put("/servers/{server}")
@@ -125,7 +125,7 @@ def update_server(server: ServerRef, body: ServerUpdate, who: Writer, changes: C
             change_notes(tx, found, notes, asker)
         return _as_updated(view.one(tx, server), view)
 
-    return retold(changes.server(who, server, change), view.version)
+    return changes.server(who, server, change)
 
 
 @router.delete("/servers/{server}", status_code=204)
@@ -136,7 +136,7 @@ def delete_server(server: ServerRef, who: Writer, changes: Changes) -> Response:
     def change(tx: Transaction, found: Server, asker: Asker) -> None:
         delete(tx, found, asker, lambda _: None)
 
-    return emptied(changes.server(who, server, change), changes.view.version, 204)
+    return emptied(changes.server(who, server, change), 204)
 
 
 @router.get("/servers/{server}/ips")
@@ -146,7 +146,7 @@ async def read_addresses(server: ServerRef, _: Reader, view: View, edge: AtHand)
     def look(tx: Snapshot) -> Json:
         return {"addresses": _plain(tx.server_card(ServerId(server), view.tenant, view.region))}
 
-    return told(await edge.look(look), view.version)
+    return told(await edge.look(look))
 
 
 @router.get("/servers/{server}/ips/{network}")
@@ -165,7 +165,7 @@ async def read_addresses_of_network(
             raise not_found("network", network)
         return {network: found[network]}
 
-    return told(await edge.look(look), view.version)
+    return told(await edge.look(look))
 
 
 def _plain(card: ServerCard) -> Mapping[str, list[Json]]:

@@ -7,10 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
-from control_plane.http.auth import Whoever
-from tenants.openstack_api.callers import InRegion
-from tenants.openstack_api.compute.versions import COMPUTE_VERSIONS
-from tenants.openstack_api.links import self_link, service_url
+from tenants.openstack_api.compute.versions import COMPUTE_VERSIONS, Asked
+from tenants.openstack_api.links import AnyRegion, self_link, service_url
 from tenants.openstack_api.services import Service, in_region
 
 router = APIRouter(prefix=in_region(Service.COMPUTE), tags=["openstack compute"])
@@ -28,13 +26,13 @@ def _version(request: Request, region: str) -> dict[str, Any]:
 
 
 @router.get("")
-async def read_versions(request: Request, _: Whoever, region: InRegion) -> JSONResponse:
+async def read_versions(request: Request, region: AnyRegion) -> JSONResponse:
     """The one version, with the microversions that are spoken."""
     return JSONResponse({"versions": [_version(request, region)]})
 
 
 @router.get("/v2.1")
-async def read_version(request: Request, _: Whoever, region: InRegion) -> JSONResponse:
+async def read_version(request: Request, region: AnyRegion, _: Asked) -> JSONResponse:
     """Version 2.1, with the microversions that are spoken."""
     media = {
         "base": "application/json",

@@ -29,7 +29,7 @@ async def read_zones(
 ) -> Response:
     """The sites of the region by id; one is available while a host of it takes servers."""
     zones = await edge.look(lambda tx: _zones(tx, view.region))
-    return told({"availabilityZoneInfo": zones}, view.version)
+    return told({"availabilityZoneInfo": zones})
 
 
 @router.get("/os-availability-zone/detail")

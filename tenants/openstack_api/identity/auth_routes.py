@@ -43,8 +43,9 @@ def _version(request: Request) -> dict[str, Any]:
 
 
 @router.get("", status_code=300)
-async def versions(request: Request) -> dict[str, Any]:
+async def versions(request: Request, response: Response) -> dict[str, Any]:
     """Which versions of Identity there are."""
+    response.headers["Location"] = f"{identity_url(request)}/"
     return {"versions": {"values": [_version(request)]}}
 
 
@@ -80,9 +81,7 @@ async def sign_in(
         return text, told
 
     text, told = await to_thread.run_sync(begin)
-    return JSONResponse(
-        {"token": told}, 201, headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"}
-    )
+    return JSONResponse({"token": told}, 201, headers={"X-Subject-Token": text})
 
 
 @router.get("/v3/auth/tokens")
@@ -109,9 +108,7 @@ async def show(
             )
 
     told = await to_thread.run_sync(tell)
-    return JSONResponse(
-        {"token": told}, headers={"X-Subject-Token": x_subject_token, "Vary": "X-Auth-Token"}
-    )
+    return JSONResponse({"token": told}, headers={"X-Subject-Token": x_subject_token})
 
 
 @router.delete("/v3/auth/tokens", status_code=204)

@@ -11,7 +11,7 @@ from control_plane.http.principal import Principal
 from control_plane.model.access import Permission
 from tenants.openstack_api.callers import InRegion
 from tenants.openstack_api.image.schemas import IMAGE, IMAGES
-from tenants.openstack_api.links import self_link, service_url
+from tenants.openstack_api.links import AnyRegion, self_link, service_url
 from tenants.openstack_api.services import Service, in_region
 
 router = APIRouter(prefix=in_region(Service.IMAGE), tags=["openstack image"])
@@ -26,13 +26,13 @@ def _versions(request: Request, region: str) -> dict[str, Any]:
 
 
 @router.get("", status_code=300)
-async def versions(request: Request, _: Reader, region: InRegion) -> dict[str, Any]:
+async def versions(request: Request, region: AnyRegion) -> dict[str, Any]:
     """Which versions there are, for clients that look around."""
     return _versions(request, region)
 
 
 @router.get("/versions")
-async def known_versions(request: Request, _: Reader, region: InRegion) -> dict[str, Any]:
+async def known_versions(request: Request, region: AnyRegion) -> dict[str, Any]:
     """Which versions there are."""
     return _versions(request, region)
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from tenants.openstack_api.callers import InRegion
-from tenants.openstack_api.links import self_link, service_url
+from tenants.openstack_api.links import AnyRegion, self_link, service_url
 from tenants.openstack_api.network.asked import AnyId, Reader
 from tenants.openstack_api.network.extensions import EXTENSIONS
 from tenants.openstack_api.network.missing import missing
@@ -28,7 +28,7 @@ _RESOURCES = (
 
 
 @router.get("")
-async def versions(request: Request, _who: Reader, region: InRegion) -> dict[str, Any]:
+async def versions(request: Request, region: AnyRegion) -> dict[str, Any]:
     """Which versions of Network there are."""
     links = [self_link(f"{service_url(request, Service.NETWORK, region)}/")]
     return {"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]}

@@ -9,9 +9,9 @@ from starlette.responses import JSONResponse
 
 from control_plane.http.auth import Whoever
 from tenants.openstack_api.callers import InRegion
-from tenants.openstack_api.links import self_link, service_url
+from tenants.openstack_api.links import AnyRegion, self_link, service_url
 from tenants.openstack_api.services import Service, in_region
-from tenants.openstack_api.volume.view import VOLUME_VERSIONS
+from tenants.openstack_api.volume.versions import VOLUME_VERSIONS, Asked
 
 router = APIRouter(prefix=in_region(Service.VOLUME), tags=["openstack block storage"])
 
@@ -35,12 +35,14 @@ def _versions(request: Request, region: str) -> dict[str, Any]:
 
 
 @router.get("", status_code=300)
-async def read_versions(request: Request, _: Whoever, region: InRegion) -> JSONResponse:
+async def read_versions(request: Request, region: AnyRegion, _: Asked) -> JSONResponse:
     """The one version, for clients that look around."""
     return JSONResponse(_versions(request, region), 300)
 
 
 @router.get("/v3")
-async def read_version(request: Request, _: Whoever, region: InRegion) -> JSONResponse:
+async def read_version(
+    request: Request, _: Whoever, region: InRegion, _version: Asked
+) -> JSONResponse:
     """Version 3, with the microversions that are spoken; below it the project's id may be left out."""
     return JSONResponse(_versions(request, region))

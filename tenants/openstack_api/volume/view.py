@@ -14,13 +14,11 @@ from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import not_found
 from tenants.openstack_api.callers import InRegion, Project
 from tenants.openstack_api.links import root_of, service_url
-from tenants.openstack_api.microversions import Range, Version, asked_of
+from tenants.openstack_api.microversions import Version
 from tenants.openstack_api.services import PREFIX, Service
+from tenants.openstack_api.volume.versions import Asked
 
 Json = dict[str, Any]
-
-VOLUME_VERSIONS = Range(Service.VOLUME, "volume", Version(3, 0), Version(3, 0))
-"""What came after 3.0 is about groups, clusters, backups and transfers, of which there are none here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class VolumeView:
         return Response(
             None if body is None else orjson.dumps(body),
             status,
-            {**VOLUME_VERSIONS.headers(self.version), **(headers or {})},
+            headers,
             None if body is None else "application/json",
         )
 
@@ -61,14 +59,12 @@ class VolumeView:
             replayed = done.headers.get("Idempotency-Replayed")
             headers = {} if replayed is None else {"Idempotency-Replayed": replayed}
             return self.told(None, done.status_code, headers)
-        for name, value in VOLUME_VERSIONS.headers(self.version).items():
-            done.headers[name] = value
         return done
 
 
 async def _view(
     request: Request,
-    version: Annotated[Version, asked_of(VOLUME_VERSIONS)],
+    version: Asked,
     tenant: Project,
     region: InRegion,
 ) -> VolumeView:

@@ -9,10 +9,8 @@ _ROOT = "/openstack/regions/{region}/compute"
 _V2 = f"{_ROOT}/v2.1"
 _ONE = f"{_V2}/servers/{{server}}"
 
-OPEN: set[Route] = set()
+OPEN: set[Route] = {("GET", _ROOT), ("GET", _V2)}
 FOR_ANYBODY: set[Route] = {
-    ("GET", _ROOT),
-    ("GET", _V2),
     ("GET", f"{_V2}/extensions"),
     ("GET", f"{_V2}/extensions/{{alias}}"),
 }

@@ -8,11 +8,9 @@ from tests.openstack_api.needs.route import Route
 _AT = "/openstack/regions/{region}/image"
 _READ, _WRITE = Permission.IMAGES_READ, Permission.IMAGES_WRITE
 
-OPEN: set[Route] = set()
+OPEN: set[Route] = {("GET", _AT), ("GET", f"{_AT}/versions")}
 FOR_ANYBODY: set[Route] = set()
 NEEDS: dict[Route, Permission] = {
-    ("GET", _AT): _READ,
-    ("GET", f"{_AT}/versions"): _READ,
     ("GET", f"{_AT}/v2/schemas/image"): _READ,
     ("GET", f"{_AT}/v2/schemas/images"): _READ,
     ("GET", f"{_AT}/v2/images"): _READ,

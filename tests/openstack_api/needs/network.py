@@ -9,10 +9,9 @@ _ROOT = "/openstack/regions/{region}/network"
 _AT = f"{_ROOT}/v2.0"
 _READ, _WRITE = Permission.NETWORKS_READ, Permission.NETWORKS_WRITE
 
-OPEN: set[Route] = set()
+OPEN: set[Route] = {("GET", _ROOT)}
 FOR_ANYBODY: set[Route] = set()
 NEEDS: dict[Route, Permission] = {
-    ("GET", _ROOT): _READ,
     ("GET", _AT): _READ,
     ("GET", f"{_AT}/extensions"): _READ,
     ("GET", f"{_AT}/extensions/{{alias}}"): _READ,

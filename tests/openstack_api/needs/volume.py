@@ -46,7 +46,7 @@ def _everywhere(told: dict[Route, Any]) -> dict[Route, Any]:
     return {(method, base + path): what for (method, path), what in told.items() for base in bases}
 
 
-OPEN: set[Route] = set()
-FOR_ANYBODY: set[Route] = {("GET", _AT), ("GET", f"{_AT}/v3")}
+OPEN: set[Route] = {("GET", _AT)}
+FOR_ANYBODY: set[Route] = {("GET", f"{_AT}/v3")}
 NEEDS: dict[Route, Permission] = _everywhere(_BOTH)
 BODIES: dict[Route, Any] = _everywhere(_SAID)
