@@ -1,8 +1,9 @@
 """Makes copies of recovery points where policies want them: the earliest tiers and newest points first,
 within what each line between regions has for backups.
 
-A copy that broke off goes on where it was, since what was sent is found there. One whose source is
-damaged is read from the next repository that holds the point.
+A copy that broke off, or gave way to another, goes on where it was, since what was sent is found there. One
+whose source is damaged is read from the next repository that holds the point. Whose turn it is says
+`turns`.
 """
 
 from __future__ import annotations
@@ -19,19 +20,55 @@ from backup.keeper.keyrings import insist_on_no_destruction
 from backup.keeper.lines import Lines
 from backup.keeper.pace import Pace
 from backup.keeper.timings import Timings
+from backup.keeper.turns import InLine, Running, turns
 from backup.keeper.vaults import Vaults
 from backup.keeper.writing import written
 from backup.records.agenda import WantedCopy, copies_due
 from backup.records.damage import found_damage
 from backup.records.estate import Blueprints
 from backup.records.runs import begin_copy, finish_copy, progress_copy
-from backup.replication import LineStream, Replication
+from backup.replication import GaveWay, LineStream, Replication
 from backup.repository import Damaged
 from control_plane.drivers.world import Lane, World
+from control_plane.model.backup.forecast import bytes_per_second
+from control_plane.model.backup.ids import RecoveryPointId, RepositoryId
 from control_plane.model.backup.places import Repository
 from control_plane.model.backup.points import Copying, Spoiled
+from control_plane.model.backup.sharing import link_between
 from control_plane.model.units import Seconds
 from control_plane.store import Lease, Store, Transaction
+
+_NOTHING_COMES = Seconds(60)
+"""A line that grants nothing for so long is not waited for by what is to give way."""
+
+
+@dataclass(eq=False, slots=True)
+class _UnderWay:
+    """A copy that runs, as its thread and the keeper's see it."""
+
+    wanted: WantedCopy
+    since: Seconds
+    favoured: bool
+    leaving: bool = False
+    idle: bool = False
+    sending_since: Seconds | None = None
+
+    def let_others_in(self) -> None:
+        """Raises GaveWay where another is to run."""
+        if self.leaving:
+            raise GaveWay
+
+    def as_running(self, now: Seconds) -> Running:
+        sending = None if self.sending_since is None else Seconds(now - self.sending_since)
+        return Running(
+            _key(self.wanted),
+            _part(self.wanted).name,
+            self.wanted.tier,
+            sending,
+            self.favoured,
+            self.leaving,
+            self.idle,
+        )
 
 
 @dataclass(slots=True)
@@ -44,8 +81,10 @@ class Copies:
     vaults: Vaults
     timings: Timings
     lines: Lines
-    _errands: Errands[WantedCopy, int] = field(init=False)
+    _errands: Errands[_UnderWay, int] = field(init=False)
     _waiting: list[WantedCopy] = field(default_factory=list)
+    _since: dict[str, Seconds] = field(default_factory=dict)
+    _unfinished: dict[str, Part] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.COPY)
@@ -56,40 +95,96 @@ class Copies:
 
     def written(self) -> list[Part]:
         """What is being written to."""
-        return [Part(each.target, each.point.tenant) for each in self._errands.things()]
+        return [_part(each.wanted) for each in self._errands.things()]
+
+    def unfinished(self) -> list[Part]:
+        """Where copies that gave way go on: what they sent is needed by no point yet, and not to be
+        collected."""
+        return list(self._unfinished.values())
 
     def settle(self) -> list[Exception]:
         failures = []
-        for each in self._errands.settle():
+        now = self.world.clock.monotonic()
+        # Those that end together wait in the order in which they did before.
+        ended = sorted(self._errands.settle(), key=lambda each: each.thing.since)
+        for place, each in enumerate(ended):
+            self._unfinished.pop(each.name, None)
+            if isinstance(each.error, GaveWay):
+                sending = each.thing.as_running(now).sending
+                had_its_turn = sending is not None and sending >= self.timings.copy_turn
+                since = Seconds(now + place * 1e-6)
+                self._since[each.name] = since if had_its_turn else each.thing.since
+                self._unfinished[each.name] = _part(each.thing.wanted)
+                if not each.thing.idle:
+                    self._waiting.append(each.thing.wanted)
+                continue
+            self._since.pop(each.name, None)
             if each.error is not None:
                 self._errands.leave_alone(each.name)
                 failures.append(each.error)
         return failures
 
     def look(self) -> None:
+        now = self.world.clock.now()
         with self.store.read() as tx:
-            due = copies_due(tx, self.blueprints, self.world.clock.now())
+            due = copies_due(tx, self.blueprints, now)
+            links = tx.links()
+        under_way = self._errands.things()
+        busy = {(each.wanted.point.id, each.wanted.target.id) for each in under_way}
+
+        def closed(wanted: WantedCopy) -> bool:
+            link = link_between(links, wanted.sources[0].region, wanted.target.region)
+            return link is not None and not bytes_per_second(link, now)
+
+        for each in under_way:
+            each.idle = closed(each.wanted)
         # What lies there damaged is put right object by object.
-        self._waiting = [each for each in due if not _is_spoiled(each)]
+        due = tuple(each for each in due if not _is_spoiled(each))
+        self._waiting = [
+            each for each in due if (each.point.id, each.target.id) not in busy and not closed(each)
+        ]
+        keys = {_key(each) for each in self._waiting}
+        running = {_key(each.wanted) for each in under_way}
+        waited = self.world.clock.monotonic()
+        self._since = {key: self._since.get(key, waited) for key in keys | running}
+        still_due = {_key(each) for each in due}
+        self._unfinished = {k: part for k, part in self._unfinished.items() if k in still_due}
 
     def begin(self, lease: Lease) -> int:
-        begun = 0
-        for wanted in list(self._waiting):
-            if len(self._errands) >= self.timings.copies_at_once:
-                break
-            name = f"{wanted.target.id}/{wanted.point.tenant}"
-            if self._errands.may_begin(name):
-                self._waiting.remove(wanted)
-                self._errands.begin(name, wanted, partial(self._copy, wanted, lease))
-                begun += 1
-        return begun
+        """How many were begun. Those that are to give way to others are told so."""
+        now = self.world.clock.monotonic()
+        first: dict[str, WantedCopy] = {}
+        for wanted in self._waiting:
+            if self._errands.may_begin(_key(wanted)):
+                first.setdefault(_key(wanted), wanted)
+        if not first:
+            return 0
+        under_way = self._errands.things()
+        decided = turns(
+            [each.as_running(now) for each in under_way],
+            [
+                InLine(key, _part(one).name, one.tier, self._since.setdefault(key, now))
+                for key, one in first.items()
+            ],
+            self.timings.copies_at_once,
+            self.timings.copy_turn,
+            now,
+        )
+        for each in under_way:
+            each.leaving = each.leaving or _key(each.wanted) in decided.give_way
+        for key in decided.begin:
+            self._waiting.remove(first[key])
+            thing = _UnderWay(first[key], self._since[key], favoured=key == decided.favoured)
+            self._errands.begin(key, thing, partial(self._copy, thing, lease))
+        return len(decided.begin)
 
-    def _copy(self, wanted: WantedCopy, lease: Lease) -> int:
+    def _copy(self, thing: _UnderWay, lease: Lease) -> int:
         """Bytes that were sent. Raises what stopped it; then it goes on later."""
+        wanted = thing.wanted
         failure: Exception | None = None
         for source in wanted.sources:
             try:
-                return self._copy_from(source, wanted, lease)
+                return self._copy_from(source, thing, lease)
             except Damaged as error:
                 # Nothing of it was sent. Another repository may have it whole.
                 self._note_damage(source, wanted, error, lease)
@@ -98,23 +193,30 @@ class Copies:
             raise LookupError(wanted.point.id)
         raise failure
 
-    def _copy_from(self, source: Repository, wanted: WantedCopy, lease: Lease) -> int:
+    def _copy_from(self, source: Repository, thing: _UnderWay, lease: Lease) -> int:
+        wanted = thing.wanted
         point, target = wanted.point, wanted.target
         insist_on_no_destruction(self.store, target, point.tenant)
         here = self.vaults.open(source, point.tenant)
         with here.vault as vault:
             there = self.vaults.open_copy(target, vault.keyring, lambda: self._nothing_in(target))
             with there.vault as copy, self._stream(source, wanted) as stream:
-                job = _Job(self, wanted, lease, stream, there.objects.sent)
+                job = _Job(self, thing, lease, stream, there.objects.sent)
                 lock = timedelta(days=target.lock_days)
                 replication = Replication(
                     vault,
                     copy,
                     ask=job.ask,
+                    ask_for_pack=job.ask_for_pack,
+                    look=thing.let_others_in,
                     locked_until=there.objects.now() + lock if lock else None,
                 )
                 job.begin(sum(replication.lacking(each.point) for each in point.servers))
-                sent = sum(replication.copy(each.point).sent_bytes for each in point.servers)
+                try:
+                    sent = sum(replication.copy(each.point).sent_bytes for each in point.servers)
+                except GaveWay:
+                    job.tell()
+                    raise
                 job.finish(sent)
         return sent
 
@@ -158,27 +260,44 @@ def _is_spoiled(wanted: WantedCopy) -> bool:
     return copy is not None and isinstance(copy.standing, Spoiled)
 
 
+def _key(wanted: WantedCopy) -> str:
+    return f"{wanted.target.id}/{wanted.point.system}"
+
+
+def _part(wanted: WantedCopy) -> Part:
+    return Part(wanted.target, wanted.point.tenant)
+
+
 @dataclass(slots=True)
 class _Job:
     """What the record is told of one copy, and what holds it back."""
 
     copies: Copies
-    wanted: WantedCopy
+    thing: _UnderWay
     lease: Lease
     stream: LineStream
     sent: Callable[[], int]
     _pace: Pace = field(init=False)
     _told_at: Seconds = field(init=False)
+    _before: int = 0
+    """Bytes that earlier attempts have sent."""
 
     def __post_init__(self) -> None:
         clock = self.copies.world.clock
-        self._pace = Pace(clock, self.wanted.most_mbit_per_s, self.sent)
+        self._pace = Pace(clock, self.thing.wanted.most_mbit_per_s, self.sent)
         self._told_at = clock.monotonic()
 
-    def begin(self, total: int) -> None:
+    def begin(self, lacking: int) -> None:
         now = self.copies.world.clock.now()
-        point, target = self.wanted.point.id, self.wanted.target.id
-        self._write(lambda tx: begin_copy(tx, point, target, now, total))
+        point, target = self._which
+
+        def write(tx: Transaction) -> None:
+            copy = tx.recovery_point(point).copy_in(target)
+            standing = None if copy is None else copy.standing
+            self._before = standing.done if isinstance(standing, Copying) else 0
+            begin_copy(tx, point, target, now, self._before + lacking)
+
+        self._write(write)
 
     def ask(self, amount: int) -> None:
         """Raises LeaseLost and StepRefused where it is to go on no more."""
@@ -186,18 +305,49 @@ class _Job:
         self.stream.ask(amount, self._pulse)
         self._pulse()
 
+    def ask_for_pack(self, amount: int) -> None:
+        """Raises GaveWay as well."""
+        clock = self.copies.world.clock
+        if self.thing.sending_since is None:
+            self.thing.sending_since = clock.monotonic()
+        self.thing.let_others_in()
+        self._pace.keep(self._between_packs)
+        owed, since = amount, clock.monotonic()
+
+        def at_the_line() -> None:
+            nonlocal owed, since
+            self._pulse()
+            if self.stream.owed < owed:
+                owed, since = self.stream.owed, clock.monotonic()
+            # What the line has granted of a pack would be asked for again.
+            if owed == amount or clock.monotonic() - since > _NOTHING_COMES:
+                self.thing.let_others_in()
+
+        self.stream.ask(amount, at_the_line)
+        self._pulse()
+
     def finish(self, sent: int) -> None:
         now = self.copies.world.clock.now()
-        point, target = self.wanted.point.id, self.wanted.target.id
-        self._write(lambda tx: finish_copy(tx, point, target, now, sent))
+        point, target = self._which
+        self._write(lambda tx: finish_copy(tx, point, target, now, self._before + sent))
+
+    def tell(self) -> None:
+        self._told_at = self.copies.world.clock.monotonic()
+        point, target = self._which
+        self._write(lambda tx: progress_copy(tx, point, target, self._before + self.sent()))
+
+    @property
+    def _which(self) -> tuple[RecoveryPointId, RepositoryId]:
+        return self.thing.wanted.point.id, self.thing.wanted.target.id
+
+    def _between_packs(self) -> None:
+        self._pulse()
+        self.thing.let_others_in()
 
     def _pulse(self) -> None:
         now = self.copies.world.clock.monotonic()
-        if now - self._told_at < self.copies.timings.progress:
-            return
-        self._told_at = now
-        point, target = self.wanted.point.id, self.wanted.target.id
-        self._write(lambda tx: progress_copy(tx, point, target, self.sent()))
+        if now - self._told_at >= self.copies.timings.progress:
+            self.tell()
 
     def _write(self, write: Callable[[Transaction], object]) -> None:
         written(self.copies.store, self.lease, write)

@@ -134,7 +134,8 @@ class Keeper:
             self._tidied_at = now
             self._letting_go.look(lease)
             self._objectives.look(lease)
-        self._collecting.begin(lease, [*self._runs.written(), *self._copies.written()])
+        written = [*self._runs.written(), *self._copies.written()]
+        self._collecting.begin(lease, [*written, *self._copies.unfinished()])
         self._scrubbing.begin(lease)
         return failures
 

@@ -9,7 +9,7 @@ from control_plane.model.units import Seconds
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """`copies_at_once` to other repositories; `runs_at_once` of all, of which so many read from one host, and from hosts of one site.
+    """`copies_at_once` to other repositories, each of which sends for `copy_turn` before it gives way to another of its tier; `runs_at_once` of all, of which so many read from one host, and from hosts of one site.
     What failed is tried again after `retry_first`, then after twice that, and so on up to `retry_most`;
     what somebody asked for has failed after so many `attempts`, while the schedule never gives up.
     What is due is looked at `every`, what may go and what is late `tidy_every`; what was let go is
@@ -28,6 +28,7 @@ class Timings:
     progress: Seconds = Seconds(5)
     tidy_every: Seconds = Seconds(600)
     collect_every: Seconds = Seconds(24 * 3600)
+    copy_turn: Seconds = Seconds(900)
     scrub_slice_bytes: int = 256 << 20
     scrub_bytes_per_second: int = 8 << 20
     heal_every: Seconds = Seconds(3600)

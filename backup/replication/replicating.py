@@ -9,12 +9,14 @@ travels, and what lies there already is believed as a writer believes it: while 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from backup.repository import RecoveryPoint, Vault
 from backup.repository.errors import altered, missing, overtaken
 from backup.repository.ids import object_id
+from backup.repository.index import listed_packs
 from backup.repository.index_object import ITEMS_PER_INDEX, index_object, seal_index
 from backup.repository.items import ItemReader
 from backup.repository.keyrings import lock_keys
@@ -26,6 +28,13 @@ from control_plane.drivers.objects import NoSuchObject, ObjectExists
 
 Ask = Callable[[int], None]
 """Comes back once so many bytes may be sent, or raises to give up."""
+
+_ASKED_ONE_BY_ONE = 1000
+"""A store lists as many objects in one answer."""
+
+
+class GaveWay(Exception):
+    """Another copy is to run in this one's place. What was sent stays, and isn't sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +56,21 @@ class Replication:
         target: Vault,
         *,
         ask: Ask = lambda _: None,
+        ask_for_pack: Ask | None = None,
+        look: Callable[[], None] = lambda: None,
         told: Callable[[int, int], None] = lambda _, __: None,
         locked_until: datetime | None = None,
     ) -> None:
-        """`told` hears how many bytes of how many have been sent."""
+        """`told` hears how many bytes of how many have been sent. `ask_for_pack` is asked instead of `ask`
+        where a copy may break off without having to send anything again; `look` is called again and again
+        while it is found out what is lacking, and may raise as well."""
         if source.keyring.secret_json() != target.keyring.secret_json():
             raise ValueError("the two vaults have different keys")
         self._source = source
         self._target = target
         self._ask = ask
+        self._ask_for_pack = ask if ask_for_pack is None else ask_for_pack
+        self._look = look
         self._told = told
         self._locked_until = locked_until
 
@@ -105,18 +120,14 @@ class Replication:
         index = self._source.index
         index.refresh()
         nodes = ItemReader(self._source.objects, index)
-        here: dict[bytes, bool] = {}
+        here = _Stored(self._source)
 
         def packs_of(id: bytes) -> list[bytes]:
             # An index may still name packs that were collected; what lay in them may lie in others again.
-            for pack in index.packs_of(id):
-                if pack not in here:
-                    here[pack] = _holds(self._source, pack)
-                if here[pack]:
-                    return [pack]
-            return []
+            found = (pack for pack in index.packs_of(id) if here.size(pack) is not None)
+            return list(islice(found, 1))
 
-        reach: Reach[None] = Reach(nodes, packs_of, lambda _: True)
+        reach: Reach[None] = Reach(nodes, packs_of, lambda _: True, self._look)
         for trunk in () if base is None else _trunks(base):
             reach.take_as_seen(trunk)
         for trunk in _trunks(point):
@@ -133,10 +144,12 @@ class Replication:
         return self._source.point(nearest[0]) if nearest else None
 
     def _lacking(self, packs: Iterable[bytes]) -> list[bytes]:
-        return [pack for pack in sorted(packs) if not _holds(self._target, pack)]
+        there = _Stored(self._target)
+        return [pack for pack in sorted(packs) if there.size(pack) is None]
 
     def _send(self, needed: frozenset[bytes]) -> Copied:
-        lacking = frozenset(self._lacking(needed))
+        there = _Stored(self._target)
+        lacking = frozenset(pack for pack in sorted(needed) if there.size(pack) is None)
         lengths = dict(self._source.index.packs())
         total = sum(lengths.get(pack, 0) for pack in lacking)
         indexed = {id for id, _ in self._target.index.packs()}
@@ -146,11 +159,13 @@ class Replication:
             key = pack_object(self._target.tenant, pack)
             if pack in lacking:
                 data = self._whole(key)
-                self._ask(len(data))
+                self._ask_for_pack(len(data))
                 self._put(key, data)
                 sent += len(data)
                 self._told(sent, total)
-            length = self._target.objects.stat(key).size
+                length = len(data)
+            else:
+                length = there.size(pack) or 0
             facts = read_footer(self._source.objects, self._source.keyring, pack, length)
             told.append(facts)
             items += len(facts.footer) // 40
@@ -186,12 +201,30 @@ class Replication:
         return data
 
 
-def _holds(vault: Vault, pack: bytes) -> bool:
-    try:
-        vault.objects.stat(pack_object(vault.tenant, pack))
-    except NoSuchObject:
-        return False
-    return True
+@dataclass(slots=True)
+class _Stored:
+    """Which packs lie in a vault, as of when each was first asked for: a few are asked for one by one, and
+    where there are more all are listed, which a copy that goes on time and again could not afford else."""
+
+    vault: Vault
+    _sizes: dict[bytes, int | None] = field(default_factory=dict)
+    _listed: bool = False
+
+    def size(self, pack: bytes) -> int | None:
+        """None: it is not there."""
+        if pack not in self._sizes and not self._listed:
+            if len(self._sizes) < _ASKED_ONE_BY_ONE:
+                self._sizes[pack] = self._asked(pack)
+            else:
+                self._sizes.update(listed_packs(self.vault.objects, self.vault.tenant))
+                self._listed = True
+        return self._sizes.get(pack)
+
+    def _asked(self, pack: bytes) -> int | None:
+        try:
+            return self.vault.objects.stat(pack_object(self.vault.tenant, pack)).size
+        except NoSuchObject:
+            return None
 
 
 def _trunks(point: RecoveryPoint) -> list[Trunk]:
