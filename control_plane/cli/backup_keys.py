@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from control_plane.cli.client import segment
 from control_plane.cli.members import Code
 from control_plane.cli.options import DryRun, Yes, confirm_or_abort
 from control_plane.cli.output import Column, State, local_time
+from control_plane.cli.private_file import write_private
 from control_plane.cli.session import Session, read, read_all, session_of
 from control_plane.model.errors import YuiError
 
@@ -64,6 +66,32 @@ def list_(context: typer.Context, code: Code) -> None:
             for one in found
         ],
     )
+
+
+@app.command("new-pair")
+def new_pair(
+    context: typer.Context,
+    *,
+    out: Annotated[
+        Path, typer.Option(help="The new file for the private half; nobody else may read it.")
+    ],
+    public: Annotated[
+        Path, typer.Option(help="The new file for the public half, to seal exports for.")
+    ],
+) -> None:
+    """Make a pair of keys for exports (X25519), on this machine alone."""
+    session = session_of(context)
+    private_text, public_text = _pair()
+    write_private(out, lambda: private_text)
+    try:
+        write_private(public, lambda: public_text)
+    except YuiError:
+        out.unlink()
+        raise
+    if session.screen.json:
+        session.screen.data({"private": str(out), "public": str(public)})
+        return
+    session.screen.say(b.PAIR_MADE, private=out, public=public)
 
 
 @app.command()
@@ -128,6 +156,21 @@ def cancel(context: typer.Context, request: Task) -> None:
     session = session_of(context)
     document = session.api.post(f"/v1/backup-keys/{segment(request)}/cancel")
     tell(session, document, b.KEYS_CANCELLED, task=request)
+
+
+def _pair() -> tuple[str, str]:
+    """The private half as PEM (PKCS #8), so that nothing takes it for the public one, which is base64."""
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    key = X25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = base64.b64encode(key.public_key().public_bytes_raw())
+    return private.decode("ascii"), public.decode("ascii") + "\n"
 
 
 def _public_key(path: Path) -> str:

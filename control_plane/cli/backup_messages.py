@@ -185,6 +185,14 @@ KEYS_WAIT = _M(
 )
 KEYS_AGREED = _M("{task} will be carried out.", "{task} を実行します。")
 KEYS_CANCELLED = _M("{task} is taken back.", "{task} を取り下げました。")
+PAIR_MADE = _M(
+    "{private} opens what is sealed for {public}. Keep it in a safe, and a copy elsewhere: without it no export can be opened.",
+    "{public} で封をしたものは {private} で開けます。{private} は金庫に、写しは別の場所に保管してください。失うと、書き出した鍵を開けません。",
+)
+REPOSITORY_KEY_MADE = _M(
+    "{file} holds repository key {key}. Keep a copy elsewhere: without it nothing in the repository can be read.",
+    "リポジトリ鍵 {key} を {file} に作りました。写しを別の場所に保管してください。失うと、リポジトリのデータを読めません。",
+)
 DESTROY_ASK = _M(
     "Destroy the backup keys of {code}? Nothing that they sealed can be read by anybody then, ever.",
     "{code} のバックアップ鍵を破棄しますか?その鍵で保護したデータは、誰にも二度と読めなくなります。",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from control_plane.cli.changes import remove_after_asking, tell
 from control_plane.cli.client import segment
 from control_plane.cli.options import DryRun, Yes
 from control_plane.cli.output import Column, State
+from control_plane.cli.private_file import write_private
 from control_plane.cli.session import read, read_all, session_of
 
 app = typer.Typer(no_args_is_help=True, help="Repositories: where recovery points lie.")
@@ -57,6 +59,24 @@ def list_(context: typer.Context) -> None:
             for one in found
         ],
     )
+
+
+@app.command("new-key")
+def new_key(
+    context: typer.Context,
+    *,
+    out: Annotated[Path, typer.Option(help="The new file for the key; nobody else may read it.")],
+) -> None:
+    """Make a repository key, on this machine alone."""
+    from backup.repository.keys import RepositoryKey  # noqa: PLC0415
+
+    session = session_of(context)
+    key = RepositoryKey.generate()
+    write_private(out, lambda: key.secret.hex() + "\n")
+    if session.screen.json:
+        session.screen.data({"key": key.id, "file": str(out)})
+        return
+    session.screen.say(b.REPOSITORY_KEY_MADE, key=key.id, file=out)
 
 
 @app.command()

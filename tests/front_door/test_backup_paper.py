@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from backup.repository import RepositoryKey
+from backup.yui_restore import read_private_key
 from control_plane.cli import backup_messages
 from control_plane.cli.language import Message
 from control_plane.model.ids import SystemId
@@ -37,19 +40,18 @@ def plane(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
         running.token_file.chmod(0o600)
         of_member = ("--label", "鈴木", "--tenant", MIKASA, "--out", str(folder / "member.token"))
         assert running.yui("token", "create", *of_member).returncode == 0
-        (folder / "safe.pub").write_text("A" * 43 + "=\n")
         yield running
 
 
 def test_every_command_of_the_paper_does_what_it_says(plane: Served) -> None:
     shown = re.findall(r"^    (yui .*?)$", PAPER.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(shown) >= 37
+    assert len(shown) >= 39
     names = {"RESTORE": "", "DISASTER": "", "REQUEST": ""}
     for text in shown:
         if text.startswith("yui backup pull "):
             continue  # Typed where there is something to fetch: tests/backup/member_copy.
         typed = text.replace("examples/", f"{CHECKOUT}/examples/")
-        typed = typed.replace("safe.pub", str(plane.folder / "safe.pub"))
+        typed = re.sub(r"\b(safe\.pub|safe\.key|archive\.key)\b", rf"{plane.folder}/\1", typed)
         for kind, found in names.items():
             typed = re.sub(rf"\b{kind}\b", found, typed)
         # Operators look after the pool and declare disasters; all else is a member's to ask.
@@ -67,6 +69,18 @@ def test_every_command_of_the_paper_does_what_it_says(plane: Served) -> None:
             )
         if text.startswith("yui backup-key list"):
             names["REQUEST"] = re.findall(r"(kt-[a-z2-7]{12}) +destroy", ended.stdout)[-1]
+    for name in ("safe.key", "archive.key"):
+        assert (plane.folder / name).stat().st_mode & 0o777 == 0o600
+    assert isinstance(read_private_key(plane.folder / "safe.key"), X25519PrivateKey)
+    RepositoryKey.parse((plane.folder / "archive.key").read_text())
+    # Nothing that holds a key is written over, and no private half is taken for a public one.
+    before = (plane.folder / "safe.key").read_bytes()
+    again = ("--out", str(plane.folder / "safe.key"), "--public", str(plane.folder / "new.pub"))
+    assert plane.yui("backup-key", "new-pair", *again).returncode == 1
+    again = ("--out", str(plane.folder / "new.key"), "--public", str(plane.folder / "safe.pub"))
+    assert plane.yui("backup-key", "new-pair", *again).returncode == 1
+    assert not list(plane.folder.glob("new.*"))
+    assert (plane.folder / "safe.key").read_bytes() == before
     told = plane.yui("--lang", "ja", "backup", "status")
     assert "別の建物に置くコピーのためのリポジトリがありません" in told.stdout
     told = plane.yui("--lang", "ja", "backup", "policy", "show", f"m{MIKASA}-resident-records")
@@ -80,6 +94,10 @@ def test_every_command_of_the_paper_does_what_it_says(plane: Served) -> None:
     assert "would be lost together with the system" in refused.stderr
     for wrong in (
         ("backup-key", "escrow", MIKASA, "--recipient", str(alone), "--reason", "x"),
+        (
+            *("backup-key", "escrow", MIKASA, "--reason", "x"),
+            *("--recipient", str(plane.folder / "safe.key")),
+        ),
         ("backup", "policy", "set", f"m{MIKASA}-resident-records", str(plane.folder / "none")),
     ):
         ended = plane.yui(*wrong)
