@@ -99,9 +99,16 @@ def rebuild(
     and address stay. A stopped server gets the new disk when it is started.
 
     Raises `image-not-found`, `image-larger-than-disk`, `server-deleting`, `server-moving`,
-    `server-stranded`, `server-disks-busy`."""
+    `server-stranded`, `server-disks-busy`, `server-protected`."""
     need_placed(server)
     refuse_while_leaning(tx, server)
+    if server.protected:
+        raise cannot(
+            server,
+            "server-protected",
+            "is protected, and a rebuild deletes its disk: take the protection off first",
+            "は保護されています。再構築するとディスクが削除されるため、先に保護を解除してください",
+        )
     check_disk(Flavor(server.flavor, server.size, server.disk), tx.image(image, server.tenant))
     since = Generation(server.generation + 1)
     operation = asker.operation(SERVER_REBUILD, [server], generation=since, image=image)

@@ -228,10 +228,12 @@ def test_a_deleted_server_gives_back_its_disk_its_address_and_its_room(town: Tow
     assert town.made()["address"] == server["address"]
 
 
-def test_a_protected_server_is_not_deleted(town: Town) -> None:
+def test_a_protected_server_and_its_disk_are_not_deleted(town: Town) -> None:
     server = town.made(protected=True)
     problem_of(town.delete(f"/v1/servers/{server['id']}"), 409, "server-protected")
     problem_of(town.delete(f"/v1/systems/{town.system}"), 409, "system-protected")
+    rebuilt = town.api.post(f"/v1/servers/{server['id']}/rebuild", json={"image": "tiny"})
+    problem_of(rebuilt, 409, "server-protected")
     freed = town.api.request("PATCH", f"/v1/servers/{server['id']}", json={"protected": False})
     assert freed.json()["protected"] is False
     assert town.ended(town.delete(f"/v1/servers/{server['id']}"))["state"] == "done"
