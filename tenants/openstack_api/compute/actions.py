@@ -21,7 +21,7 @@ from images.captures import Captured, CaptureRequest, capture
 from images.uploads import UploadFolder
 from tenants import lifecycle, resizing, shelving
 from tenants.asking import Asker, Keep
-from tenants.openstack_api.answers import Answer
+from tenants.openstack_api.answers import Answer, emptied
 from tenants.openstack_api.compute.action_models import (
     ConsoleIn,
     GroupIn,
@@ -35,7 +35,7 @@ from tenants.openstack_api.compute.action_models import (
 )
 from tenants.openstack_api.compute.action_states import demand
 from tenants.openstack_api.compute.bad_requests import bad_request
-from tenants.openstack_api.compute.bodies import emptied, retold, told
+from tenants.openstack_api.compute.bodies import retold, told
 from tenants.openstack_api.compute.changing import Changing, own_server
 from tenants.openstack_api.compute.groups_of_server import join_group, leave_group
 from tenants.openstack_api.compute.server_view import Json

@@ -23,9 +23,10 @@ from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Transaction
 from control_plane.store.rows import not_found
 from tenants.asking import Asker
+from tenants.openstack_api.answers import emptied
 from tenants.openstack_api.compute.action_states import demand
 from tenants.openstack_api.compute.bad_requests import bad_request
-from tenants.openstack_api.compute.bodies import emptied, told
+from tenants.openstack_api.compute.bodies import told
 from tenants.openstack_api.compute.changing import Changes, ServerRef, own_server
 from tenants.openstack_api.compute.paging import MOST, Limit
 from tenants.openstack_api.compute.server_models import Anything, Short

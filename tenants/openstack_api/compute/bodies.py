@@ -27,10 +27,3 @@ def retold(done: Response, headers: Mapping[str, str]) -> Response:
     """What a promise to do it once answered, with `headers` too."""
     done.headers.update(headers)
     return done
-
-
-def emptied(done: Response, status: int) -> Response:
-    """The same without its body, which is kept for a request that is sent again."""
-    replayed = done.headers.get("Idempotency-Replayed")
-    headers = {} if replayed is None else {"Idempotency-Replayed": replayed}
-    return told(None, status, headers)

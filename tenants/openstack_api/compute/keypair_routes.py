@@ -21,9 +21,9 @@ from tenants.asking import Asker
 from tenants.keypairs.keypairs import add_keypair, keypair_named, remove_keypair
 from tenants.keypairs.models import KeyPairName, PublicKeyText
 from tenants.keypairs.routes import shown_once
-from tenants.openstack_api.answers import Answer
+from tenants.openstack_api.answers import Answer, emptied
 from tenants.openstack_api.compute.bad_requests import bad_request
-from tenants.openstack_api.compute.bodies import emptied, told
+from tenants.openstack_api.compute.bodies import told
 from tenants.openstack_api.compute.paging import Limit, Marker, next_link, page_of
 from tenants.openstack_api.compute.server_models import Short
 from tenants.openstack_api.compute.server_view import Json, View

@@ -18,8 +18,9 @@ from control_plane.model.server_notes import ServerNotes
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
+from tenants.openstack_api.answers import emptied
 from tenants.openstack_api.compute.action_states import refuse_locked
-from tenants.openstack_api.compute.bodies import emptied, retold, told
+from tenants.openstack_api.compute.bodies import retold, told
 from tenants.openstack_api.compute.changing import Changes, Changing, ServerRef, own_server
 from tenants.openstack_api.compute.creating import SYSTEM_LABEL
 from tenants.openstack_api.compute.server_models import MetadataIn, MetadataItemIn, TagsIn

@@ -20,8 +20,8 @@ from control_plane.model.ids import GroupId
 from control_plane.model.server_group import ServerGroup
 from control_plane.store import Snapshot
 from tenants.asking import Asker
-from tenants.openstack_api.answers import Answer
-from tenants.openstack_api.compute.bodies import emptied, told
+from tenants.openstack_api.answers import Answer, emptied
+from tenants.openstack_api.compute.bodies import told
 from tenants.openstack_api.compute.paging import MOST, Limit
 from tenants.openstack_api.compute.server_view import Json, ServerView, View
 from tenants.openstack_api.compute.unsupported import unsupported

@@ -20,7 +20,8 @@ from control_plane.store.rows import not_found
 from control_plane.store.server_cards import ServerCard
 from tenants.asking import Asker
 from tenants.lifecycle import delete
-from tenants.openstack_api.compute.bodies import emptied, told
+from tenants.openstack_api.answers import emptied
+from tenants.openstack_api.compute.bodies import told
 from tenants.openstack_api.compute.changing import Changes, ServerRef
 from tenants.openstack_api.compute.paging import Limit, Marker, next_link, page_of
 from tenants.openstack_api.compute.server_lists import wanted_of

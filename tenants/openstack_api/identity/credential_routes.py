@@ -20,7 +20,7 @@ from control_plane.model.access import Permission, Token
 from control_plane.model.errors import YuiError
 from control_plane.model.identity import ServiceAccount
 from control_plane.store import Snapshot
-from tenants.openstack_api.answers import Answer
+from tenants.openstack_api.answers import Answer, emptied
 from tenants.openstack_api.callers import Project
 from tenants.openstack_api.identity.credentials import (
     NewCredential,
@@ -111,13 +111,19 @@ def show_credential(
 @router.delete("/{credential}", status_code=204)
 @audited("token.revoke", "service-account")
 def delete_credential(
-    user: str, credential: str, who: Writer, _: Project, edge: AtHand
+    user: str, credential: str, who: Writer, _: Project, *, edge: AtHand, once: Once
 ) -> Response:
     """The token is revoked, and with it every session that was begun with it."""
-    with edge.store.write() as tx:
-        token = _credential(tx, user, credential, who)[1]
-        revoke(tx, token.id, who, edge.clock.now())
-    return Response(status_code=204)
+
+    def work(remember: Remember) -> Answer:
+        answer = Answer({})
+        with edge.store.write() as tx:
+            token = _credential(tx, user, credential, who)[1]
+            remember(tx, answer)
+            revoke(tx, token.id, who, edge.clock.now())
+        return answer
+
+    return emptied(once.run(work))
 
 
 def _account(tx: Snapshot, user: str, who: Principal) -> ServiceAccount:

@@ -19,7 +19,7 @@ from images.at_hand import Folder
 from images.inspection import Limits
 from images.own_images import delete, describe
 from images.uploads import begin, describe_upload, forget_stale, give_up, letting_go, new_upload
-from tenants.openstack_api.answers import Answer
+from tenants.openstack_api.answers import Answer, emptied
 from tenants.openstack_api.callers import InRegion, Project
 from tenants.openstack_api.image.models import ImageIn
 from tenants.openstack_api.image.patching import (
@@ -174,8 +174,7 @@ def delete_image(
         return answer
 
     with as_glance_says():
-        once.run(work, status=204)
-    return Response(status_code=204)
+        return emptied(once.run(work, status=204))
 
 
 def _wanted(body: ImageIn, project: MunicipalityCode) -> tuple[tuple[str, str], ...]:

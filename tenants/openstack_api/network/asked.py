@@ -19,7 +19,7 @@ from control_plane.model.ids import RegionId
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import Snapshot, Transaction
 from tenants.asking import Asker
-from tenants.openstack_api.answers import Answer
+from tenants.openstack_api.answers import Answer, emptied
 from tenants.openstack_api.callers import InRegion, Project
 from tenants.openstack_api.links import root_of
 from tenants.openstack_api.network.facts import Facts
@@ -117,11 +117,7 @@ class Changing:
             change(tx, asker)
             return {}
 
-        done = self.make(who, removed, turn=turn)
-        # What was kept for a request that is sent again has no content to tell.
-        replayed = done.headers.get("Idempotency-Replayed")
-        headers = {} if replayed is None else {"Idempotency-Replayed": replayed}
-        return Response(status_code=204, headers=headers)
+        return emptied(self.make(who, removed, turn=turn))
 
 
 async def _changing(project: Project, region: InRegion, edge: AtHand, once: Once) -> Changing:
