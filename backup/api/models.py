@@ -280,12 +280,15 @@ class FindingOut(ResponseBody):
 
 
 class ForecastOut(ResponseBody):
-    """When a first copy of all of the system would have arrived, given the link's budget and what else is
-    on its way. `hours` null: not within a year. Without a budget for the link nothing can be foretold."""
+    """When what of the system isn't there yet would have arrived, given what stands before it and the links'
+    budgets. `first`: hardly anything of it lies there yet. `bytes` and `hours` null: not known, or not
+    within a year; `at_most`: it may be less."""
 
     system: str
     repository: str
-    bytes: int
+    bytes: int | None
+    first: bool | None
+    at_most: bool
     link: str | None
     hours: float | None
     arrives_at: datetime | None

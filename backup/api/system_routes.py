@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from backup.api.common import REHEARSED, Known, Reader, Writer, begun_operation, refused, tell
+from backup.api.forecasts import forecast_out
 from backup.api.models import ForecastOut, NowIn, PolicyIn, PolicyOut, StatusOut
 from backup.api.plan import BackupPlan, plan
 from backup.api.policies import checked, policy_difference, policy_of, tell_policy
 from backup.api.views import policy_out, status_out
 from backup.records.agenda import copies_due
+from backup.records.lacking import lacking_of, queue
 from backup.records.lags import statuses
 from backup.records.runs import request_run
 from backup.records.steps import StepRefused
@@ -25,10 +27,8 @@ from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import draw, operation_out
-from control_plane.model.backup.forecast import forecast, size_text
 from control_plane.model.backup.ids import BackupRunId, RepositoryId
 from control_plane.model.backup.policy import BackupPolicy
-from control_plane.model.backup.sharing import Stream, link_between
 from control_plane.model.backup.work import BackupRun, Requested
 from control_plane.model.ids import RegionId
 from control_plane.model.operation import Operation
@@ -279,62 +279,30 @@ def read_forecast(
     edge: AtHand,
     blueprints: Known,
 ) -> ForecastOut:
-    """How long a first copy of all of the system takes to a repository: of what its newest recovery point
-    has stored, or else of its disks as if they were full."""
+    """How long what of the system isn't in a repository yet takes to it: with what stands before it by tier,
+    and the links' budgets by the hour. Without a recovery point, of its disks as if they were full."""
     now = edge.clock.now()
     with edge.store.read() as tx:
         backup, _ = checked(tx, blueprints, system, who)
         with named_in_body():
             target = tx.repository(RepositoryId(repository), who.tenant)
-        id = backup.system.id
-        stored = sum(p.stored_bytes for p in tx.recovery_points(system=id, live=True) if p.whole)
-        size = stored or sum(server.disk for server in backup.servers) * 2**30
-        home = backup.home
-        link = link_between(
-            tx.links(), backup.system.region if home is None else home.region, target.region
-        )
-        others = [
-            Stream(
-                f"{each.point.id}/{each.target.id}",
-                each.point.tenant.text,
-                each.tier,
-                each.point.stored_bytes,
-            )
-            for each in copies_due(tx, blueprints, now)
-            if link is not None
-            and each.point.system != id
-            and link.joins(each.sources[0].region, each.target.region)
-        ]
-    if link is None:
-        return ForecastOut(
-            system=id,
-            repository=target.id,
-            bytes=size,
-            link=None,
-            hours=None,
-            arrives_at=None,
-            en=f"Nobody has set what backups may take of the way to {target.name}, so how long {size_text(size)} take is not known: set it with `yui link set`.",
-            ja=f"{target.name}までの回線の割り当てが登録されていないため、{size_text(size)} の所要時間は分かりません。`yui link set` で登録してください。",
-        )
-    most = backup.policy.most_mbit_per_s
-    wanted = Stream(
-        id,
-        backup.system.tenant.text,
-        backup.system.tier,
-        size,
-        None if most is None else most * 10**6 // 8,
-    )
-    told = forecast(wanted, others, link, now)
-    en, ja = told.sentences(target.name, target.name)
-    return ForecastOut(
-        system=id,
-        repository=target.id,
-        bytes=size,
-        link=link.id,
-        hours=None if told.hours is None else round(told.hours, 2),
-        arrives_at=told.arrives_at,
-        en=en,
-        ja=ja,
+        due, links = copies_due(tx, blueprints, now), tx.links()
+        left = lacking_of(tx, backup, due, target)
+        others = queue(tx, due, links)
+    sources = [
+        each.sources[0].region
+        for each in due
+        if (each.point.system, each.target.id) == (backup.system.id, target.id)
+    ]
+    home = backup.system.region if backup.home is None else backup.home.region
+    return forecast_out(
+        backup,
+        target,
+        left,
+        others=others,
+        source=sources[0] if sources else home,
+        links=links,
+        now=now,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from control_plane.model.backup.sharing import COPIES_AT_ONCE
 from control_plane.model.units import Seconds
 
 
@@ -18,7 +19,7 @@ class Timings:
     still wanted, each `progress`."""
 
     runs_at_once: int = 8
-    copies_at_once: int = 8
+    copies_at_once: int = COPIES_AT_ONCE
     per_host: int = 2
     per_site: int = 4
     retry_first: Seconds = Seconds(120)

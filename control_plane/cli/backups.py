@@ -246,7 +246,7 @@ def forecast(
     system: SystemArgument,
     repository: Annotated[str, typer.Argument(help="Where it goes.", metavar="REPOSITORY")],
 ) -> None:
-    """Say how long a first copy of a system takes to a repository."""
+    """Say how long a system's copy takes to a repository, or what is left of it."""
     session = session_of(context)
     path = f"/v1/systems/{segment(system)}/backup-forecast"
     document = session.api.get(path, repository=repository)

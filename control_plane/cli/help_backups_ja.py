@@ -30,7 +30,7 @@ HELP_BACKUPS_JA: Mapping[str, str] = {
     "List when restores were tried in isolation, and whether they were proven.": "隔離環境での復元確認の日時と結果を一覧します。",
     "List what was found damaged in repositories, and what became of it.": "リポジトリで見つかった損傷とその後を一覧します。",
     "Only what nothing has healed.": "修復されていないものだけ",
-    "Say how long a first copy of a system takes to a repository.": "システムの最初のコピーにかかる時間を予測します。",
+    "Say how long a system's copy takes to a repository, or what is left of it.": "システムのコピー(途中の場合は残り)にかかる時間を予測します。",
     "Where it goes.": "コピー先",
     "How systems are backed up.": "システムのバックアップ方針",
     "Show how a system is backed up, and what of that can't be kept.": "システムのバックアップ方針と、守れない点を表示します。",

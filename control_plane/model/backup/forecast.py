@@ -1,4 +1,10 @@
-"""When a copy will have arrived, from its bytes, the link's budget by the hour, and what else is on its way."""
+"""When a copy will have arrived: from what is left of it, what stands before it, and each link's budget by the
+hour.
+
+The queue is the one that copies stand in: earlier tiers first, so many at once, one of each member into
+each repository, and none over a link that has nothing for backups at that hour. Those of one tier that
+have to take turns are taken as if all of them ran, which in the long run comes to the same.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from control_plane.model.backup.sharing import Link, Stream, share
+from control_plane.model.backup.ids import LinkId
+from control_plane.model.backup.sharing import COPIES_AT_ONCE, Link, Stream, share
 from control_plane.model.hours import JAPAN
 
 LONGEST = timedelta(days=366)
@@ -16,12 +23,36 @@ _BIT_PER_MBIT = 10**6
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
-    """`arrives_at` None: not within a year, or never."""
+class Lacking:
+    """What of a system's points a repository lacks: `bytes`, or `at_most` so many. `first`: hardly anything
+    of it lies there yet."""
 
     bytes: int
+    at_most: bool = False
+    first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What one system still has to send to a repository: `stream.wanted` bytes, of which `stream.most` in a
+    second, or `at_most` so many. `place` is its member's in that repository; without a `link` on record
+    nobody knows how fast it goes."""
+
+    stream: Stream
+    place: str
+    link: Link | None
+    at_most: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """`arrives_at` None: not within a year, or never. Not `known`: it stands behind what goes over a way
+    without a budget. `at_most`: it may be sooner."""
+
     begins_at: datetime
     arrives_at: datetime | None
+    at_most: bool = False
+    known: bool = True
 
     @property
     def hours(self) -> float | None:
@@ -29,19 +60,28 @@ class Forecast:
             return None
         return (self.arrives_at - self.begins_at).total_seconds() / 3600
 
-    def sentences(self, where: str, where_ja: str) -> tuple[str, str]:
+    def sentences(self, lacking: Lacking, where: str, where_ja: str) -> tuple[str, str]:
         """As in "Kagoshima's 2.0 TB first copy takes 41 h"."""
-        size = size_text(self.bytes)
+        if not lacking.bytes:
+            return (
+                f"Nothing is left to copy to {where}.",
+                f"{where_ja}へのコピーはすべて終わっています。",
+            )
+        en, ja = _named(lacking, where, where_ja)
+        if not self.known:
+            return (
+                f"How long {en} takes is not known: other copies come first over ways without a budget, and nobody knows how long those take.",
+                f"{ja}の所要時間は分かりません。割り当てのない経路のコピーが先に実行され、その所要時間が分からないためです。",
+            )
         if self.hours is None:
             return (
-                f"{where}'s {size} first copy would not arrive within a year: the link has too little for backups.",
-                f"{where_ja}への最初のコピー({size})は1年以内に終わりません。回線の割り当てが足りません。",
+                f"{en} would not arrive within a year: the link has too little for backups.",
+                f"{ja}は1年以内に終わりません。回線の割り当てが足りません。",
             )
         took = f"{self.hours:.0f}" if self.hours >= 10 else f"{self.hours:.1f}"
-        return (
-            f"{where}'s {size} first copy takes {took} h.",
-            f"{where_ja}への最初のコピー({size})には {took} 時間かかります。",
-        )
+        if self.at_most:
+            return (f"{en} takes at most {took} h.", f"{ja}には最大で {took} 時間かかります。")
+        return (f"{en} takes {took} h.", f"{ja}には {took} 時間かかります。")
 
 
 def bytes_per_second(link: Link, at: datetime) -> int:
@@ -55,31 +95,80 @@ def budget_of(link: Link, at: datetime, seconds: float) -> int:
     return int(bytes_per_second(link, at) * seconds)
 
 
-def forecast(stream: Stream, others: Sequence[Stream], link: Link, now: datetime) -> Forecast:
-    """Of `stream`, if the others go on until they have arrived and nothing is added. Each stream's `most`
-    is its bytes in a second."""
-    at, left = now, {each.id: each.wanted for each in (stream, *others)}
-    running = (stream, *others)
-    while left[stream.id] > 0:
+def forecast(
+    wanted: Queued, others: Sequence[Queued], now: datetime, slots: int = COPIES_AT_ONCE
+) -> Forecast:
+    """Of `wanted`, if nothing is added to the queue. What restores read is not foreseen."""
+    queue = (wanted, *others)
+    links = {each.link.id: each.link for each in queue if each.link is not None}
+    at, left = now, {each.stream.id: each.stream.wanted for each in queue}
+    while left[wanted.stream.id] > 0:
         if at - now > LONGEST:
-            return Forecast(stream.wanted, now, None)
-        # Rates are those of an hour's share, which no stream is too small for.
-        active = [
-            replace(each, wanted=1 << 62, most=None if each.most is None else each.most * 3600)
-            for each in running
-            if left[each.id] > 0
-        ]
-        rates = share(bytes_per_second(link, at) * 3600, active)
-        change = _next_change(link, at)
+            return Forecast(now, None)
+        waiting = [each for each in queue if left[each.stream.id] > 0 and _goes(each, at)]
+        running = _let_in(waiting, slots)
+        if wanted not in running and wanted in _let_in(
+            [each for each in waiting if each.link is not None], slots
+        ):
+            return Forecast(now, None, known=False)
+        rates: dict[str, int] = {}
+        for link in links.values():
+            rates.update(_rates(link, _over(running, link.id), at))
         ends = [timedelta(seconds=left[id] * 3600 / rate) for id, rate in rates.items() if rate > 0]
-        step = min([change - at, *ends]) if ends else change - at
+        changes = [_next_change(link, at) for link in links.values()]
+        step = min([change - at for change in changes] + ends, default=timedelta(days=1))
         step = max(step, timedelta(microseconds=1))
         for id, rate in rates.items():
             left[id] = max(0, left[id] - round(rate * step.total_seconds() / 3600))
             if left[id] * 3600 < rate / 1000:
                 left[id] = 0
         at += step
-    return Forecast(stream.wanted, now, at)
+    return Forecast(now, at, at_most=any(each.at_most for each in queue))
+
+
+def _goes(copy: Queued, at: datetime) -> bool:
+    return copy.link is None or bytes_per_second(copy.link, at) > 0
+
+
+def _let_in(waiting: Sequence[Queued], slots: int) -> list[Queued]:
+    """All of a tier of which not all may run take turns."""
+    running: list[Queued] = []
+    taken: set[str] = set()
+    for tier in sorted({each.stream.tier for each in waiting}):
+        if len(taken) >= slots:
+            break
+        mine = [each for each in waiting if each.stream.tier == tier and each.place not in taken]
+        running += mine
+        taken |= {each.place for each in mine}
+    return running
+
+
+def _over(running: Sequence[Queued], link: LinkId) -> list[Stream]:
+    return [each.stream for each in running if each.link is not None and each.link.id == link]
+
+
+def _rates(link: Link, streams: Sequence[Stream], at: datetime) -> dict[str, int]:
+    """In an hour, whose share no stream is too small for."""
+    active = [
+        replace(each, wanted=1 << 62, most=None if each.most is None else each.most * 3600)
+        for each in streams
+    ]
+    return dict(share(bytes_per_second(link, at) * 3600, active))
+
+
+def _named(lacking: Lacking, where: str, where_ja: str) -> tuple[str, str]:
+    """What is to be copied, in English and in Japanese."""
+    size = size_text(lacking.bytes)
+    most, most_ja = ("at most ", "最大 ") if lacking.at_most else ("", "")
+    if not lacking.first:
+        return (
+            f"What is left to copy to {where} ({most}{size})",
+            f"{where_ja}への残りのコピー({most_ja}{size})",
+        )
+    ja = f"{where_ja}への最初のコピー({most_ja}{size})"
+    if lacking.at_most:
+        return f"{where}'s first copy (at most {size})", ja
+    return f"{where}'s {size} first copy", ja
 
 
 def _next_change(link: Link, at: datetime) -> datetime:

@@ -16,6 +16,9 @@ from control_plane.model.backup.ids import LinkId
 from control_plane.model.hours import DailyHours
 from control_plane.model.ids import Generation, RegionId
 
+COPIES_AT_ONCE = 8
+"""To all repositories together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:

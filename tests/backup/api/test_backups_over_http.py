@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from backup.records.restores import finish_key_task
-from control_plane.model.backup.ids import KeyTaskId
+from backup.records.restores import finish_key_task, record_test
+from backup.records.runs import begin_copy, finish_copy, progress_copy
+from control_plane.model.backup.ids import KeyTaskId, RecoveryPointId, RestoreTestId
+from control_plane.model.backup.work import RestoreTest
 from control_plane.model.ids import SystemId
 from control_plane.model.workload import Power, Seen
-from tests.api.backups import NIGHTLY, point_of
+from tests.api.backups import AFAR, NIGHTLY, point_of
 from tests.api.conftest import MIKASA, NOW, UJI, Api, problem_of
 
 MINE = f"m{MIKASA}-resident-records"
@@ -151,9 +153,80 @@ def test_what_is_wrong_shows_in_the_status_and_the_metrics(towns: Api) -> None:
     assert f'yui_backup_lag_seconds{{system="{MINE}",tenant="{MIKASA}"}}' in told
     assert "yui_backup_proof_age_seconds{" not in told
     assert 'yui_backup_shortfalls{what="objective-missed"} 2.0' in told
-    forecast = town.get(f"/v1/systems/{MINE}/backup-forecast?repository=afar").json()
-    assert forecast["link"] == "north"
-    assert forecast["en"] == "the afar's 21.5 GB first copy takes 0.5 h."
+
+
+def test_how_long_ago_a_restore_was_proven_shows_for_each_system(towns: Api) -> None:
+    with_points(towns)
+    with towns.store.write() as tx:
+        began = NOW - timedelta(hours=12, minutes=5)
+        point, system = RecoveryPointId("rp-mikasa"), SystemId(MINE)
+        ended = NOW - timedelta(hours=12)
+        ids = RestoreTestId("rt-1"), tx.system(system).tenant, system, point
+        record_test(tx, RestoreTest(*ids, AFAR, began, ended, None))
+    status = {one["system"]: one for one in towns.get("/v1/backup-status").json()["items"]}
+    assert status[MINE]["proven_at"] == "2026-03-31T12:00:00Z"
+    assert status[MINE]["proof_age_days"] == 0.5
+    assert (status[THEIRS]["proven_at"], status[THEIRS]["proof_age_days"]) == (None, None)
+    told = towns.get("/metrics").text
+    age = f'yui_backup_proof_age_seconds{{system="{MINE}",tenant="{MIKASA}"}} 43200.0'
+    assert [line for line in told.splitlines() if "proof_age_seconds{" in line] == [age]
+
+
+def foretold(api: Api) -> dict[str, Any]:
+    found: dict[str, Any] = (
+        api.tenant(MIKASA).get(f"/v1/systems/{MINE}/backup-forecast?repository=afar").json()
+    )
+    return found
+
+
+def put_point(api: Api, id: str, hours_ago: int, stored: int, *held: str) -> None:
+    with api.store.write() as tx:
+        point = point_of(tx, tx.system(SystemId(MINE)), id, NOW - timedelta(hours=hours_ago))
+        copies = tuple(each for each in point.copies if each.repository in held)
+        tx.save_recovery_point(replace(point, stored_bytes=stored, copies=copies))
+
+
+def test_how_long_a_copy_takes_is_told_of_what_is_left_of_it(towns: Api) -> None:
+    before = foretold(towns)
+    assert (before["link"], before["first"], before["at_most"]) == ("north", True, True)
+    assert before["en"] == "the afar's first copy (at most 21.5 GB) takes at most 0.5 h."
+    put_point(towns, "rp-1", 30, 9 * 10**9, "hill")
+    told = foretold(towns)
+    assert (told["bytes"], told["hours"], told["at_most"]) == (9 * 10**9, 0.2, False)
+    assert told["en"] == "the afar's 9.0 GB first copy takes 0.2 h."
+    assert told["ja"] == "the afarへの最初のコピー(9.0 GB)には 0.2 時間かかります。"
+    with towns.store.write() as tx:
+        begin_copy(tx, RecoveryPointId("rp-1"), AFAR, NOW, 9 * 10**9)
+        progress_copy(tx, RecoveryPointId("rp-1"), AFAR, 6 * 10**9)
+    told = foretold(towns)
+    assert (told["bytes"], told["first"]) == (3 * 10**9, False)
+    with towns.store.write() as tx:
+        finish_copy(tx, RecoveryPointId("rp-1"), AFAR, NOW, 9 * 10**9)
+    assert foretold(towns)["ja"] == "the afarへのコピーはすべて終わっています。"
+    put_point(towns, "rp-2", 1, 45 * 10**8, "hill")
+    told = foretold(towns)
+    assert (told["bytes"], told["hours"], told["first"]) == (45 * 10**8, 0.1, False)
+    assert told["en"] == "What is left to copy to the afar (4.5 GB) takes 0.1 h."
+    assert towns.request("DELETE", "/v1/region-links/north").status_code < 300
+    told = foretold(towns)
+    assert (told["bytes"], told["hours"], told["arrives_at"]) == (45 * 10**8, None, None)
+    assert "is not known: set it with `yui link set`" in told["en"]
+    assert "分かりません" in told["ja"]
+
+
+def test_a_copy_is_foretold_behind_its_members_earlier_tiers(towns: Api) -> None:
+    put_point(towns, "rp-1", 1, 45 * 10**9, "hill")
+    alone = foretold(towns)["hours"]
+    with towns.store.write() as tx:
+        first = tx.system(SystemId(MINE))
+        other = replace(first, id=SystemId(f"m{MIKASA}-library"), tier=3)
+        tx.add_system(other)
+        point = point_of(tx, other, "rp-later", NOW - timedelta(hours=1))
+        copies = tuple(each for each in point.copies if each.repository == "hill")
+        tx.save_recovery_point(replace(point, stored_bytes=45 * 10**9, copies=copies))
+    assert foretold(towns)["hours"] == alone == 1.0
+    path = f"/v1/systems/{other.id}/backup-forecast?repository=afar"
+    assert towns.tenant(MIKASA).get(path).json()["hours"] == 2.0
 
 
 def test_a_disaster_is_declared_for_all_or_for_some_and_revoked_once(towns: Api) -> None:

@@ -1,0 +1,54 @@
+"""Whoever looks at the backups' table sees of each system when a restore of it was last proven."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from backup.records.restores import record_test
+from control_plane.model.backup.ids import RestoreTestId
+from control_plane.model.backup.work import RestoreTest
+from control_plane.model.ids import SystemId
+from tests.api.backups import AFAR, add_places, point_of
+from tests.api.conftest import MIKASA, NOW, UJI, Prepared, prepared
+from tests.cli.served import Served, served
+
+__all__ = ["prepared"]
+
+PROVEN = NOW - timedelta(hours=2, minutes=30)
+
+
+@pytest.fixture(scope="module")
+def plane(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("proven")
+    with prepared.copied(folder) as api:
+        api.join(MIKASA)
+        api.join(UJI)
+        with api.store.write() as tx:
+            add_places(tx)
+            for member in (MIKASA, UJI):
+                system = tx.system(SystemId(f"m{member}-resident-records"))
+                point = point_of(tx, system, f"rp-{member}")
+                if member == MIKASA:
+                    times = PROVEN - timedelta(minutes=5), PROVEN
+                    ids = RestoreTestId("rt-1"), system.tenant, system.id, point.id
+                    record_test(tx, RestoreTest(*ids, AFAR, *times, None))
+        operator = api.operator_token
+    with served(folder, state=folder / "state.db") as running:
+        running.token_file.write_text(operator)
+        running.token_file.chmod(0o600)
+        yield running
+
+
+@pytest.mark.long
+def test_the_table_says_when_a_restore_was_proven_and_a_dash_where_none_was(plane: Served) -> None:
+    here = PROVEN.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    for language, heading in (("en", "proven"), ("ja", "復元確認")):
+        shown = plane.yui("--lang", language, "backup", "status").stdout
+        assert heading in shown.lower()
+        rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line}
+        newest, _, _, at_member, *proven = rows[f"m{MIKASA}-resident-records"]
+        assert (at_member, " ".join(proven[:2])) == ("-", here), newest
+        assert rows[f"m{UJI}-resident-records"][3:5] == ["-", "-"]
