@@ -15,18 +15,13 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from tenants.pulumi_yui.refusals import Refused, refused, spoken
+
+__all__ = ["Connection", "Refused", "segment"]
+
 _WAIT_S = 30
 _PATIENCE_S = 3600
 _LONGEST_TOKEN = 20_000
-
-
-class Refused(Exception):
-    """One sentence, in the language of YUI_LANG or LANG; `type` is the problem's."""
-
-    def __init__(self, sentence: str, type: str = "", status: int = 0) -> None:
-        super().__init__(sentence)
-        self.type = type
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +36,32 @@ class Connection:
     @staticmethod
     def at_hand(environment: Mapping[str, str] = os.environ) -> Connection:
         """What the environment says. Raises Refused."""
+        language = spoken(environment)
         url, file = environment.get("YUI_URL"), environment.get("YUI_TOKEN_FILE")
         if not url or not file:
-            raise Refused(
-                "Set YUI_URL to the address of the API and YUI_TOKEN_FILE to the file that holds your token."
+            raise refused(
+                language,
+                "Set YUI_URL to the address of the API and YUI_TOKEN_FILE to the file that holds your token.",
+                "YUI_URL に API のアドレスを、YUI_TOKEN_FILE にトークンのファイルを指定してください。",
             )
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
-            raise Refused(f"YUI_URL must begin with https://, not with {url[:40]!r}.")
+            raise refused(
+                language,
+                f"YUI_URL must begin with https://, not with {url[:40]!r}.",
+                f"YUI_URL は https:// で始めてください(現在は {url[:40]!r})。",
+            )
         ca = environment.get("YUI_CA_FILE")
-        spoken = environment.get("YUI_LANG") or environment.get("LANG") or "en"
         return Connection(
             url.rstrip("/"),
             Path(file),
             Path(ca) if ca else None,
-            "ja" if spoken[:2] == "ja" else "en",
+            language,
         )
+
+    def refused(self, en: str, ja: str) -> Refused:
+        """That sentence in the program's language."""
+        return refused(self.language, en, ja)
 
     def get(self, path: str) -> Any:
         return self._ask("GET", path, None, dry_run=False)
@@ -93,13 +98,18 @@ class Connection:
         ends = time.monotonic() + _PATIENCE_S
         while operation["state"] == "running":
             if time.monotonic() > ends:
-                raise Refused(
-                    f"{operation['id']} has not ended within an hour: look at it with `yui`."
+                raise self.refused(
+                    f"{operation['id']} has not ended within an hour: look at it with `yui`.",
+                    f"{operation['id']} が1時間たっても終わりません。`yui` で状況を確認してください。",
                 )
             operation = self.get(f"/v1/operations/{segment(operation['id'])}?wait={_WAIT_S}")
         if operation["state"] == "failed":
             error = operation.get("error") or {}
-            said = error.get(self.language) or error.get("en") or f"{operation['id']} failed."
+            said = error.get(self.language) or error.get("en")
+            if not said:
+                raise self.refused(
+                    f"{operation['id']} failed.", f"{operation['id']} は失敗しました。"
+                )
             raise Refused(str(said), "operation-failed")
         return operation
 
@@ -121,7 +131,7 @@ class Connection:
             answer = self._patiently(client, method, path, body, dry_run=dry_run)
         if answer.is_success:
             return answer.json() if answer.content else None
-        raise _refusal(answer)
+        raise self._refusal(answer)
 
     def _patiently(
         self,
@@ -142,8 +152,9 @@ class Connection:
                 )
             except httpx.TransportError as error:
                 if not left:
-                    raise Refused(
-                        f"{self.url} does not answer ({type(error).__name__}): is YUI_URL right, and is the API up?"
+                    raise self.refused(
+                        f"{self.url} does not answer ({type(error).__name__}): is YUI_URL right, and is the API up?",
+                        f"{self.url} が応答しません({type(error).__name__})。YUI_URL が正しいか、API が動いているか確認してください。",
                     ) from None
                 time.sleep(1)
                 continue
@@ -157,11 +168,20 @@ class Connection:
             mode = self.token_file.stat().st_mode
             text = self.token_file.read_text(encoding="utf-8")[:_LONGEST_TOKEN].strip()
         except (OSError, UnicodeDecodeError):
-            raise Refused(f"YUI_TOKEN_FILE: {self.token_file} can't be read.") from None
+            raise self.refused(
+                f"YUI_TOKEN_FILE: {self.token_file} can't be read.",
+                f"YUI_TOKEN_FILE の {self.token_file} を読み取れません。",
+            ) from None
         if stat.S_IMODE(mode) & 0o077:
-            raise Refused(f"Others may read {self.token_file}: chmod 600 it first.")
+            raise self.refused(
+                f"Others may read {self.token_file}: chmod 600 it first.",
+                f"{self.token_file} をほかの人が読める状態です。先に chmod 600 を実行してください。",
+            )
         if not text or not text.isascii() or not text.isprintable() or " " in text:
-            raise Refused(f"{self.token_file} does not hold a token alone on one line.")
+            raise self.refused(
+                f"{self.token_file} does not hold a token alone on one line.",
+                f"{self.token_file} には、トークンだけを1行で書いてください。",
+            )
         return text
 
     def _trust(self) -> ssl.SSLContext:
@@ -173,21 +193,24 @@ class Connection:
                 cafile=None if self.ca_file is None else str(self.ca_file)
             )
         except (OSError, ssl.SSLError):
-            raise Refused(f"YUI_CA_FILE: {self.ca_file} holds no certificates.") from None
+            raise self.refused(
+                f"YUI_CA_FILE: {self.ca_file} holds no certificates.",
+                f"YUI_CA_FILE の {self.ca_file} に証明書がありません。",
+            ) from None
+
+    def _refusal(self, answer: httpx.Response) -> Refused:
+        try:
+            document = answer.json()
+        except ValueError:
+            document = {}
+        if not isinstance(document, dict):
+            document = {}
+        status = answer.status_code
+        bare = self.refused(f"The API answered {status}.", f"API が {status} を返しました。")
+        type = str(document.get("type", "")).removeprefix("urn:yui:problem:")
+        return Refused(str(document.get("detail") or bare), type, status)
 
 
 def segment(name: str) -> str:
     """A name as one segment of a path."""
     return quote(name, safe="")
-
-
-def _refusal(answer: httpx.Response) -> Refused:
-    try:
-        document = answer.json()
-    except ValueError:
-        document = {}
-    if not isinstance(document, dict):
-        document = {}
-    sentence = str(document.get("detail") or f"The API answered {answer.status_code}.")
-    type = str(document.get("type", "")).removeprefix("urn:yui:problem:")
-    return Refused(sentence, type, answer.status_code)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
-from tenants.pulumi_yui.connection import Connection, Refused, segment
+from tenants.pulumi_yui.connection import Connection, segment
 from tenants.pulumi_yui.provider import ChangingKind, Inputs
 
 
@@ -40,10 +40,15 @@ def _network(api: Connection, wanted: Inputs) -> str:
         for each in api.get("/v1/networks?limit=1000")["items"]
         if each["zone"] == wanted["zone"] and wanted.get("region") in (None, each["region"])
     ]
-    if len(found) != 1:
-        raise Refused(
-            f"There {'is no network' if not found else 'are several networks'} in the zone {wanted['zone']}: "
-            + ("a network comes with its first server." if not found else "name the region.")
+    if not found:
+        raise api.refused(
+            f"There is no network in the zone {wanted['zone']}: a network comes with its first server.",
+            f"{wanted['zone']} 系にはネットワークがありません。ネットワークは最初のサーバーとともに作られます。",
+        )
+    if len(found) > 1:
+        raise api.refused(
+            f"There are several networks in the zone {wanted['zone']}: name the region.",
+            f"{wanted['zone']} 系には複数のネットワークがあります。region を指定してください。",
         )
     return found[0]
 

@@ -8,7 +8,7 @@ from typing import Any
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
-from tenants.pulumi_yui.connection import Connection, Refused, segment
+from tenants.pulumi_yui.connection import Connection, segment
 from tenants.pulumi_yui.provider import ChangingKind, Inputs, gone, whole
 
 _AT_CREATION = (
@@ -55,8 +55,9 @@ class ServerKind(ChangingKind):
             ask("PATCH", "", {"protected": bool(wanted.get("protected", False))})
         if differs("security_groups"):
             if not wanted.get("security_groups"):
-                raise Refused(
-                    "security_groups: a server has one at least; name 'default' for the usual."
+                raise api.refused(
+                    "security_groups: a server has one at least; name 'default' for the usual.",
+                    "security_groups:サーバーには1つ以上必要です。標準のものは 'default' と指定します。",
                 )
             ask("PUT", "/security-groups", {"groups": wanted["security_groups"]})
         if differs("flavor"):
@@ -84,8 +85,8 @@ class ServerKind(ChangingKind):
 
 
 class Server(Resource, module="yui", name="Server"):
-    """A server called as the resource is. `security_groups` are ids of them; `user_data` is for cloud-init and
-    stands in the stack's state: no secrets in it."""
+    """A server called as the resource is. `security_groups` are ids of them; `user_data` is for cloud-init, and
+    is sealed in the stack's state."""
 
     address: Output[str]
     mac: Output[str]
@@ -119,7 +120,7 @@ class Server(Resource, module="yui", name="Server"):
                 "role": role,
                 "start_order": start_order,
                 "anti_affinity": anti_affinity,
-                "user_data": user_data,
+                "user_data": None if user_data is None else Output.secret(user_data),
                 "keypair": keypair,
                 "protected": protected,
                 "running": running,
@@ -128,5 +129,5 @@ class Server(Resource, module="yui", name="Server"):
                 "mac": None,
                 "status": None,
             },
-            opts,
+            ResourceOptions.merge(opts, ResourceOptions(additional_secret_outputs=["user_data"])),
         )

@@ -30,6 +30,9 @@ from pulumi.runtime.proto import (
 )
 
 DYNAMIC = "pulumi-python:dynamic/"
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 — a mark, and public
+"""How Pulumi marks a secret on its way between a program and the engine (sdk/go/common/resource/sig)."""
 
 
 class ProgramFailed(Exception):
@@ -43,6 +46,8 @@ class Kept:
     id: str
     inputs: struct_pb2.Struct
     outputs: struct_pb2.Struct
+    sealed: frozenset[str] = frozenset()
+    """The properties that are encrypted in a state's file."""
 
 
 @dataclass
@@ -79,12 +84,12 @@ class Engine:
             if not read.id:
                 del self.state[urn]
             else:
-                self.state[urn] = Kept(read.id, read.inputs, read.properties)
+                self.state[urn] = Kept(read.id, read.inputs, read.properties, kept.sealed)
 
     def as_text(self) -> str:
         """What Pulumi would write into a state's file."""
         return "\n".join(
-            f"{urn} {kept.id} {json_format.MessageToJson(part)}"
+            f"{urn} {kept.id} {json_format.MessageToJson(_without(part, kept.sealed))}"
             for urn, kept in self.state.items()
             for part in (kept.inputs, kept.outputs)
         )
@@ -199,13 +204,33 @@ class Engine:
             raise ProgramFailed(str(error.details())) from None
 
 
+def _opened(said: struct_pb2.Struct) -> tuple[struct_pb2.Struct, frozenset[str]]:
+    """As plugins get it, and what of it came as a secret."""
+    plain, sealed = struct_pb2.Struct(), set()
+    for key, value in json_format.MessageToDict(said).items():
+        if isinstance(value, dict) and value.get(_SIGNATURE) == _SECRET:
+            sealed.add(key)
+            plain[key] = value["value"]
+        else:
+            plain[key] = value
+    return plain, frozenset(sealed)
+
+
+def _without(part: struct_pb2.Struct, sealed: frozenset[str]) -> struct_pb2.Struct:
+    plain = struct_pb2.Struct()
+    plain.CopyFrom(part)
+    for key in sealed & set(plain):
+        plain[key] = "[secret]"
+    return plain
+
+
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def __init__(self, engine: Engine, ran: Ran, preview: bool) -> None:
         self._engine, self._ran, self._preview = engine, ran, preview
         self.seen: set[str] = set()
 
-    def SupportsFeature(self, *_: Any) -> Any:
-        return resource_pb2.SupportsFeatureResponse(hasSupport=False)
+    def SupportsFeature(self, request: Any, _: Any) -> Any:
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id == "secrets")
 
     def RegisterResource(self, request: Any, context: Any) -> Any:
         urn = f"urn:pulumi:test::town::{request.type}::{request.name}"
@@ -213,11 +238,16 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
         self.seen.add(urn)
         try:
-            id, outputs = self._engine.step(urn, request.object, self._ran, self._preview)
+            inputs, marked = _opened(request.object)
+            id, outputs = self._engine.step(urn, inputs, self._ran, self._preview)
         except (ProgramFailed, grpc.RpcError) as error:
             said = error.details() if isinstance(error, grpc.RpcError) else str(error)
             self._ran.failures.append(said)
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, said)
+        kept = self._engine.state.get(urn)
+        if kept is not None:
+            # A plugin that takes no secrets gives none back: the engine seals what came sealed.
+            kept.sealed = marked | frozenset(request.additionalSecretOutputs)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=id, object=outputs)
 
     def RegisterResourceOutputs(self, request: Any, _: Any) -> Any:

@@ -151,6 +151,24 @@ def test_no_token_stands_in_a_state_and_none_is_asked_for_by_others(
         token_file.chmod(0o600)
 
 
+def test_what_cloud_init_is_told_is_sealed_in_the_state(engine: Engine) -> None:
+    def program(told: str = "#cloud-config\npassword: matsu-take-ume\n") -> None:
+        system = System("portal", zone="lgwan", tier=2)
+        Server("portal-web", system=system.id, flavor="m1.small", image="tiny", user_data=told)
+
+    engine.up(program)
+    try:
+        assert "portal-web" in engine.as_text()
+        assert "matsu-take-ume" not in engine.as_text()
+        assert set(engine.up(program).steps.values()) == {"same"}
+        engine.refresh()
+        assert "matsu-take-ume" not in engine.as_text()
+        changed = engine.preview(lambda: program("#cloud-config\n"))
+        assert changed.steps["portal-web"] == "replace"
+    finally:
+        engine.destroy()
+
+
 def test_a_town_comes_with_its_systems_offices_and_backups(cloud: Cloud, engine: Engine) -> None:
     token = cloud.account().token
     for id, region, prefecture in (("hill", "hokkaido", "北海道"), ("valley", "kyoto", "京都府")):
