@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import structlog
@@ -123,7 +124,8 @@ class Keeper:
         if now - self._looked_at >= self.timings.every:
             self._looked_at = now
             self._runs.look(lease)
-            self._keys.look(lease, [*self._runs.written(), *self._copies.written()])
+            in_use = (self._runs.written(), self._copies.written(), self._scrubbing.written())
+            self._keys.look(lease, chain.from_iterable(in_use))
             self._copies.look()
             self._restores.look(lease)
             self._proving.look(lease)
@@ -136,7 +138,7 @@ class Keeper:
             self._objectives.look(lease)
         written = [*self._runs.written(), *self._copies.written()]
         self._collecting.begin(lease, [*written, *self._copies.unfinished()])
-        self._scrubbing.begin(lease)
+        self._scrubbing.begin(lease, keys_at_rest=not self._keys.busy)
         return failures
 
 

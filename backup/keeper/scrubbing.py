@@ -2,42 +2,49 @@
 what was written from another repository that has it whole.
 
 A little at a time and round again: of each member's part of a repository the record says how far it was
-read. What can't be healed, as no repository has it whole or none answers, is tried again later.
+read. What can't be healed, as no repository has it whole or none answers, is tried again later. What opens
+a part at all is looked at first (`doors`); where that can't be put right at once, the rest is read as far as
+it can be without keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from backup.keeper.collecting import Part
+from backup.keeper.doors import Doors, is_keyring
 from backup.keeper.errands import Errands
+from backup.keeper.keyrings import NOTHING_THERE
 from backup.keeper.timings import Timings
+from backup.keeper.trouble import EXPECTED
 from backup.keeper.vaults import Vaults
 from backup.keeper.writing import written
 from backup.records.damage import found_damage, healed_damage, lost_for_now
 from backup.repository import Damaged, Vault
 from backup.repository.affected import points_needing
 from backup.repository.errors import missing
-from backup.repository.heal import Healing, HealOutcome, hash_in, heal, heal_index
-from backup.repository.scrub import Scrubbed, scrub
-from control_plane.drivers.objects import NoSuchObject, ObjectStore, ObjectStoreError
+from backup.repository.heal import Healing, HealOutcome, heal, heal_index
+from backup.repository.keyrings import REPOSITORY_OBJECT
+from backup.repository.point import facts_of, points_prefix
+from backup.repository.scrub import Scrubbed, damage_of, scrub
+from control_plane.drivers.objects import ObjectStore, ObjectStoreError, StoreUnavailable
 from control_plane.drivers.world import Lane, World
 from control_plane.model.backup.ids import RecoveryPointId, RepositoryId
 from control_plane.model.backup.places import Repository
-from control_plane.model.backup.points import RecoveryPointRecord, ServerPoint
-from control_plane.model.backup.scrubbing import ScrubFinding, ScrubState
+from control_plane.model.backup.points import Held, RecoveryPointRecord, ServerPoint, Spoiled
+from control_plane.model.backup.scrubbing import Found, Lost, ScrubFinding, ScrubState
 from control_plane.model.errors import YuiError
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import Seconds
-from control_plane.store import Lease, Snapshot, Store, Transaction
+from control_plane.store import Lease, LeaseLost, Snapshot, Store, Transaction
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-_NOTHING_THERE = ("backup-vault-absent", "backup-repository-absent")
-_ABSENT = missing("repository.json")
+_ABSENT = missing(REPOSITORY_OBJECT)
+_KEYS = "heal keys"
 
 
 @dataclass(slots=True)
@@ -48,17 +55,24 @@ class Scrubbing:
     world: World
     vaults: Vaults
     timings: Timings
-    _errands: Errands[Part, int] = field(init=False)
+    _errands: Errands[tuple[Part, ...], int] = field(init=False)
+    _doors: Doors = field(init=False)
     _rests_until: Seconds = Seconds(float("-inf"))
     _healed_at: Seconds = Seconds(float("-inf"))
+    _keys_healed_at: Seconds = Seconds(float("-inf"))
     _mends: bool = False
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.COPY)
+        self._doors = Doors(self.store, self.world, self.vaults)
 
     @property
     def busy(self) -> bool:
         return bool(len(self._errands))
+
+    def written(self) -> list[Part]:
+        """Where a keyring is being put right: nobody is to destroy it meanwhile."""
+        return [part for parts in self._errands.things() for part in parts]
 
     def settle(self) -> list[Exception]:
         failures = []
@@ -72,26 +86,43 @@ class Scrubbing:
             self._rests_until = max(self._rests_until, after)
         return failures
 
-    def begin(self, lease: Lease) -> int:
+    def begin(self, lease: Lease, *, keys_at_rest: bool = True) -> int:
+        """`keys_at_rest`: nobody changes or destroys keys just now."""
         now = self.world.clock.monotonic()
         if self.busy or now < self._rests_until:
             return 0
         self._rests_until = Seconds(now + self.timings.every)
         with self.store.read() as tx:
-            open_findings = tx.scrub_findings(open_only=True)
+            findings = tx.scrub_findings(open_only=True)
+            repositories = {each.id: each for each in tx.repositories()}
             part = self._next(tx)
+        keyrings = [each for each in findings if is_keyring(each.key)]
+        if keyrings and keys_at_rest and self._is_time_for_keys(keyrings):
+            self._keys_healed_at = now
+            parts = tuple(
+                Part(repositories[each.repository], each.tenant)
+                for each in keyrings
+                if each.repository in repositories
+            )
+            self._errands.begin(_KEYS, parts, partial(self._heal_all, keyrings, lease))
+            return 1
+        others = [each for each in findings if not is_keyring(each.key)]
         # By turns: however much is damaged, what else there is is looked for.
         self._mends = not self._mends
-        if open_findings and self._mends and now - self._healed_at >= self.timings.heal_every:
+        if others and self._mends and now - self._healed_at >= self.timings.heal_every:
             self._healed_at = now
-            first = open_findings[0]
-            mended = Part(self._repository(first.repository), first.tenant)
-            self._errands.begin("heal", mended, partial(self._heal_all, open_findings, lease))
+            self._errands.begin("heal", (), partial(self._heal_all, others, lease))
             return 1
         if part is None:
             return 0
-        self._errands.begin(part.name, part, partial(self._scrub, part, lease))
+        self._errands.begin(part.name, (), partial(self._scrub, part, lease))
         return 1
+
+    def _is_time_for_keys(self, findings: Iterable[ScrubFinding]) -> bool:
+        """At once where it was not tried yet: nothing can be written there until then."""
+        new = any(isinstance(each.standing, Found) for each in findings)
+        rested = self.world.clock.monotonic() - self._keys_healed_at
+        return self._errands.may_begin(_KEYS) and (new or rested >= self.timings.heal_every)
 
     def _next(self, tx: Snapshot) -> Part | None:
         states = {(each.repository, each.tenant): each for each in tx.scrub_states()}
@@ -108,29 +139,47 @@ class Scrubbing:
 
     def _scrub(self, part: Part, lease: Lease) -> int:
         """Bytes that were read."""
+        objects = self.world.objects(part.repository.place)
+        damaged = self._doors.look(part, lease)
+        for damage in damaged:
+            self._note(part, objects, damage, lease, self._held(part, spoiled=True))
+        if damaged:
+            damaged = self._doors.look(part, lease)
+        if any(
+            damage.object == REPOSITORY_OBJECT and damage.what == _ABSENT.what for damage in damaged
+        ):
+            # Its turn comes again after the others'.
+            state = self._state(part).ended(self.world.clock.now())
+            written(self.store, lease, lambda tx: tx.put_scrub_state(state))
+            return 0
+        if damaged:
+            return self._scrub_slice(part, objects, None, lease)
         try:
             opened = self.vaults.open(part.repository, part.tenant)
         except YuiError as error:
-            if error.type not in _NOTHING_THERE:
+            if error.type not in NOTHING_THERE:
                 raise
-            self._note(
-                part, self.world.objects(part.repository.place), _ABSENT, lease, self._held(part)
-            )
-            return 0
+            return self._scrub_slice(part, objects, None, lease)
         with opened.vault as vault:
-            state = self._state(part)
-            found = scrub(
-                vault.objects,
-                vault.tenant,
-                cursor=state.cursor,
-                budget=self.timings.scrub_slice_bytes,
-                keyring=vault.keyring,
-            )
-            for damage in found.findings:
-                needing = self._records_of(part, _needing(vault, damage))
-                self._note(part, vault.objects, damage, lease, needing)
-            if found.ended:
-                self._look_for_points(part, vault, lease)
+            return self._scrub_slice(part, vault.objects, vault, lease)
+
+    def _scrub_slice(
+        self, part: Part, objects: ObjectStore, vault: Vault | None, lease: Lease
+    ) -> int:
+        state = self._state(part)
+        found = scrub(
+            objects,
+            part.tenant.text,
+            cursor=state.cursor,
+            budget=self.timings.scrub_slice_bytes,
+            keyring=None if vault is None else vault.keyring,
+            key=self.vaults.key(part.repository),
+        )
+        for damage in found.findings:
+            needing = damage.points if vault is None else _needing(vault, damage)
+            self._note(part, objects, damage, lease, self._records_of(part, needing))
+        if found.ended:
+            self._look_for_points(part, objects, lease)
         written(self.store, lease, lambda tx: tx.put_scrub_state(self._advanced(state, found)))
         return found.read_bytes
 
@@ -145,16 +194,18 @@ class Scrubbing:
         advanced = state.advanced(found.cursor, found.read_bytes)
         return advanced.ended(self.world.clock.now()) if found.ended else advanced
 
-    def _look_for_points(self, part: Part, vault: Vault, lease: Lease) -> None:
+    def _look_for_points(self, part: Part, objects: ObjectStore, lease: Lease) -> None:
         """What is on record as being there has its manifests there."""
-        there = {facts.id for facts in vault.points()}
+        listed = objects.list(points_prefix(part.tenant.text))
+        found = (facts_of(fact.key, fact.size, fact.modified) for fact in listed)
+        there = {facts.id for facts in found if facts is not None}
         with self.store.read() as tx:
             records = _held_in(tx, part)
         for record in records:
             for server in record.servers:
                 if server.point not in there:
                     key = self._manifest_elsewhere(part, server)
-                    self._note(part, vault.objects, missing(key), lease, [record.id])
+                    self._note(part, objects, missing(key), lease, [record.id])
 
     def _manifest_elsewhere(self, part: Part, server: ServerPoint) -> str:
         prefix = f"tenants/{part.tenant}/points/{server.server}/{server.point}"
@@ -164,9 +215,9 @@ class Scrubbing:
                     return facts.key
         return prefix
 
-    def _held(self, part: Part) -> list[RecoveryPointId]:
+    def _held(self, part: Part, *, spoiled: bool = False) -> list[RecoveryPointId]:
         with self.store.read() as tx:
-            return [point.id for point in _held_in(tx, part)]
+            return [point.id for point in _held_in(tx, part, spoiled=spoiled)]
 
     def _note(
         self,
@@ -176,7 +227,7 @@ class Scrubbing:
         lease: Lease,
         points: Sequence[RecoveryPointId],
     ) -> None:
-        if not points and damage is _ABSENT:
+        if not points and damage.what == _ABSENT.what and not _names_an_object(damage):
             return
         noted: list[ScrubFinding] = []
 
@@ -194,7 +245,10 @@ class Scrubbing:
             ]
 
         written(self.store, lease, write)
-        self._heal(noted[0], objects, part.repository, lease)
+        if not is_keyring(damage.object) and not isinstance(noted[0].standing, Lost):
+            # What needs keys that don't open waits for them.
+            with suppress(YuiError):
+                self._heal(noted[0], objects, part.repository, lease)
 
     def _records_of(self, part: Part, manifests: Iterable[str]) -> list[RecoveryPointId]:
         """The points whose servers' manifests these are."""
@@ -207,9 +261,26 @@ class Scrubbing:
             ]
 
     def _heal_all(self, findings: Iterable[ScrubFinding], lease: Lease) -> int:
+        """One that can't be seen to just now doesn't keep the others waiting. Raises what nobody could
+        expect, else what came first."""
+        away: set[RepositoryId] = set()
+        failed: list[Exception] = []
         for finding in findings:
-            repository = self._repository(finding.repository)
-            self._heal(finding, self.world.objects(repository.place), repository, lease)
+            if finding.repository in away:
+                continue
+            try:
+                repository = self._repository(finding.repository)
+                self._heal(finding, self.world.objects(repository.place), repository, lease)
+            except LeaseLost:
+                raise
+            except StoreUnavailable as error:
+                # Patience has ended once; the next one of its objects waits for the next round.
+                away.add(finding.repository)
+                failed.append(error)
+            except Exception as error:  # one finding's trouble must not be the others' end
+                failed.append(error)
+        if failed:
+            raise next((each for each in failed if not isinstance(each, EXPECTED)), failed[0])
         return 0
 
     def _heal(
@@ -217,7 +288,7 @@ class Scrubbing:
     ) -> None:
         others = self._others(finding.repository, finding.tenant)
         healing = self._healing(finding, objects, repository, others)
-        if healing is None or healing.outcome in (HealOutcome.NO_COPY, HealOutcome.LOCKED):
+        if not healing.well:
             written(
                 self.store, lease, lambda tx: lost_for_now(tx, finding.id, self.world.clock.now())
             )
@@ -237,23 +308,35 @@ class Scrubbing:
         objects: ObjectStore,
         repository: Repository,
         others: dict[RepositoryId, ObjectStore],
-    ) -> Healing | None:
-        """None for what no other repository could have, such as a keyring, while it is not there."""
-        try:
-            hash_in(finding.key)
-        except ValueError:
-            try:
-                objects.get(finding.key)
-            except NoSuchObject:
-                return None
-            return Healing(finding.key, objects.name, HealOutcome.WHOLE)
+    ) -> Healing:
         lock = timedelta(days=repository.lock_days)
         until = objects.now() + lock if lock else None
+        part = Part(repository, finding.tenant)
+        if finding.key == REPOSITORY_OBJECT or is_keyring(finding.key):
+            return self._doors.heal(part, finding.key, until)
         if "/index/" in finding.key:
             # Each repository has its own; it is made again from the packs.
             with self.vaults.open(repository, finding.tenant).vault as vault:
-                return heal_index(vault, finding.key, locked_until=until)
-        return heal(objects, finding.key, list(others.values()), locked_until=until)
+                healing = heal_index(vault, finding.key, locked_until=until)
+        else:
+            try:
+                healing = heal(objects, finding.key, list(others.values()), locked_until=until)
+            except ValueError:
+                # A manifest of which not even the hash is known.
+                return Healing(finding.key, objects.name, HealOutcome.NO_COPY)
+        if healing.well and self._damage(part, objects, finding.key):
+            return replace(healing, outcome=HealOutcome.NO_COPY)
+        return healing
+
+    def _damage(self, part: Part, objects: ObjectStore, key: str) -> bool:
+        """Whether it is wrong still, as far as can be told: that its bytes agree with its name does not make
+        it open."""
+        try:
+            with self.vaults.open(part.repository, part.tenant).vault as vault:
+                keyring = vault.keyring
+        except YuiError:
+            keyring = None
+        return damage_of(objects, part.tenant.text, key, keyring=keyring) is not None
 
     def _others(
         self, repository: RepositoryId, tenant: MunicipalityCode
@@ -275,12 +358,20 @@ class Scrubbing:
             return tx.repository(id)
 
 
-def _held_in(tx: Snapshot, part: Part) -> list[RecoveryPointRecord]:
-    return [
-        point
-        for point in tx.points_in(part.repository.id)
-        if point.tenant == part.tenant and part.repository.id in point.held_in()
-    ]
+def _held_in(tx: Snapshot, part: Part, *, spoiled: bool = False) -> list[RecoveryPointRecord]:
+    """The points of which a copy is there, and `spoiled` ones, too."""
+    kinds = (Held, Spoiled) if spoiled else (Held,)
+    found = []
+    for point in tx.points_in(part.repository.id):
+        copy = point.copy_in(part.repository.id)
+        if point.tenant == part.tenant and copy is not None and isinstance(copy.standing, kinds):
+            found.append(point)
+    return found
+
+
+def _names_an_object(damage: Damaged) -> bool:
+    """A keyring or a repository that nothing is known to need is none that is missed."""
+    return damage.object != REPOSITORY_OBJECT and not is_keyring(damage.object)
 
 
 def _needing(vault: Vault, damage: Damaged) -> list[str]:

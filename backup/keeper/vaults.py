@@ -60,6 +60,10 @@ class Vaults:
         vault = opened.vault(MunicipalityCode(keyring.tenant), cache=self._cache(repository))
         return OpenVault(vault, objects)
 
+    def key(self, repository: Repository) -> RepositoryKey:
+        """Raises YuiError."""
+        return RepositoryKey.parse(self._secret(repository))
+
     def _opened(
         self,
         repository: Repository,
@@ -69,7 +73,7 @@ class Vaults:
         read: Callable[[int], None] = lambda _: None,
     ) -> tuple[OpenRepository, CountedObjects]:
         objects = CountedObjects(self.world.objects(repository.place), read)
-        key = RepositoryKey.parse(self._secret(repository))
+        key = self.key(repository)
         try:
             return OpenRepository.open(objects, key), objects
         except YuiError as error:

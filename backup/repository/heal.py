@@ -35,6 +35,12 @@ class HealOutcome(StrEnum):
     HEALED = "healed"
     REMADE = "remade"
     """An index, from the packs: nothing of it lay elsewhere."""
+    REWRITTEN = "rewritten"
+    """The repository's description: it says again what it said."""
+    SALVAGED = "salvaged"
+    """A keyring: the damage was not in the sealed part, from which it was wrapped anew."""
+    SUPERSEDED = "superseded"
+    """A keyring: a later generation was read right, and holds all of its keys."""
     NO_COPY = "no-copy"
     """No other repository that answered has it whole."""
     LOCKED = "locked"
@@ -53,8 +59,12 @@ class Healing:
 
     @property
     def severity(self) -> Severity:
-        well = self.outcome in (HealOutcome.WHOLE, HealOutcome.HEALED, HealOutcome.REMADE)
-        return Severity.INFO if well else Severity.CRITICAL
+        return Severity.INFO if self.well else Severity.CRITICAL
+
+    @property
+    def well(self) -> bool:
+        """Nothing of it is damaged any more."""
+        return self.outcome not in (HealOutcome.NO_COPY, HealOutcome.LOCKED)
 
     @property
     def en(self) -> str:
@@ -63,8 +73,11 @@ class Healing:
             HealOutcome.WHOLE: f"{self.key} in {self.store} is whole.",
             HealOutcome.HEALED: f"{self.key} in {self.store} was damaged and is whole again: its bytes came from {self.source}.",
             HealOutcome.REMADE: f"{self.key} in {self.store} was damaged; another index was made from the packs in its place.",
+            HealOutcome.REWRITTEN: f"{self.key} in {self.store} was damaged and says again what it said before.",
+            HealOutcome.SALVAGED: f"{self.key} in {self.store} was damaged around its sealed part, which is whole: it was wrapped anew.",
+            HealOutcome.SUPERSEDED: f"{self.key} in {self.store} was damaged; a later generation holds all of its keys and is whole.",
             HealOutcome.NO_COPY: f"{self.key} in {self.store} is damaged, and no other repository has it whole.{silent} Keep every copy that there is, and take a new backup of what needs it.",
-            HealOutcome.LOCKED: f"{self.key} in {self.store} is damaged and under retention, and the store keeps no versions: {self.source} has it whole. Restore from there until the retention ends.",
+            HealOutcome.LOCKED: f"{self.key} in {self.store} is damaged and under retention, and the store keeps no versions: {self._elsewhere_en} until the retention ends.",
         }[self.outcome]
 
     @property
@@ -74,9 +87,28 @@ class Healing:
             HealOutcome.WHOLE: f"{self.store} の {self.key} は正常です。",
             HealOutcome.HEALED: f"{self.store} の {self.key} が壊れていましたが、{self.source} の写しから修復しました。",
             HealOutcome.REMADE: f"{self.store} の {self.key} が壊れていたため、パックから索引を作り直しました。",
+            HealOutcome.REWRITTEN: f"{self.store} の {self.key} が壊れていましたが、以前の内容に書き直しました。",
+            HealOutcome.SALVAGED: f"{self.store} の {self.key} が壊れていましたが、封じられた部分は正常だったため、包み直しました。",
+            HealOutcome.SUPERSEDED: f"{self.store} の {self.key} が壊れていましたが、後の世代の鍵束が正常で、同じ鍵をすべて含んでいます。",
             HealOutcome.NO_COPY: f"{self.store} の {self.key} が壊れており、ほかの保管先にも正常な写しがありません。{silent}今ある写しをすべて残し、これを必要とするサーバーのバックアップを取り直してください。",
-            HealOutcome.LOCKED: f"{self.store} の {self.key} が壊れていますが、保持期間中で、この保管先は版を保存しないため置き換えられません。保持期間が終わるまでは、正常な写しのある {self.source} から復元してください。",
+            HealOutcome.LOCKED: f"{self.store} の {self.key} が壊れていますが、保持期間中で、この保管先は版を保存しないため置き換えられません。保持期間が終わるまでは、{self._elsewhere_ja}。",
         }[self.outcome]
+
+    @property
+    def _elsewhere_en(self) -> str:
+        return (
+            f"{self.source} has it whole. Restore from there"
+            if self.source
+            else "Restore from another repository"
+        )
+
+    @property
+    def _elsewhere_ja(self) -> str:
+        return (
+            f"正常な写しのある {self.source} から復元してください"
+            if self.source
+            else "ほかの保管先から復元してください"
+        )
 
 
 def heal(
@@ -88,8 +120,8 @@ def heal(
 ) -> Healing:
     """Make the object under `key` whole in `objects` from the first of `others` that has it so. What was
     under retention is so again, `locked_until` at least. Keyrings differ between repositories and are
-    never healed so, and indexes by heal_index. Raises ObjectStoreError where `objects` itself does not work, ValueError for a key
-    that tells no hash."""
+    healed by heal_keyring, `repository.json` by heal_description, and indexes by heal_index. Raises
+    ObjectStoreError where `objects` itself does not work, ValueError for a key that tells no hash."""
     whole = _whole(objects, key)
     if whole is not None:
         return Healing(key, objects.name, HealOutcome.WHOLE)
@@ -140,7 +172,7 @@ def _put_index(vault: Vault, facts: Sequence[PackFacts], until: datetime | None)
 def _put_back(
     objects: ObjectStore, key: str, data: bytes, source: str, locked_until: datetime | None
 ) -> Healing:
-    held = _retention(objects, key)
+    held = retention(objects, key)
     ends = [until for until in (held, locked_until) if until is not None]
     try:
         # Over what is there: where the store keeps versions, the bad one stays below until its retention ends.
@@ -152,7 +184,8 @@ def _put_back(
     return Healing(key, objects.name, HealOutcome.HEALED, source)
 
 
-def _retention(objects: ObjectStore, key: str) -> datetime | None:
+def retention(objects: ObjectStore, key: str) -> datetime | None:
+    """Until when the object is held; None where it is not, or not there."""
     try:
         return objects.stat(key).locked_until
     except NoSuchObject:

@@ -7,6 +7,7 @@ Destroying the keyring makes all that the tenant has in this repository unreadab
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,9 @@ from backup.repository.errors import malformed, malformed_key, unsealed_wrongly,
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+_NONCE = re.compile(rb'"nonce":"([A-Za-z0-9+/=]+)"')
+_WRAPPED = re.compile(rb'"wrapped":"([A-Za-z0-9+/=]+)"')
+_CREATED = re.compile(rb'"created":"([0-9T:.Z-]+)"')
 
 
 def derive(secret: bytes, info: str, *, salt: bytes = b"", length: int = KEY_BYTES) -> bytes:
@@ -218,19 +222,42 @@ def unwrap(data: bytes, key: RepositoryKey, *, tenant: str, generation: int, sto
             raise ValueError("not this keyring")
     except ValueError:
         raise malformed(where, "the keyring") from None
-    if wrapped_by != key.id:
-        raise wrong_key(store, tenant, wrapped_by, key.id)
     try:
         secret = AESGCM(key.secret).decrypt(nonce, wrapped, _bound_to(tenant, generation))
     except InvalidTag:
+        if wrapped_by != key.id:
+            raise wrong_key(store, tenant, wrapped_by, key.id) from None
         raise unsealed_wrongly(where, "the wrapped secret") from None
     try:
         keyring = keyring_from_secret(tenant, generation, secret)
-        if value.get("created") != time_text(keyring.sealing.since):
-            raise ValueError("created otherwise")
+        if wrapped_by != key.id or value.get("created") != time_text(keyring.sealing.since):
+            raise ValueError("told otherwise")
     except ValueError:
         raise malformed(where, "the keyring") from None
     return keyring
+
+
+def salvaged(data: bytes, key: RepositoryKey, *, tenant: str, generation: int) -> Keyring | None:
+    """What a damaged keyring object still holds, where the sealed part of it is whole: that it opens proves
+    each of its bytes. None where it is not."""
+    nonce, wrapped = _NONCE.search(data), _WRAPPED.search(data)
+    if nonce is None or wrapped is None:
+        return None
+    try:
+        sealed = base64_bytes(nonce[1].decode(), NONCE_BYTES), base64_bytes(wrapped[1].decode())
+        secret = AESGCM(key.secret).decrypt(*sealed, _bound_to(tenant, generation))
+        return keyring_from_secret(tenant, generation, secret)
+    except (InvalidTag, ValueError):
+        return None
+
+
+def told_created(data: bytes) -> datetime | None:
+    """When the newest seal key of a damaged keyring object was made, as far as it still tells."""
+    found = _CREATED.search(data)
+    try:
+        return None if found is None else read_time(found[1].decode())
+    except ValueError:
+        return None
 
 
 def _bound_to(tenant: str, generation: int) -> bytes:

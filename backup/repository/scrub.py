@@ -2,7 +2,7 @@
 
 Without keys each object is compared with the hash in its name: an operator finds every flipped, cut or
 lost byte of what it cannot read. With a keyring everything is opened, too, and each piece compared with
-its id. Objects are read in the order of their keys and round again, so that the next one is always the
+its id. A keyring has no hash in its name: with the repository's key it is unwrapped. Objects are read in the order of their keys and round again, so that the next one is always the
 one that was looked at the longest ago, and a key is all there is to remember.
 """
 
@@ -15,8 +15,10 @@ from functools import cached_property
 
 from backup.repository.canonical import read_canonical
 from backup.repository.errors import Damaged, altered, malformed, missing
+from backup.repository.heal import retention
+from backup.repository.heal_keyring import keyring_damage
 from backup.repository.ids import object_id
-from backup.repository.keys import Keyring
+from backup.repository.keys import Keyring, RepositoryKey, generation_of
 from backup.repository.open_whole import open_index, open_pack
 from backup.repository.pack import check_pack, pack_object, packs_prefix
 from backup.repository.point import read_manifest
@@ -42,18 +44,32 @@ def scrub(
     cursor: str = "",
     budget: int,
     keyring: Keyring | None = None,
+    key: RepositoryKey | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Scrubbed:
     """Reads about `budget` bytes of a tenant's objects (one object at least, so that a small budget
     gets on, too), from the first key after `cursor`. Raises ObjectStoreError; what was found until then
     is found again, since the cursor did not move."""
-    job = _Scrub(objects, tenant, keyring)
+    job = _Scrub(objects, tenant, keyring, key)
     for facts in objects.list(f"tenants/{tenant}/", after=cursor):
         if job.count and (job.read_bytes + facts.size > budget or stop()):
             return job.told(cursor, ended=False)
         job.look_at(facts)
         cursor = facts.key
     return job.told("", ended=True)
+
+
+def damage_of(
+    objects: ObjectStore,
+    tenant: str,
+    name: str,
+    *,
+    keyring: Keyring | None = None,
+    key: RepositoryKey | None = None,
+) -> Damaged | None:
+    """What is wrong with the object called `name`, read as `scrub` reads it; nothing, too, where it is not
+    there. Raises ObjectStoreError."""
+    return _Scrub(objects, tenant, keyring, key).damage(name)
 
 
 def points_naming(objects: ObjectStore, tenant: str, packs: Iterable[str]) -> dict[str, list[str]]:
@@ -69,35 +85,42 @@ def points_naming(objects: ObjectStore, tenant: str, packs: Iterable[str]) -> di
 
 
 class _Scrub:
-    def __init__(self, objects: ObjectStore, tenant: str, keyring: Keyring | None) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        tenant: str,
+        keyring: Keyring | None,
+        key: RepositoryKey | None,
+    ) -> None:
         self._objects = objects
         self._tenant = tenant
         self._keyring = keyring
+        self._key = key
         self._found: list[Damaged] = []
         self.count = 0
         self.read_bytes = 0
 
     def look_at(self, facts: ObjectFacts) -> None:
         self.count += 1
-        damage = self._damage(facts)
+        damage = self.damage(facts.key)
         if damage is not None:
             # What was disturbed on its way here is right at the second look.
-            damage = self._damage(facts)
+            damage = self.damage(facts.key)
         if damage is not None:
             self._found.append(damage)
 
     def told(self, cursor: str, *, ended: bool) -> Scrubbed:
         return Scrubbed(cursor, ended, self.count, self.read_bytes, tuple(self._with_points()))
 
-    def _damage(self, facts: ObjectFacts) -> Damaged | None:
+    def damage(self, key: str) -> Damaged | None:
         try:
-            data = self._objects.get(facts.key)
+            data = self._objects.get(key)
         except NoSuchObject:
             # Deleted since it was listed; whoever still needs it tells so.
             return None
         self.read_bytes += len(data)
         try:
-            self._check(facts.key, data)
+            self._check(key, data)
         except Damaged as damage:
             return damage
         return None
@@ -118,10 +141,34 @@ class _Scrub:
                 read_manifest(key, data, self._keyring)
             self._check_packs(data)
         elif kind == "keyring":
-            try:
-                read_canonical(data)
-            except ValueError:
-                raise malformed(key, "the keyring") from None
+            self._check_keyring(key, data)
+
+    def _check_keyring(self, key: str, data: bytes) -> None:
+        """One that another repository key has closed is a keyring; one whose place a later one has taken
+        and that retention keeps is in nobody's way."""
+        try:
+            read_canonical(data)
+        except ValueError:
+            damage = malformed(key, "the keyring")
+        else:
+            generation = generation_of(key)
+            found = (
+                None
+                if self._key is None or generation is None
+                else keyring_damage(self._objects, self._key, self._tenant, generation)
+            )
+            if found is None:
+                return
+            damage = found
+        if not self._is_past(key):
+            raise damage
+
+    def _is_past(self, key: str) -> bool:
+        generation = generation_of(key)
+        if self._keyring is None or generation is None or generation >= self._keyring.generation:
+            return False
+        until = retention(self._objects, key)
+        return until is not None and until > self._objects.now()
 
     def _check_packs(self, data: bytes) -> None:
         """A pack that went since its point was written is told under the pack's own key."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from backup.repository import RecoveryPoint, Repository, RepositoryKey, Vault
 from backup.repository.heal import HealOutcome, heal, heal_index
+from backup.repository.heal_keyring import KeyringElsewhere, KeyringHealing
 from backup.repository.scrub import scrub
 from control_plane.drivers.objects import StoreUnavailable
 from control_plane.drivers.simulated import SimulatedWorld
@@ -35,6 +36,7 @@ class TwoRegions:
         self.key = RepositoryKey.generate()
         repository = Repository.create(self.here, self.key)
         self.vault = repository.vault(TENANT, create=True)
+        self.keyring = self.vault.keyring
         self.points = [self._back_up(1, 2), self._back_up(2, 3), self._back_up(4)]
         replicate_tenant(
             self.vault, Repository.create(self.there, RepositoryKey.generate()), str(TENANT)
@@ -49,7 +51,7 @@ class TwoRegions:
             return writer.commit(consistency="crash", details={})
 
     def keys(self) -> list[str]:
-        return [key for key in self.bucket.keys(f"tenants/{TENANT}/") if "/keyring/" not in key]
+        return self.bucket.keys(f"tenants/{TENANT}/")
 
     def pack_of(self, point: RecoveryPoint) -> str:
         pack = point.packs[0].hex()
@@ -92,12 +94,18 @@ def test_any_byte_of_any_object_that_rots_is_found_named_and_healed(
     else:
         regions.bucket.flip(key, at)
     keyring = regions.vault.keyring if keyed else None
-    (found,) = scrub(regions.here, str(TENANT), budget=1 << 30, keyring=keyring).findings
+    (found,) = scrub(
+        regions.here, str(TENANT), budget=1 << 30, keyring=keyring, key=regions.key
+    ).findings
     assert found.object == key
     if "/packs/" in key or "/points/" in key:
         writers = [p.id for p in regions.points if key in (p.key, *_packs(p))]
         assert set(writers) <= set(found.points)
-    if "/index/" in key:
+    if "/keyring/" in key:
+        there = KeyringElsewhere(regions.there.name, regions.keyring)
+        assert KeyringHealing(regions.here, regions.key, str(TENANT), [there]).heal(key).well
+        assert _opened(regions).keyring == regions.keyring
+    elif "/index/" in key:
         assert heal_index(regions.vault, key).outcome == HealOutcome.REMADE
         indexes = regions.bucket.keys(f"tenants/{TENANT}/index/")
         assert key not in indexes
