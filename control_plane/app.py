@@ -14,6 +14,7 @@ from backup.api.copy_routes import router as member_copy_router
 from backup.api.key_routes import router as backup_key_router
 from backup.api.point_routes import router as recovery_point_router
 from backup.api.repository_routes import router as repository_router
+from backup.api.rewrap_routes import router as rewrap_router
 from backup.api.rule_routes import router as backup_rule_router
 from backup.api.system_routes import router as system_backup_router
 from backup.keeper.vaults import Vaults
@@ -208,6 +209,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         image_quota_router,
         container_group_router,
         repository_router,
+        rewrap_router,
         backup_rule_router,
         system_backup_router,
         recovery_point_router,

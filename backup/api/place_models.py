@@ -55,10 +55,21 @@ class RepositoryOut(ResponseBody):
     retired: bool
     place: str | None
     key_ref: str | None
+    former_key_ref: str | None = Field(
+        description="While members' keys are wrapped anew: where the key before this one is."
+    )
     checked_at: datetime | None
     sound: bool | None = Field(description="What the last check found; null before the first.")
     trouble: str | None
     generation: int
+
+
+class RewrapIn(RequestBody):
+    """`key_ref` names the secret that is to wrap members' keys from now on. The one before it stays where it is
+    until nothing is wrapped by it."""
+
+    key_ref: SecretRef = Field(description="Such as env:NAME or file:/path.")
+    reason: Sentence
 
 
 class LinkIn(RequestBody):

@@ -371,6 +371,7 @@ def repository_out(one: Repository, who: Principal) -> RepositoryOut:
         retired=one.retired,
         place=one.place if full else None,
         key_ref=one.key_ref if full else None,
+        former_key_ref=one.former_key_ref if full else None,
         checked_at=one.checked_at,
         sound=None if one.checked_at is None else one.trouble is None,
         trouble=one.trouble if full else None,

@@ -19,8 +19,10 @@ from backup.keeper.key_telling import (
     keys_failed,
     keys_held_up,
     keys_step_done,
+    rewrapping_held_up,
 )
 from backup.keeper.keyrings import insist_on_none_under_way, keyrings, newest_of
+from backup.keeper.rewrapping import Rewrapping, repositories_to_rewrap
 from backup.keeper.timings import Timings
 from backup.keeper.trouble import EXPECTED, setback_of
 from backup.keeper.vaults import Vaults
@@ -50,13 +52,16 @@ class KeyErrands:
     vaults: Vaults
     timings: Timings
     _errands: Errands[KeyTask, None] = field(init=False)
+    _rewraps: Errands[Repository, None] = field(init=False)
+    _told: dict[RepositoryId, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.HOLD)
+        self._rewraps = Errands(self.world, self.timings, Lane.HOLD)
 
     @property
     def busy(self) -> bool:
-        return bool(len(self._errands))
+        return bool(len(self._errands) or len(self._rewraps))
 
     def settle(self, lease: Lease) -> list[Exception]:
         """What could not be done now is tried again: a repository that is away comes back."""
@@ -67,12 +72,21 @@ class KeyErrands:
                 failures.append(each.error)
                 if isinstance(each.error, EXPECTED) and not isinstance(each.error, LostRace):
                     self._note_trouble(each.thing, each.error, lease)
+        for rewrap in self._rewraps.settle():
+            if rewrap.error is not None:
+                self._rewraps.leave_alone(rewrap.name)
+                failures.append(rewrap.error)
+                if isinstance(rewrap.error, EXPECTED) and not isinstance(rewrap.error, LostRace):
+                    self._tell_held_up(rewrap.thing, rewrap.error, lease)
         return failures
 
     def look(self, lease: Lease, written: Iterable[Part] = ()) -> int:
         """`written` is what is being written to: keys are destroyed when that has ended."""
+        if len(self._rewraps):
+            return 0  # What that finds is to stay as it is.
         with self.store.read() as tx:
             waiting = key_tasks_waiting(tx)
+            to_rewrap = repositories_to_rewrap(tx)
         members = {each.tenant for each in self._errands.things()}
         writing = {(part.tenant, part.repository.id) for part in written}
         begun = 0
@@ -84,7 +98,27 @@ class KeyErrands:
             members.add(task.tenant)
             self._errands.begin(task.id, task, partial(self._carry_out, task, lease))
             begun += 1
+        if not len(self._errands):
+            begun += self._begin_rewraps(to_rewrap, lease)
         return begun
+
+    def _begin_rewraps(self, repositories: Iterable[Repository], lease: Lease) -> int:
+        rewrapping = Rewrapping(self.store, self.world, self.vaults)
+        begun = 0
+        for each in repositories:
+            if self._rewraps.may_begin(each.id):
+                self._rewraps.begin(each.id, each, partial(rewrapping.carry_out, each, lease))
+                begun += 1
+        return begun
+
+    def _tell_held_up(self, repository: Repository, error: Exception, lease: Lease) -> None:
+        """The same once."""
+        why = setback_of(error)
+        if self._told.get(repository.id) == why.full.en:
+            return
+        self._told[repository.id] = why.full.en
+        with self.store.write(lease) as tx:
+            tx.add_event(rewrapping_held_up(repository, why, self.world.clock.now()))
 
     def _carry_out(self, task: KeyTask, lease: Lease) -> None:
         """Raises ObjectStoreError, and YuiError where a repository's own key is not at hand."""

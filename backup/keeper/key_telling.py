@@ -9,9 +9,11 @@ from backup.keeper.telling import PRINCIPAL
 from backup.keeper.trouble import Setback
 from control_plane.model.access import AuditEntry
 from control_plane.model.backup.ids import RepositoryId
+from control_plane.model.backup.places import Repository
 from control_plane.model.backup.work import KeyErrand, KeyTask, Trouble
 from control_plane.model.hours import JAPAN
 from control_plane.model.operation import Event, Severity
+from control_plane.model.tenant import MunicipalityCode
 
 _DONE = {
     KeyErrand.ESCROW: ("exported to their keeper", "預託用に書き出しました"),
@@ -131,6 +133,55 @@ def keys_entry(
             "repositories": sorted(repositories),
             **(fields or {}),
         },
+    )
+
+
+def rewrapped_keys(tenant: MunicipalityCode, repository: Repository, at: datetime) -> Event:
+    return Event(
+        "backup.keys-rewrap",
+        f"member:{tenant}",
+        at,
+        Severity.INFO,
+        f"The backup keys of member {tenant} in repository '{repository.id}' are wrapped by another repository key: the one before opens them no more.",
+        f"リポジトリ「{repository.id}」にある参加団体 {tenant} のバックアップ鍵を、別のリポジトリ鍵で包み直しました。以前の鍵では開けません。",
+        tenant=tenant.text,
+    )
+
+
+def rewrapped_entry(
+    tenant: MunicipalityCode, repository: Repository, key_id: str, at: datetime
+) -> AuditEntry:
+    return AuditEntry(
+        at=at,
+        principal=PRINCIPAL,
+        role=None,
+        tenant=tenant.text,
+        action="backup.keys-rewrap",
+        subject=f"member:{tenant}",
+        outcome="done",
+        fields={"repositories": [repository.id], "key": key_id},
+    )
+
+
+def rewrapping_done(repository: Repository, former: str, at: datetime) -> Event:
+    return Event(
+        "repository.rewrapped",
+        f"repository:{repository.id}",
+        at,
+        Severity.INFO,
+        f"Every keyring in repository '{repository.id}' is wrapped by its new key: the one before ({former}) is needed no more.",
+        f"リポジトリ「{repository.id}」のすべての鍵束を新しい鍵で包み直しました。以前の鍵({former})は不要です。",
+    )
+
+
+def rewrapping_held_up(repository: Repository, why: Setback, at: datetime) -> Event:
+    return Event(
+        "repository.rewrap-held-up",
+        f"repository:{repository.id}",
+        at,
+        Severity.WARNING,
+        f"The keys in repository '{repository.id}' are not all wrapped anew yet, which goes on by itself: {why.full.en}",
+        f"リポジトリ「{repository.id}」の鍵束の包み直しはまだ完了していません。自動的に続けます。理由: {why.full.ja}",
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backup.keeper.counted_objects import CountedObjects
+from backup.key_refs import key_at
 from backup.repository import Keyring, RepositoryKey, Vault
 from backup.repository import Repository as OpenRepository
-from control_plane.drivers.fencing.secret_refs import SecretUnavailable, read_secret
 from control_plane.drivers.world import World
 from control_plane.model.backup.places import Repository
 from control_plane.model.errors import YuiError
@@ -62,7 +63,12 @@ class Vaults:
 
     def key(self, repository: Repository) -> RepositoryKey:
         """Raises YuiError."""
-        return RepositoryKey.parse(self._secret(repository))
+        return self._keys(repository)
+
+    def tenants(self, repository: Repository) -> list[str]:
+        """Codes of the members that have anything there. Raises YuiError, ObjectStoreError."""
+        opened, _ = self._opened(repository, create=False, empty=lambda: False)
+        return opened.tenants()
 
     def _opened(
         self,
@@ -91,14 +97,11 @@ class Vaults:
         return None if self.cache is None else self.cache / repository.id
 
     @staticmethod
-    def _secret(repository: Repository) -> str:
-        try:
-            return read_secret(repository.key_ref)
-        except SecretUnavailable as error:
-            raise YuiError(
-                "repository-key-unavailable",
-                en=f"The key of repository '{repository.id}' is not where it should be: {error}",
-                ja=f"リポジトリ「{repository.id}」の鍵を、登録された場所({repository.key_ref})から読み取れません。",
-                status=503,
-                fields={"repository": repository.id},
-            ) from None
+    def _keys(repository: Repository) -> RepositoryKey:
+        """With the one before it, where that may open some keyrings yet. Raises YuiError."""
+        key = key_at(repository.key_ref, repository.id)
+        if repository.former_key_ref is not None:
+            # What is wrapped anew opens without it, and what is not says which key it takes.
+            with suppress(YuiError):
+                return replace(key, former=key_at(repository.former_key_ref, repository.id))
+        return key

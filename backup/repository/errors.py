@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from control_plane.model.errors import YuiError
 
+WRONG_KEY = "backup-wrong-key"
+
 
 class Damaged(YuiError):
     """An object's bytes are not what they should be, or it is not there.
@@ -60,7 +62,7 @@ def missing(key: str) -> Damaged:
 
 def wrong_key(store: str, tenant: str, wrapped_by: str, given: str) -> YuiError:
     return YuiError(
-        "backup-wrong-key",
+        WRONG_KEY,
         en=f"The repository key {given} does not open the keyring of tenant {tenant} in {store}, which key {wrapped_by} has closed: give that key.",
         ja=f"{store} にある団体 {tenant} の鍵束は鍵 {wrapped_by} で封じられており、指定された鍵 {given} では開けません。鍵 {wrapped_by} を指定してください。",
         fields={"tenant": tenant, "wrapped_by": wrapped_by, "given": given},

@@ -45,9 +45,11 @@ def derive(secret: bytes, info: str, *, salt: bytes = b"", length: int = KEY_BYT
 
 @dataclass(frozen=True)
 class RepositoryKey:
-    """32 bytes that the operator keeps outside the repository."""
+    """32 bytes that the operator keeps outside the repository. `former`: the one before it, which opens what
+    is not wrapped anew yet, and wraps nothing."""
 
     secret: bytes = field(repr=False)
+    former: RepositoryKey | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.secret) != KEY_BYTES:
@@ -69,6 +71,10 @@ class RepositoryKey:
     @cached_property
     def id(self) -> str:
         return derive(self.secret, "yui repository key id", length=8).hex()
+
+    def opener(self, wrapped_by: str) -> RepositoryKey:
+        """The one of that id; itself where neither is."""
+        return self.former if self.former and self.former.id == wrapped_by else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +228,7 @@ def unwrap(data: bytes, key: RepositoryKey, *, tenant: str, generation: int, sto
             raise ValueError("not this keyring")
     except ValueError:
         raise malformed(where, "the keyring") from None
+    key = key.opener(wrapped_by)
     try:
         secret = AESGCM(key.secret).decrypt(nonce, wrapped, _bound_to(tenant, generation))
     except InvalidTag:

@@ -10,17 +10,18 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-from backup.repository.errors import no_point, vault_destroyed
+from backup.repository.errors import WRONG_KEY, no_point, vault_destroyed
 from backup.repository.escrow import seal_to_passphrase, seal_to_public_key
 from backup.repository.index import Index
 from backup.repository.items import ItemReader
 from backup.repository.keyrings import (
     delete_keyrings,
     generations,
+    locked_until,
     newest_keyring,
     put_keyring,
 )
-from backup.repository.keys import Keyring, RepositoryKey
+from backup.repository.keys import Keyring, RepositoryKey, keyring_object
 from backup.repository.point import (
     PointFacts,
     RecoveryPoint,
@@ -33,6 +34,7 @@ from backup.repository.point import (
 from backup.repository.reader import DiskReader
 from backup.repository.writer import PointWriter
 from control_plane.drivers.objects import NoSuchObject, ObjectStore
+from control_plane.model.errors import YuiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +174,26 @@ class Vault:
         self._keyring = put_keyring(self._objects, self._key, self._keyring, change)
         self.close()
 
-    def rewrap(self, key: RepositoryKey) -> None:
-        """From now on another repository key opens the keyring. The generations that the old key opens
-        are deleted last, so that at any time one of them does."""
+    def rewrap(self, key: RepositoryKey) -> bool:
+        """From now on another repository key opens the keyring, and this one no more. The generations that
+        the old key opens are deleted last, so that at any time one of them does. Whether anything was put:
+        where it was done before, only what is left of the old is deleted. Raises ObjectLocked where
+        retention holds some of that."""
         self._check_stands()
-        newest = put_keyring(
-            self._objects, self._key, self._keyring, lambda ring, _: ring.next_generation(), key
-        )
+        alone = replace(key, former=None)
+        newest = self._known_to(alone)
+        held = locked_until(self._objects, self.tenant)
+        put = newest is None
+        if newest is None:
+            newest = put_keyring(
+                self._objects, self._key, self._keyring, lambda r, _: r.next_generation(), alone
+            )
+        if held is not None:
+            self._objects.lock(keyring_object(self.tenant, newest.generation), held)
         delete_keyrings(self._objects, self.tenant, newest.generation - 1)
-        self._keyring, self._key = newest, key
+        self._keyring, self._key = newest, alone
         self.close()
+        return put
 
     def escrow(self, recipient: str | X25519PublicKey) -> bytes:
         """A file with which the member reads its backups alone (docs/repository-format.md), sealed to a
@@ -230,6 +242,18 @@ class Vault:
         self._keyring = newest
         if self._opened is not None:
             self._opened.keyring = newest
+
+    def _known_to(self, key: RepositoryKey) -> Keyring | None:
+        """The newest keyring, if that key opens it. Raises YuiError where there is none."""
+        try:
+            newest = newest_keyring(self._objects, key, self.tenant)
+        except YuiError as error:
+            if error.type != WRONG_KEY:
+                raise
+            return None
+        if newest is None:
+            raise vault_destroyed(self.tenant)
+        return newest
 
     def _facts(self, id: str) -> PointFacts:
         if is_point_id(id):

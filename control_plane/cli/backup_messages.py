@@ -185,6 +185,11 @@ KEYS_WAIT = _M(
 )
 KEYS_AGREED = _M("{task} will be carried out.", "{task} を実行します。")
 KEYS_CANCELLED = _M("{task} is taken back.", "{task} を取り下げました。")
+FORMER_KEY = _M("KEY BEFORE", "以前の鍵")
+REPOSITORY_REWRAPS = _M(
+    "The keys in {repository} will be wrapped by its new key. Keep the old one where it is until `yui events` tells that all are.",
+    "{repository} の鍵束を新しい鍵で包み直します。`yui events` に完了が出るまで、以前の鍵を今の場所に残してください。",
+)
 PAIR_MADE = _M(
     "{private} opens what is sealed for {public}. Keep it in a safe, and a copy elsewhere: without it no export can be opened.",
     "{public} で封をしたものは {private} で開けます。{private} は金庫に、写しは別の場所に保管してください。失うと、書き出した鍵を開けません。",

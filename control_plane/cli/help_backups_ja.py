@@ -88,6 +88,8 @@ HELP_BACKUPS_JA: Mapping[str, str] = {
     "List what was asked about a member's keys, and what came of it.": "団体の鍵についての依頼と結果を一覧します。",
     "Have a member's keys exported, sealed for a public key; the member alone can.": "団体の鍵を公開鍵で封をして書き出します(団体自身のみ)。",
     "The file with the public key (X25519, base64) to seal them for.": "封に使う公開鍵(X25519、base64)のファイル",
+    "Have all members' keys in a repository wrapped by another repository key.": "リポジトリにある全団体の鍵束を、別のリポジトリ鍵で包み直します。",
+    "Where its new key is: env:NAME or file:/path, on the control plane.": "新しい鍵の場所(コントロールプレーン上の env:NAME または file:/path)",
     "Make a repository key, on this machine alone.": "リポジトリ鍵を、この端末の上だけで作ります。",
     "The new file for the key; nobody else may read it.": "鍵を入れる新しいファイル(ほかの人は読めません)",
     "Make a pair of keys for exports (X25519), on this machine alone.": "書き出し用の鍵の組(X25519)を、この端末の上だけで作ります。",

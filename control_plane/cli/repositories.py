@@ -98,6 +98,7 @@ def show(context: typer.Context, repository: RepositoryArgument) -> None:
             (b.HAZARDS, ", ".join(one.hazards) or "-"),
             (b.ADDRESS, one.place or "-"),
             (b.KEY, one.key_ref or "-"),
+            (b.FORMER_KEY, one.former_key_ref or "-"),
             (b.LOCKED, str(one.lock_days)),
             (b.MEMBER, one.tenant or "-"),
             (b.STATE, _state(one)),
@@ -184,6 +185,25 @@ def retire(
     document = session.api.patch(path, {"retired": not off}, dry_run=dry_run)
     said = b.REPOSITORY_BACK if off else b.REPOSITORY_RETIRED
     tell(session, document, said, dry_run=dry_run, repository=repository)
+
+
+@app.command()
+def rewrap(
+    context: typer.Context,
+    repository: RepositoryArgument,
+    *,
+    key: Annotated[
+        str,
+        typer.Option(help="Where its new key is: env:NAME or file:/path, on the control plane."),
+    ],
+    reason: Annotated[str, typer.Option(help="Why, in one sentence; it is kept.")],
+    dry_run: DryRun = False,
+) -> None:
+    """Have all members' keys in a repository wrapped by another repository key."""
+    session = session_of(context)
+    path = f"/v1/repositories/{segment(repository)}/rewrap"
+    document = session.api.post(path, {"key_ref": key, "reason": reason}, dry_run=dry_run)
+    tell(session, document, b.REPOSITORY_REWRAPS, dry_run=dry_run, repository=repository)
 
 
 @app.command()

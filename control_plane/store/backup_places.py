@@ -158,6 +158,7 @@ def _of_repository(repository: Repository) -> dict[str, Any]:
         "retired": repository.retired,
         "checked_at": repository.checked_at,
         "trouble": repository.trouble,
+        "former_key_ref": repository.former_key_ref,
         "generation": repository.generation,
     }
 
@@ -177,6 +178,7 @@ def _repository(row: Row[Any]) -> Repository:
         retired=row.retired,
         checked_at=row.checked_at,
         trouble=row.trouble,
+        former_key_ref=row.former_key_ref,
         generation=Generation(row.generation),
     )
 

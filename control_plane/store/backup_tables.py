@@ -39,6 +39,7 @@ repositories = Table(
     Column("checked_at", UtcTime),
     Column("trouble", Text),
     Column("description", Text),
+    Column("former_key_ref", Text),
     Column("generation", BigInteger, nullable=False),
 )
 

@@ -138,6 +138,7 @@ NEEDS: dict[Route, P] = {
     ("PATCH", "/v1/repositories/{repository}"): P.REPOSITORIES_WRITE,
     ("DELETE", "/v1/repositories/{repository}"): P.REPOSITORIES_WRITE,
     ("POST", "/v1/repositories/{repository}/check"): P.REPOSITORIES_WRITE,
+    ("POST", "/v1/repositories/{repository}/rewrap"): P.REPOSITORIES_WRITE,
     ("GET", "/v1/region-links"): P.BACKUPS_READ,
     ("PUT", "/v1/region-links/{link}"): P.REPOSITORIES_WRITE,
     ("DELETE", "/v1/region-links/{link}"): P.REPOSITORIES_WRITE,

@@ -62,6 +62,10 @@ BACKUP_BODIES: dict[tuple[str, str], Any] = {
         "region": "kyoto",
     },
     ("PATCH", "/v1/repositories/{repository}"): {"retired": False},
+    ("POST", "/v1/repositories/{repository}/rewrap"): {
+        "key_ref": "env:HILL_ANEW",
+        "reason": "漏えいの疑い",
+    },
     ("PUT", "/v1/region-links/{link}"): {"regions": ["kyoto", "hokkaido"], "mbit_per_s": 20},
     ("PUT", "/v1/members/{code}/location-rule"): {
         "prefectures": ["北海道", "京都府"],

@@ -74,6 +74,7 @@ CHANGES = {
     ("PATCH", "/v1/repositories/{repository}"): ("repository.retire", "repository:hill"),
     ("DELETE", "/v1/repositories/{repository}"): ("repository.remove", "repository:hill"),
     ("POST", "/v1/repositories/{repository}/check"): ("repository.check", "repository:hill"),
+    ("POST", "/v1/repositories/{repository}/rewrap"): ("repository.rewrap", "repository:hill"),
     ("PUT", "/v1/region-links/{link}"): ("link.set", "link:"),
     ("DELETE", "/v1/region-links/{link}"): ("link.remove", "link:"),
     ("PUT", "/v1/members/{code}/location-rule"): ("location-rule.set", "member:"),

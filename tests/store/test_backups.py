@@ -87,7 +87,8 @@ def test_places_and_rules_come_back_as_they_were(store: Store) -> None:
         tx.put_link(link)
         tx.put_location_rule(law)
         tx.put_link(link)
-        changed = tx.save_repository(replace(hill, checked_at=NOW, trouble="it is full"))
+        seen = replace(hill, checked_at=NOW, trouble="it is full", former_key_ref="env:BEFORE")
+        changed = tx.save_repository(seen)
         with pytest.raises(LostRace):
             tx.save_repository(hill)
         tx.remember_description(HILL, '{"format":"yui-repository"}')

@@ -22,7 +22,8 @@ class Repository:
     """One place that holds recovery points. `region` and `site` are where it stands, None for a place that
     is none of the pool's; `prefecture` as in 京都府. `domains` are what it can fail with, its site among
     them. `place` is its address (`file:///path`, `s3://bucket/prefix?…`) and `key_ref` names the secret
-    that wraps members' keys (`file:/path`, `env:NAME`); neither holds one. What is put there can't be
+    that wraps members' keys (`file:/path`, `env:NAME`); neither holds one. `former_key_ref` names the one before
+    it, while some are not wrapped anew yet. What is put there can't be
     removed for `lock_days`. `tenant`: it is that member's own, for its copies alone. A `retired` one gets
     nothing new. `trouble` is what the last check found."""
 
@@ -39,6 +40,7 @@ class Repository:
     retired: bool = False
     checked_at: datetime | None = None
     trouble: str | None = None
+    former_key_ref: str | None = None
     generation: Generation = Generation(1)
 
     @staticmethod

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from backup.records.restores import finish_key_task, record_test
 from backup.records.runs import begin_copy, finish_copy, progress_copy
@@ -272,6 +275,38 @@ def test_keys_are_exported_for_their_member_alone_and_destroyed_by_two(towns: Ap
     agreed = colleague.post(agree).json()
     assert (agreed["state"], agreed["agreed_by"]) == ("agreed", f"town {MIKASA}")
     problem_of(colleague.post(agree), 409, "key-task-decided")
+
+
+def test_a_repository_has_its_keys_wrapped_by_another(
+    towns: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/repositories/hill/rewrap"
+    new = tmp_path / "new.key"
+    new.write_text("22" * 32)
+    old = towns.get("/v1/repositories/hill").json()["key_ref"]
+    kind, _, name = old.partition(":")
+    assert kind == "env"
+    ask = {"key_ref": f"file:{new}", "reason": "漏えいの疑い"}
+    problem_of(towns.post(path, json=ask), 422, "repository-key-unavailable")
+    monkeypatch.setenv(name, "11" * 32)
+    (tmp_path / "same.key").write_text("11" * 32)
+    same = {**ask, "key_ref": f"file:{tmp_path}/same.key"}
+    problem_of(towns.post(path, json=same), 409, "repository-key-same")
+    problem_of(towns.tenant(MIKASA).post(path, json=ask), 403, "permission-missing")
+    (change,) = towns.post(f"{path}?dry_run=true", json=ask).json()["diff"]
+    assert {old, ask["key_ref"]} <= set(change.values())
+    assert towns.get("/v1/repositories/hill").json()["former_key_ref"] is None
+    begun = towns.post(path, json=ask)
+    assert begun.status_code == 202, begun.text
+    assert (begun.json()["key_ref"], begun.json()["former_key_ref"]) == (ask["key_ref"], old)
+    problem_of(towns.post(path, json=ask), 409, "rewrap-under-way")
+    (entry,) = [
+        each
+        for each in towns.get("/v1/audit?limit=1000").json()["items"]
+        if each["action"] == "repository.rewrap" and each["outcome"] == "done"
+    ]
+    assert entry["fields"]["reason"] == ask["reason"]
+    assert "22222222" not in towns.get("/v1/audit?limit=1000").text
 
 
 def test_a_place_is_added_checked_retired_and_removed_when_empty(towns: Api) -> None:

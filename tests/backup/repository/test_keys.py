@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -148,9 +149,13 @@ def test_a_new_repository_key_opens_all_and_the_old_one_nothing() -> None:
     place = Place()
     point = back_up(place.vault, DISK)
     new = RepositoryKey.generate()
-    place.vault.rewrap(new)
+    both = Repository.open(place.objects, replace(new, former=place.key)).vault(TENANT)
+    assert_reads_as(both.read(both.point(point.id), "root"), DISK)
+    assert both.rewrap(new)
     with pytest.raises(YuiError, match=new.id):
         place.again()
+    # Once more changes nothing.
+    assert not Repository.open(place.objects, new).vault(TENANT).rewrap(new)
     vault = Repository.open(place.objects, new).vault(TENANT)
     assert_reads_as(vault.read(vault.point(point.id), "root"), DISK)
     assert len(place.keys("keyring")) == 1
