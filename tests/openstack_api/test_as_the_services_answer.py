@@ -252,3 +252,18 @@ def test_a_quota_that_is_used_up_says_when_to_come_back_as_cinder_does(
     assert answer.status_code == 413, answer.text
     assert answer.headers["retry-after"] == "0"
     assert answer.json()["overLimit"]["retryAfter"] == "0"
+
+
+@pytest.mark.long
+def test_a_fault_of_ours_is_told_as_the_service_tells_its_own(api: Api, member: str) -> None:
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    at = "/openstack/regions/{region}/volume/v3/fault"
+    api.app.add_api_route(at, fails)
+    answer = api.client.get(f"{REGIONAL}/volume/v3/fault", headers={"X-Auth-Token": member})
+    assert answer.status_code == 500
+    assert answer.json()["computeFault"]["code"] == 500
+    assert "ZeroDivision" not in answer.text
+    assert answer.headers["x-openstack-request-id"] == f"req-{answer.headers['x-request-id']}"
+    assert answer.headers["openstack-api-version"] == "volume 3.0"
