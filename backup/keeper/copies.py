@@ -98,8 +98,8 @@ class Copies:
         return [_part(each.wanted) for each in self._errands.things()]
 
     def unfinished(self) -> list[Part]:
-        """Where copies that gave way go on: what they sent is needed by no point yet, and not to be
-        collected."""
+        """Where copies that gave way, or that another keeper began, go on: what they sent is needed by no
+        point yet, and not to be collected. Those that failed and are left alone are not among them."""
         return list(self._unfinished.values())
 
     def settle(self) -> list[Exception]:
@@ -147,8 +147,12 @@ class Copies:
         running = {_key(each.wanted) for each in under_way}
         waited = self.world.clock.monotonic()
         self._since = {key: self._since.get(key, waited) for key in keys | running}
-        still_due = {_key(each) for each in due}
-        self._unfinished = {k: part for k, part in self._unfinished.items() if k in still_due}
+        self._unfinished = {
+            _key(each): _part(each)
+            for each in due
+            if (_has_begun(each) or _key(each) in self._unfinished)
+            and self._errands.may_begin(_key(each))
+        }
 
     def begin(self, lease: Lease) -> int:
         """How many were begun. Those that are to give way to others are told so."""
@@ -260,6 +264,11 @@ def _is_spoiled(wanted: WantedCopy) -> bool:
     return copy is not None and isinstance(copy.standing, Spoiled)
 
 
+def _has_begun(wanted: WantedCopy) -> bool:
+    copy = wanted.point.copy_in(wanted.target.id)
+    return copy is not None and isinstance(copy.standing, Copying)
+
+
 def _key(wanted: WantedCopy) -> str:
     return f"{wanted.target.id}/{wanted.point.system}"
 
@@ -300,30 +309,33 @@ class _Job:
         self._write(write)
 
     def ask(self, amount: int) -> None:
-        """Raises LeaseLost and StepRefused where it is to go on no more."""
+        """Raises LeaseLost and StepRefused where it is to go on no more, and GaveWay where others are let in
+        rather than that they wait for a line which grants nothing."""
         self._pace.keep(self._pulse)
-        self.stream.ask(amount, self._pulse)
-        self._pulse()
+        self._ask_the_line(amount, between_packs=False)
 
     def ask_for_pack(self, amount: int) -> None:
-        """Raises GaveWay as well."""
-        clock = self.copies.world.clock
+        """Raises GaveWay wherever others are let in."""
         if self.thing.sending_since is None:
-            self.thing.sending_since = clock.monotonic()
+            self.thing.sending_since = self.copies.world.clock.monotonic()
         self.thing.let_others_in()
         self._pace.keep(self._between_packs)
+        self._ask_the_line(amount, between_packs=True)
+
+    def _ask_the_line(self, amount: int, *, between_packs: bool) -> None:
+        clock = self.copies.world.clock
         owed, since = amount, clock.monotonic()
 
-        def at_the_line() -> None:
+        def meanwhile() -> None:
             nonlocal owed, since
             self._pulse()
             if self.stream.owed < owed:
                 owed, since = self.stream.owed, clock.monotonic()
             # What the line has granted of a pack would be asked for again.
-            if owed == amount or clock.monotonic() - since > _NOTHING_COMES:
+            if (between_packs and owed == amount) or clock.monotonic() - since > _NOTHING_COMES:
                 self.thing.let_others_in()
 
-        self.stream.ask(amount, at_the_line)
+        self.stream.ask(amount, meanwhile)
         self._pulse()
 
     def finish(self, sent: int) -> None:

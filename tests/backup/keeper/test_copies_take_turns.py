@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from backup.keeper.turns import InLine, Running, Turns, turns
 from control_plane.model.backup.points import Copying, CopyStanding, Held
@@ -20,7 +21,7 @@ from control_plane.model.pool import Zone
 from control_plane.model.units import Seconds
 from control_plane.store.recovery_points import SetPolicy
 from tests.backup.keeper.stand import FAR, MEMBER, RESIDENTS
-from tests.backup.keeper.test_copies_and_damage import HERE_AND_THERE, HOUR, TwoPlaces
+from tests.backup.keeper.test_copies_and_damage import HERE_AND_THERE, HOUR, NEAR_PLACE, TwoPlaces
 from tests.scenarios.joining import join
 from tests.scenarios.setting import ServerSetting, SystemSetting
 
@@ -247,3 +248,43 @@ def test_records_arrive_while_the_library_is_on_its_way_and_nothing_of_that_is_s
     # All of it once, and lists of it.
     assert 4 * PART < arrived.stored_bytes < 4.5 * PART
     assert stand.insist_on_bytes(stand.points()) == 8
+
+
+@pytest.mark.long
+def test_a_library_that_can_not_be_copied_holds_up_no_records_and_without_a_budget_nothing_begins(
+    stand: WithALibrary,
+) -> None:
+    stand.until_copied(HOUR)
+    stand.keep(HOUR)
+    whole = set(stand.world.bucket(NEAR_PLACE).keys(f"tenants/{MEMBER.code}/packs/"))
+    stand.narrow(0)
+    stand.join_library()
+    stand.until_so(lambda: any(each.system == LIBRARY for each in stand.points()))
+    for key in set(stand.world.bucket(NEAR_PLACE).keys(f"tenants/{MEMBER.code}/packs/")) - whole:
+        stand.world.bucket(NEAR_PLACE).flip(key, -50)
+    stand.keep(timedelta(minutes=5), Seconds(30))
+    assert stand.standing(LIBRARY, 0) is None
+    stand.narrow(100)
+    stand.until_so(lambda: bool(stand.events("backup.damage-found")))
+    stand.set_policy(HOURLY)
+    # What failed is left alone for two minutes.
+    stand.until_so(lambda: isinstance(stand.standing(RESIDENTS, 1), Held), most=50)
+
+
+@pytest.mark.long
+def test_where_a_copy_goes_on_later_another_keeper_collects_nothing_either(
+    stand: WithALibrary,
+) -> None:
+    stand.until_copied(HOUR)
+    stand.keep(HOUR)
+    stand.narrow(1)
+    stand.join_library()
+    stand.until_so(lambda: stand.sent() >= PART)
+    stand.vantage.gate.kill()
+    stand.narrow(0)
+    stand.begin_anew()
+    with capture_logs() as told:
+        stand.keep(HOUR, Seconds(300))
+    assert {each["part"] for each in told if each["event"] == "collected"} == {
+        f"kyoto-near/{MEMBER.code}"
+    }
