@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import openstack
-import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from openstack.connection import Connection
@@ -26,22 +25,26 @@ from images.build import build_tiny
 from tests.images.conftest import KEPT
 
 CHECKOUT = Path(__file__).parents[2]
+EXAMPLES = CHECKOUT / "examples" / "openstack"
 MEMBERS = CHECKOUT / "examples" / "trial" / "members.csv"
 SITE = LocalSite("hokkaido", "hokkaido", "北海道データセンター", "北海道", ("北海道",))
 PATIENCE_S = 240
+ASKED_PORT = 8080
+"""On which a server answers because its user data asks for it."""
 MUCH = {"vcpus": 6, "memory_mib": 2048, "disk_gib": 40}
 NOTHING = {"vcpus": 0, "memory_mib": 0, "disk_gib": 0}
 
 
 @dataclass
 class Vendor:
-    """Who works for a member, with a folder and a token."""
+    """Who works for a member, with a home folder and a token, at an office."""
 
     member: str
     url: str
     token: str
     folder: Path
     image: Path
+    office: str
 
     @property
     def auth_url(self) -> str:
@@ -64,31 +67,48 @@ class Vendor:
             region_name=SITE.region,
         )
 
+    def settle(self) -> None:
+        """With the files of the guide, in which every value that stands for one's own is that."""
+        credential = self.token.split("_")[1]
+        own = {
+            "https://yui.example.jp/openstack/identity/v3": self.auth_url,
+            "yui_xxxxxxxxxxxxxxxx_secret": self.token,
+            "xxxxxxxxxxxxxxxx": credential,
+        }
+        described = self.folder / ".config" / "openstack"
+        described.mkdir(parents=True)
+        for name, told in {
+            "clouds.yaml": (self.auth_url, credential, f"region_name: {SITE.region}\n"),
+            "secure.yaml": (self.token,),
+        }.items():
+            text = (EXAMPLES / name).read_text(encoding="utf-8")
+            for placeholder, value in own.items():
+                text = text.replace(placeholder, value)
+            assert all(value in text for value in told), text
+            file = described / name
+            file.write_text(text, encoding="utf-8")
+            file.chmod(0o600)
+        (self.folder / "portal.qcow2").symlink_to(self.image)
+        (self.folder / "id_ed25519.pub").write_text(f"{public_key()}\n")
+        asked = (EXAMPLES / "user-data.yaml").read_text(encoding="utf-8")
+        # Of user data the test guest reads such lines alone.
+        (self.folder / "user-data.yaml").write_text(f"{asked}# yui-listen {ASKED_PORT}\n")
+
     @property
     def environment(self) -> dict[str, str]:
-        """With the clouds.yaml of the guide, and the tools that stand beside this Python."""
-        auth = {
-            "auth_url": self.auth_url,
-            "application_credential_id": self.token.split("_")[1],
-            "application_credential_secret": self.token,
-        }
-        described = {"auth_type": "v3applicationcredential", "region_name": SITE.region}
-        file = self.folder / "clouds.yaml"
-        clouds = {"clouds": {"town": {**described, "auth": auth}}}
-        file.write_text(yaml.safe_dump(clouds), encoding="utf-8")
-        file.chmod(0o600)
+        """A home with the guide's files, and the tools that stand beside this Python."""
         return {
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "OS_CLIENT_CONFIG_FILE": str(file),
             "OS_CLOUD": "town",
         }
 
 
 @contextmanager
-def vendors_of(members: tuple[str, ...], folder: Path) -> Iterator[dict[str, Vendor]]:
-    """Made with the pool, and gone with it. Each member has room for a few servers."""
+def vendors_of(members: Mapping[str, str], folder: Path) -> Iterator[dict[str, Vendor]]:
+    """Made with the pool, and gone with it. Each member has the system of the catalogue that `members`
+    names for it, and room for a few servers."""
     image = build_tiny(KEPT).path
     # A folder of its own, since members' images will stand in it.
     images = _made(folder / "images")
@@ -100,11 +120,17 @@ def vendors_of(members: tuple[str, ...], folder: Path) -> Iterator[dict[str, Ven
     try:
         with closing(cloud.api()) as operator, closing(cloud.approver()) as approver:
             until(lambda: {host["health"] for host in operator.every("/v1/hosts")} == {"up"})
-            tokens = {code: _let_in(operator, approver, code) for code in members}
-        yield {
-            code: Vendor(code, cloud.url, token, _made(folder / code), image)
+            tokens = {
+                code: _let_in(operator, approver, code, system) for code, system in members.items()
+            }
+        office = f"{cloud.pool.gateway}/32"
+        vendors = {
+            code: Vendor(code, cloud.url, token, _made(folder / code), image, office)
             for code, token in tokens.items()
         }
+        for vendor in vendors.values():
+            vendor.settle()
+        yield vendors
     finally:
         cloud.destroy()
 
@@ -131,9 +157,9 @@ def public_key() -> str:
     return f"{key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()} vendor"
 
 
-def _let_in(operator: Api, approver: Api, code: str) -> str:
+def _let_in(operator: Api, approver: Api, code: str, system: str) -> str:
     """The token of its vendor's account."""
-    operator.post("/v1/members", {"code": code, "blueprints": ["facility-booking"]})
+    operator.post("/v1/members", {"code": code, "blueprints": [system]})
     approver.post(f"/v1/members/{code}/approve")
     approver.put(f"/v1/members/{code}/quota", {"guaranteed": NOTHING, "quota": MUCH})
     wanted = {"name": "vendor", "role": "member-admin", "tenant": code}
