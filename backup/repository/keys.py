@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -252,10 +253,14 @@ def salvaged(data: bytes, key: RepositoryKey, *, tenant: str, generation: int) -
         return None
     try:
         sealed = base64_bytes(nonce[1].decode(), NONCE_BYTES), base64_bytes(wrapped[1].decode())
-        secret = AESGCM(key.secret).decrypt(*sealed, _bound_to(tenant, generation))
-        return keyring_from_secret(tenant, generation, secret)
-    except (InvalidTag, ValueError):
+    except ValueError:
         return None
+    for each in (key, key.former):
+        with suppress(InvalidTag, ValueError):
+            if each is not None:
+                secret = AESGCM(each.secret).decrypt(*sealed, _bound_to(tenant, generation))
+                return keyring_from_secret(tenant, generation, secret)
+    return None
 
 
 def told_created(data: bytes) -> datetime | None:

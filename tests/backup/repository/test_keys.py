@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from backup.repository import Damaged, Repository, RepositoryKey
 from backup.repository.escrow import open_escrow
-from backup.repository.keys import Keyring
+from backup.repository.keys import Keyring, salvaged
 from control_plane.drivers.objects import ObjectExists
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.model.errors import YuiError
@@ -159,6 +159,16 @@ def test_a_new_repository_key_opens_all_and_the_old_one_nothing() -> None:
     vault = Repository.open(place.objects, new).vault(TENANT)
     assert_reads_as(vault.read(vault.point(point.id), "root"), DISK)
     assert len(place.keys("keyring")) == 1
+
+
+def test_what_the_key_before_still_opens_is_saved_from_a_damaged_keyring() -> None:
+    place = Place()
+    damaged = place.bucket.bytes_of(place.keys("keyring")[0]).replace(
+        b"yui-keyring", b"yui-keyrinG"
+    )
+    new = RepositoryKey.generate()
+    for key, found in ((replace(new, former=place.key), place.vault.keyring), (new, None)):
+        assert salvaged(damaged, key, tenant=str(TENANT), generation=1) == found
 
 
 def test_another_repository_receives_the_keys_under_its_own() -> None:
