@@ -194,9 +194,15 @@ def test_a_server_is_stopped_started_and_rebooted(
     sdk.compute.reboot_server(server, "HARD")
     done = list(sdk.compute.server_actions(server))
     assert [each.action for each in done] == ["reboot", "start", "stop", "create"]
-    whole = nova("GET", f"/servers/{server}/os-instance-actions/{done[1].request_id}").json()
-    (event,) = whole["instanceAction"]["events"]
-    assert (event["event"], event["result"]) == ("yui_server_start", "Success")
+
+    def event() -> Any:
+        whole = nova("GET", f"/servers/{server}/os-instance-actions/{done[1].request_id}").json()
+        (only,) = whole["instanceAction"]["events"]
+        return only
+
+    # The server may run before it is on record that it was started.
+    v1.until(lambda: event()["result"] is not None)
+    assert (event()["event"], event()["result"]) == ("yui_server_start", "Success")
 
 
 def test_a_resize_is_confirmed_or_taken_back_on_either_face(
@@ -423,6 +429,8 @@ def test_an_action_that_is_sent_twice_is_done_once(v1: Face, nova: Any, standing
     headers = {"Idempotency-Key": "stop-it-once-only"}
     action = f"/servers/{standing}/action"
     v1.until_server(standing, status="active")
+    shown = f"/servers/{standing}"
+    v1.until(lambda: nova("GET", shown).json()["server"]["OS-EXT-STS:task_state"] is None)
     first = nova("POST", action, {"os-stop": None}, headers=headers)
     again = nova("POST", action, {"os-stop": None}, headers=headers)
     assert (first.status_code, again.status_code) == (202, 202)
