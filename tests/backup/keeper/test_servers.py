@@ -190,7 +190,7 @@ def test_volumes_are_part_of_their_server_from_the_first_backup_after_they_came(
 def test_a_server_whose_reader_stands_still_is_let_go_by_whoever_takes_over(stand: Stand) -> None:
     stop(stand, DB)
     stand.ask()
-    stand.live_until_paused(10)
+    stand.live_until_paused(14)
     stand.set_power(DB, Power.RUNNING)
     for _ in range(30):
         stand.controller.tick()
