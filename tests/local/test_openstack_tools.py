@@ -216,7 +216,14 @@ def lives_by_commands(vendor: Vendor, foreigner: Vendor) -> None:
         elif command.startswith("openstack console log show"):
             _has_begun(vendor, command)
             _is_refused(vendor, foreigner)
+        elif (then := _COMES_TO.get(command)) is not None:
+            shown = "openstack server show portal -f value -c status -c OS-EXT-STS:task_state"
+            until(lambda then=then, shown=shown: _typed(vendor, shown).split() == ["None", then])  # type: ignore[misc]
     assert "portal" not in _typed(vendor, "openstack server list -f value -c Name").split()
+
+
+_COMES_TO = {"openstack server stop portal": "SHUTOFF", "openstack server start portal": "ACTIVE"}
+"""What answers before it is so."""
 
 
 def _commands_in(guide: str) -> list[str]:
