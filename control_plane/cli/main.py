@@ -45,14 +45,6 @@ def run(arguments: Sequence[str]) -> int:
     language = choose(arguments, os.environ)
     asked_json = "--json" in arguments[: _end_of_options(arguments)]
     session = Session(language, Screen(language, json=asked_json))
-    code = _ended(session, arguments)
-    # An interrupt may have come while the client held a lock of its own, which closing would wait for.
-    if code != ExitCode.INTERRUPTED:
-        session.close()
-    return code
-
-
-def _ended(session: Session, arguments: Sequence[str]) -> int:
     try:
         return _run(session, global_options_first(arguments))
     except YuiError as error:
@@ -69,6 +61,8 @@ def _ended(session: Session, arguments: Sequence[str]) -> int:
         return ExitCode.FAILED
     except KeyboardInterrupt:
         return _interrupted(session)
+    finally:
+        session.close()
 
 
 def _run(session: Session, arguments: list[str]) -> int:

@@ -69,8 +69,7 @@ class Served:
     def interrupted(
         self, *arguments: str, when: str = "", env: Mapping[str, str] | None = None
     ) -> tuple[int, str, str]:
-        """Run `yui` and press Ctrl-C once it has printed something with `when`, and again where nothing comes
-        of it, as people do (Python loses one that comes in the middle of a finalizer): exit code, output,
+        """Run `yui` and press Ctrl-C once it has printed something with `when`: exit code, output,
         errors."""
         process = subprocess.Popen(
             command(*arguments),
@@ -89,11 +88,7 @@ class Served:
                 if when in line:
                     process.send_signal(signal.SIGINT)
                     break
-            try:
-                out, err = process.communicate(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGINT)
-                out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
             process.wait()
