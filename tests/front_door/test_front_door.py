@@ -87,6 +87,21 @@ def test_both_readmes_lead_to_the_same_places() -> None:
     assert places[0] - {"README.ja.md"} == places[1] - {"README.md"}
 
 
+@pytest.mark.parametrize(
+    "japanese", sorted(ROOT.glob("docs/*.ja.md")), ids=lambda paper: paper.name
+)
+def test_a_guide_in_two_languages_has_the_same_parts_and_commands(japanese: Path) -> None:
+    english = japanese.with_name(japanese.name.replace(".ja.md", ".md"))
+    texts = [paper.read_text(encoding="utf-8") for paper in (english, japanese)]
+    for part in (
+        r"^ {4,}((?:yui|openstack|terraform|ansible-\w+) .*?)(?:\s+#.*)?$",
+        "^(#+) ",
+        r"^(\* |\|)",
+    ):
+        first, second = (re.findall(part, text, re.MULTILINE) for text in texts)
+        assert first == second, part
+
+
 def test_set_up_installs_every_program_that_is_asked_for_elsewhere() -> None:
     listed = {
         line.split()[1]
