@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,13 @@ LONGEST_FIRST = (
     "tests/cli",
 )
 """Where workers share the files among them, short ones are left to fill the end with."""
+
+
+def pytest_configure() -> None:
+    """A shell without job control has what it starts in the background ignore interrupts, and so would
+    every process that a test starts and interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
