@@ -44,7 +44,6 @@ def test_a_make_command_that_is_shown_is_a_target(text: str) -> None:
     assert planned.returncode == 0, planned.stderr
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("text", commands("yui"))
 def test_a_yui_command_that_is_shown_is_one_that_yui_takes(text: str) -> None:
     command: Any = command_tree(Language.EN)
