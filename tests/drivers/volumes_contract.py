@@ -19,7 +19,8 @@ from control_plane.drivers.container_volumes import (
 from control_plane.model.ids import ContainerGroupId
 from control_plane.model.tenant import MunicipalityCode
 
-TENANT = MunicipalityCode("012220")
+# A member of its own: others on the same Kubernetes have a claim of that name too.
+TENANT = MunicipalityCode("012289")
 GROUP = ContainerGroupId("cg-aaaabbbbccccdddd")
 NOBODY = ContainerGroupId("cg-0000000000000000")
 CLAIM = VolumeClaim("data", 1 << 28, "manual")
