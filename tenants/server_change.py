@@ -14,6 +14,7 @@ from control_plane.http.idempotency import OnceOnly, Remember
 from control_plane.http.principal import Principal
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
+from control_plane.journal.progress import ended_before, note_ended
 from control_plane.model.ids import Generation, ServerId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Server
@@ -94,13 +95,20 @@ class Change:
     ) -> Response:
         """One that may need another place, which `admission` finds."""
 
-        def asked(keep: Keep) -> P:
+        def asked(remember: Keep) -> P:
             with self._edge.store.read() as tx:
-                found = find_server(tx, self._server, self._who.tenant).id
+                found = find_server(tx, self._server, self._who.tenant)
+                ended = ended_before(tx, found)
+            asker = Asker(self._who, self._edge.clock.now())
+
+            def keep(tx: Transaction, begun: Operation) -> None:
+                remember(tx, begun)
+                note_ended(tx, ended, asker.at)
+
             return admission(
                 self._edge.store,
-                found,
-                Asker(self._who, self._edge.clock.now()),
+                found.id,
+                asker,
                 keep,
                 expected=lambda standing: expect(standing, self._expected),
                 dry_run=dry_run,
@@ -144,6 +152,8 @@ class Change:
     ) -> OperationOut:
         with self._edge.store.write() as tx:
             found = self._find(tx)
+            ended = ended_before(tx, found)
             asker = Asker(self._who, self._edge.clock.now())
             operation = change(tx, found, asker, lambda begun: remember(tx, operation_out(begun)))
+            note_ended(tx, ended, asker.at)
         return operation_out(operation)

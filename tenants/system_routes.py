@@ -15,6 +15,7 @@ from control_plane.http.references import named_in_body
 from control_plane.http.refusals import audited
 from control_plane.journal.models import OperationOut
 from control_plane.journal.operations import operation_out
+from control_plane.journal.progress import ended_before, note_ended
 from control_plane.model.access import Permission
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import BlueprintId, RegionId, SystemId
@@ -127,8 +128,10 @@ def delete_system(
     def work(remember: Remember) -> OperationOut:
         with edge.store.write() as tx:
             found = tx.system(SystemId(system), who.tenant)
+            ended = ended_before(tx, *tx.servers(system=found.id))
             asker = Asker(who, edge.clock.now())
             begun, _ = delete(tx, found, asker, lambda one: remember(tx, operation_out(one)))
+            note_ended(tx, ended, asker.at)
         return operation_out(begun)
 
     return once.run(rehearse) if dry_run else once.run(work, status=202, headers=location)

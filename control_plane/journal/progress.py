@@ -8,7 +8,7 @@ later doesn't reopen it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -73,11 +73,38 @@ def settle(store: Store, operation_id: OperationId, at: datetime) -> Operation:
 def _settled(tx: Transaction, operation_id: OperationId, at: datetime) -> Operation:
     operation = tx.operation(operation_id)
     now = progress(tx, operation)
-    if operation.state is OperationState.RUNNING is not now.state:
-        now = replace(now, updated_at=at)
-        tx.put_operation(now)
-        tx.add_event(_ended(now, at))
-    return now
+    return _noted(tx, now, at) if operation.state is not now.state else now
+
+
+def _noted(tx: Transaction, ended: Operation, at: datetime) -> Operation:
+    noted = replace(ended, updated_at=at)
+    tx.put_operation(noted)
+    tx.add_event(_ended(noted, at))
+    return noted
+
+
+def ended_before(tx: Snapshot, *servers: Server) -> tuple[Operation, ...]:
+    """Operations on servers, their systems or members that have ended and are not on record as such. A change of
+    the servers has to note them: what it asks for would make them look unfinished again, or given up."""
+    subjects = {
+        subject
+        for server in servers
+        for subject in (
+            f"server:{server.id}",
+            f"system:{server.system}",
+            f"member:{server.tenant.text}",
+        )
+    }
+    running = tx.operations(state=OperationState.RUNNING, subjects=subjects)
+    now = [progress(tx, operation) for operation in running]
+    return tuple(each for each in now if each.state is not OperationState.RUNNING)
+
+
+def note_ended(tx: Transaction, ended: Iterable[Operation], at: datetime) -> None:
+    """Write down that they have ended, but for those of which somebody else has written it meanwhile."""
+    for operation in ended:
+        if tx.operation(operation.id).state is OperationState.RUNNING:
+            _noted(tx, operation, at)
 
 
 def settle_all(store: Store, at: datetime) -> int:

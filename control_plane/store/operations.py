@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.engine import Row
 
@@ -20,18 +22,18 @@ class OperationReads(Rows):
         *,
         state: OperationState | None = None,
         about: TenantName | None = None,
-        subject: str | None = None,
+        subjects: Collection[str] | None = None,
     ) -> tuple[Operation, ...]:
         """Newest first, beginning behind `after`; those of `tenant`, who sees no others, of `about` and on
-        `subject`, where these are given. Raises `operation-not-found` for an unknown
+        any of `subjects`, where these are given. Raises `operation-not-found` for an unknown
         `after`."""
         operations = tables.operations
         query = select(operations).order_by(operations.c.created_at.desc(), operations.c.id.desc())
         for member in (tenant, about):
             if member is not None:
                 query = query.where(operations.c.tenant == str(member))
-        if subject is not None:
-            query = query.where(operations.c.subject == subject)
+        if subjects is not None:
+            query = query.where(operations.c.subject.in_(subjects))
         if state is not None:
             query = query.where(operations.c.state == state.value)
         if after is not None:

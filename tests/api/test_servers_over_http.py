@@ -89,6 +89,27 @@ def test_what_ended_stays_ended_whatever_happens_later(api: Api, server: dict[st
     assert operation(api, stop)["state"] == "done"
 
 
+@pytest.mark.parametrize("then", ["start", "reboot", "shelve"])
+def test_what_had_ended_before_the_next_thing_was_asked_for_is_on_record_as_done(
+    api: Api, server: dict[str, Any], then: str
+) -> None:
+    before = api.post(f"/v1/servers/{server['id']}/{'stop' if then == 'start' else 'start'}")
+    api.see(server["id"], Seen.STOPPED if then == "start" else Seen.RUNNING)
+    asked = api.post(f"/v1/servers/{server['id']}/{then}")
+    assert asked.status_code == 202, asked.text
+    assert operation(api, before)["state"] == "done"
+
+
+@pytest.mark.parametrize("what", ["servers", "systems"])
+def test_a_join_that_had_ended_is_done_though_a_server_of_it_is_deleted(
+    api: Api, server: dict[str, Any], what: str
+) -> None:
+    path = {"servers": server["id"], "systems": server["system"]}[what]
+    assert api.request("DELETE", f"/v1/{what}/{path}").status_code == 202
+    (join,) = [o for o in api.get("/v1/operations").json()["items"] if o["kind"] == "member.join"]
+    assert join["state"] == "done"
+
+
 @pytest.mark.parametrize("verb", ["stop", "start", "migrate"])
 def test_a_rehearsal_changes_nothing(api: Api, server: dict[str, Any], verb: str) -> None:
     before = api.contents()

@@ -65,6 +65,14 @@ def test_it_comes_back_with_its_records_where_there_is_room(town: Town) -> None:
     problem_of(town.api.post(path), 409, "server-not-shelved")
 
 
+def test_that_it_was_shelved_stays_on_record_once_it_is_wanted_again(town: Town) -> None:
+    server = f"/v1/servers/{town.made()['id']}"
+    shelve = town.api.post(f"{server}/shelve")
+    town.settle()
+    assert town.ended(town.api.post(f"{server}/unshelve"))["state"] == "done"
+    assert town.api.get(shelve.headers["location"]).json()["state"] == "done"
+
+
 def test_where_others_have_taken_the_room_it_stays_shelved(town: Town) -> None:
     server = shelved(town, flavor="m1.xlarge")
     assert town.create(town.ask(name="other", count=2, flavor="m1.large")).status_code == 202

@@ -12,6 +12,7 @@ from control_plane.admission.leaving import refuse_leaving
 from control_plane.http.idempotency import Remember
 from control_plane.http.principal import Principal
 from control_plane.http.references import named_in_body
+from control_plane.journal.progress import ended_before, note_ended
 from control_plane.model.ids import FlavorId, ImageId, ServerId
 from control_plane.model.operation import Operation
 from control_plane.model.workload import Power, Server
@@ -86,13 +87,17 @@ class Asked:
         def work(remember: Remember) -> Answer:
             with changes.edge.store.read() as tx:
                 found = own_server(tx, self.server, view)
+                ended = ended_before(tx, found)
                 refuse_leaving(tx, found.tenant)
                 demand(tx, view, found, self.action)
 
+            asker = Asker(self.who, changes.edge.clock.now())
+
             def keep(tx: Transaction, _: Operation) -> None:
                 remember(tx, Answer({}))
+                note_ended(tx, ended, asker.at)
 
-            change(found.id, Asker(self.who, changes.edge.clock.now()), keep)
+            change(found.id, asker, keep)
             return Answer({})
 
         return emptied(changes.once.run(work), 202)

@@ -12,6 +12,7 @@ from control_plane.admission.leaving import refuse_leaving
 from control_plane.http.edge import AtHand, Edge
 from control_plane.http.idempotency import Once, OnceOnly, Remember
 from control_plane.http.principal import Principal
+from control_plane.journal.progress import ended_before, note_ended
 from control_plane.model.ids import ServerId
 from control_plane.model.workload import Server
 from control_plane.store import Snapshot, Transaction
@@ -53,8 +54,11 @@ class Changing:
             with self.edge.store.write() as tx:
                 found = own_server(tx, id, self.view)
                 refuse_leaving(tx, found.tenant)
-                answer = Answer(change(tx, found, Asker(who, self.edge.clock.now())) or {})
+                ended = ended_before(tx, found)
+                asker = Asker(who, self.edge.clock.now())
+                answer = Answer(change(tx, found, asker) or {})
                 remember(tx, answer)
+                note_ended(tx, ended, asker.at)
             return answer
 
         return self.once.run(work)

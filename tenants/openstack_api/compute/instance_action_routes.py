@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from control_plane.http.auth import needs
 from control_plane.http.edge import AtHand
 from control_plane.http.principal import Principal
 from control_plane.journal.operations import operation_out
-from control_plane.journal.progress import progress
+from control_plane.journal.progress import progress, settle
 from control_plane.model.access import Permission
 from control_plane.model.ids import OperationId
 from control_plane.model.operation import Operation, OperationState
@@ -69,7 +70,7 @@ async def read_actions(
         found = own_server(tx, server, view)
         return [
             progress(tx, operation)
-            for operation in tx.operations(view.tenant, _MOST, subject=f"server:{found.id}")
+            for operation in tx.operations(view.tenant, _MOST, subjects=[f"server:{found.id}"])
             if operation.kind in _NAMES
             and (not paged or changes_since is None or _at(operation) >= _utc(changes_since))
             and (before is None or _at(operation) <= _utc(before))
@@ -91,17 +92,20 @@ async def read_action(
 ) -> Response:
     """One of them, with how it ended."""
 
-    def look(tx: Snapshot) -> tuple[Operation, bool]:
+    def look(tx: Snapshot) -> Operation:
         found = own_server(tx, server, view)
         operation = tx.operation(OperationId(action), view.tenant)
         if operation.subject != f"server:{found.id}" or operation.kind not in _NAMES:
             raise not_found("operation", action)
-        return progress(tx, operation), operation.state is not OperationState.RUNNING
+        return progress(tx, operation)
 
-    operation, noted = await edge.look(look)
+    operation = await edge.look(look)
+    if operation.state is not OperationState.RUNNING:
+        # What was told once stays so.
+        operation = await to_thread.run_sync(settle, edge.store, operation.id, edge.clock.now())
     shown = {
         **_brief(operation, server, view.version),
-        "events": [_event(operation, view.version, noted=noted)],
+        "events": [_event(operation, view.version)],
     }
     return told({"instanceAction": shown})
 
@@ -121,13 +125,14 @@ def _brief(operation: Operation, server: str, version: Version) -> Json:
     return shown
 
 
-def _event(operation: Operation, version: Version, *, noted: bool) -> Json:
-    """When it ended is known once that was `noted`, some seconds later."""
+def _event(operation: Operation, version: Version) -> Json:
     results = {OperationState.DONE: "Success", OperationState.FAILED: "Error"}
     shown: Json = {
         "event": f"yui_{operation.kind.replace('.', '_')}",
         "start_time": without_zone(operation.created_at),
-        "finish_time": without_zone(operation.updated_at) if noted else None,
+        "finish_time": without_zone(operation.updated_at)
+        if operation.state is not OperationState.RUNNING
+        else None,
         "result": results.get(operation.state),
         "traceback": None,
     }
