@@ -85,8 +85,11 @@ class ProbeImpossible(DriverError):
 class RunState(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
+    SUSPENDED = "suspended"
+    """It stands still where it ran, as one does whose write found no room: all that it holds in memory is good, and it
+    goes on once it is started."""
     PAUSED = "paused"
-    """Also an incoming migration that has not finished."""
+    """An incoming migration that has not finished, or what is left of one: nobody can say what it holds in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +274,7 @@ class HostDriver(Protocol):
         that does it, and what was copied by then stays.
 
         Until they are whole the server is neither moved while it runs, nor copied or read for a backup, nor are these
-        disks made larger under it: that raises DisksBusy. A guest that wants what can't be had stands still, PAUSED, and
+        disks made larger under it: that raises DisksBusy. A guest that wants what can't be had stands still, SUSPENDED, and
         goes on where `start` finds that it can be had again. Raises DiskLocked where it runs
         elsewhere, NoSuchServer, StorageUnavailable."""
         ...

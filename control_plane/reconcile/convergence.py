@@ -241,7 +241,7 @@ def _at_home(
     if machine.booted < server.boot_since:
         return Stop(server, host, machine.generation, hard=server.boot_hard)
     if machine.generation == server.generation:
-        if machine.state is RunState.PAUSED:
+        if machine.state in (RunState.PAUSED, RunState.SUSPENDED):
             # Starting it lets it go on, as after a full disk has got room again.
             return BringUp(server, host)
         return (

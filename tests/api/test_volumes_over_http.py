@@ -192,7 +192,7 @@ def test_what_can_not_be_grown_now_is_grown_later_and_a_snapshot_comes_back_as_l
     # A guest that stands still for want of room is not started anew for it.
     world.fill_storage(at["storage"])
     begun = town.api.post(path, json={"size_gib": 7})
-    assert (town.ended(begun)["state"], guest.state) == ("running", RunState.PAUSED)
+    assert (town.ended(begun)["state"], guest.state) == ("running", RunState.SUSPENDED)
     assert shown(town, "data")["size_gib"] == 7
     world.empty_storage(at["storage"])
     for _ in range(10):

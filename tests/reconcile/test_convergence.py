@@ -90,6 +90,16 @@ CASES = {
         [BringUp(server(), A)],
     ),
     "a paused one goes on": (server(), seen(a=[machine(RunState.PAUSED)]), [BringUp(server(), A)]),
+    "a suspended one goes on": (
+        server(),
+        seen(a=[machine(RunState.SUSPENDED)]),
+        [BringUp(server(), A)],
+    ),
+    "a suspended one that has changed is no remnant of a move": (
+        server(),
+        seen(a=[machine(RunState.SUSPENDED, 2)]),
+        [Relabel(server(), A)],
+    ),
     "an older label is renewed": (
         server(),
         seen(a=[machine(generation=2)]),

@@ -27,10 +27,16 @@ _STATES = {
     libvirt.VIR_DOMAIN_PMSUSPENDED: RunState.PAUSED,
 }
 
+# Reasons that only a machine that has run here can have; one that is arriving has others.
+_STANDING_STILL = (libvirt.VIR_DOMAIN_PAUSED_IOERROR, libvirt.VIR_DOMAIN_PAUSED_USER)
+
 
 def run_state(domain: libvirt.virDomain) -> RunState:
     """A machine that is shutting down still runs: it holds its disk."""
-    return _STATES.get(domain.state()[0], RunState.RUNNING)
+    state, reason = domain.state()
+    if state == libvirt.VIR_DOMAIN_PAUSED and reason in _STANDING_STILL:
+        return RunState.SUSPENDED
+    return _STATES.get(state, RunState.RUNNING)
 
 
 def label(domain: libvirt.virDomain) -> Label | None:

@@ -300,7 +300,7 @@ class Machine:
         """As a hypervisor does with a guest whose write found no room."""
         guest = self.guests[server]
         self._settle(server, guest)
-        guest.state = RunState.PAUSED
+        guest.state = RunState.SUSPENDED
 
     def unpause(self, server: ServerId) -> None:
         """It goes on, unless what paused it still holds."""

@@ -72,9 +72,9 @@ def test_a_guest_survives_whoever_serves_its_disk_and_waits_for_what_can_not_be_
         hosts.second.copy_in(spec)
     _read_all(hosts, spec)
     hosts.until(lambda: hosts.first.copy_in(spec).waits)
-    assert state(hosts.first, spec) is RunState.PAUSED
+    assert state(hosts.first, spec) is RunState.SUSPENDED
     hosts.first.start(spec.id)
-    hosts.until(lambda: state(hosts.first, spec) is RunState.PAUSED)
+    hosts.until(lambda: state(hosts.first, spec) is RunState.SUSPENDED)
 
     exports = NbdExports(address)
     assert spec.volume.backing is not None
@@ -114,7 +114,7 @@ def served_apart(raw: Path, address: str, name: str) -> Iterator[None]:
 
 def goes_on(hosts: LibvirtHosts, spec: ServerSpec) -> bool:
     """Whether it answers; one that stands still is let go on at each look, as the reconciler does it."""
-    if state(hosts.first, spec) is RunState.PAUSED:
+    if state(hosts.first, spec) is RunState.SUSPENDED:
         hosts.first.start(spec.id)
     address = spec.address.split("/")[0]
     with suppress(httpx.HTTPError):

@@ -243,7 +243,7 @@ def test_a_guest_that_is_held_because_its_reader_died_goes_on_when_it_is_started
     fill(hosts, small_pool)
     teller = threading.Thread(target=hosts.tell, args=(spec, "and now there is none"))
     teller.start()
-    hosts.until(lambda: state(hosts.first, spec) is RunState.PAUSED)
+    hosts.until(lambda: state(hosts.first, spec) is RunState.SUSPENDED)
     hosts.first.start(spec.id)
     assert state(hosts.first, spec) is RunState.RUNNING
     teller.join()

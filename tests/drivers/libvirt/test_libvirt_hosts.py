@@ -110,12 +110,17 @@ def test_others_machines_are_named_and_never_touched(hosts: LibvirtHosts) -> Non
             stranger.destroy()
 
 
-def test_a_paused_server_is_listed_as_such_and_goes_on_when_started(hosts: LibvirtHosts) -> None:
+def test_a_suspended_server_is_listed_as_such_and_goes_on_when_started(
+    hosts: LibvirtHosts,
+) -> None:
     spec = hosts.spec()
     launch(hosts.first, spec)
     with libvirt_of(hosts) as connection:
         connection.lookupByName(spec.id).suspend()
-    assert state(hosts.first, spec) is RunState.PAUSED
+    assert state(hosts.first, spec) is RunState.SUSPENDED
+    later = replace(spec, generation=Generation(spec.generation + 1))
+    hosts.first.define(later)
+    assert seen(hosts.first, spec) == (later.generation, RunState.SUSPENDED)
     hosts.first.start(spec.id)
     assert state(hosts.first, spec) is RunState.RUNNING
 

@@ -173,9 +173,9 @@ def test_guests_pause_on_a_full_disk_and_go_on_when_started() -> None:
     bring_up(where, A, spec())
     where.clock.sleep(Seconds(30))
     where.fill_storage(POOL)
-    assert states(where, A) == {"web": (1, RunState.PAUSED)}
+    assert states(where, A) == {"web": (1, RunState.SUSPENDED)}
     where.driver(A).start(WEB)
-    assert states(where, A) == {"web": (1, RunState.PAUSED)}
+    assert states(where, A) == {"web": (1, RunState.SUSPENDED)}
     where.empty_storage(POOL)
     where.driver(A).start(WEB)
     assert states(where, A) == {"web": (1, RunState.RUNNING)}
