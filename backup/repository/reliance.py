@@ -53,7 +53,7 @@ class Reliance:
         self._base_key = base_key
         self._began = objects.now()
         self._condemned = condemned_packs(objects, self._tenant)
-        self._base_stood = self._base_stands()
+        self._base_stood = self.base_stands()
         self._sound: dict[bytes, bool] = {}
         self._relied: set[bytes] = set()
 
@@ -82,7 +82,7 @@ class Reliance:
         if not look_holds(self._began, self._objects.now()):
             there = {id for id, _ in listed_packs(self._objects, self._tenant)}
             bad |= {id for id, _ in self._index.packs() if id not in there}
-        if self._base_key is not None and not self._base_stands():
+        if self._base_key is not None and not self.base_stands():
             # What was taken over from the base is unknown: the trees have to be gone through.
             return bad
         return bad if bad & self._relied else frozenset()
@@ -106,7 +106,8 @@ class Reliance:
             return False
         return True
 
-    def _base_stands(self) -> bool:
+    def base_stands(self) -> bool:
+        """Whether it is there now."""
         if self._base_key is None:
             return False
         try:

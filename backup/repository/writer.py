@@ -16,7 +16,7 @@ from backup.repository.disk_writer import DiskWriter
 from backup.repository.errors import Damaged, overtaken, vault_destroyed
 from backup.repository.index import Index
 from backup.repository.index_object import ITEMS_PER_INDEX, index_object, seal_index
-from backup.repository.items import ItemReader
+from backup.repository.items_of_base import ItemsOfBase
 from backup.repository.keyrings import lock_keys
 from backup.repository.keys import keyrings_prefix
 from backup.repository.pack import PackFacts
@@ -65,8 +65,8 @@ class PointWriter:
         self._locked_until = locked_until
         self._taken_at = (taken_at or objects.now()).replace(microsecond=0)
         self.id = new_point_id(self._taken_at)
-        self._items = ItemReader(objects, index)
         self._reliance = Reliance(objects, index, base.key if base else None)
+        self._items = ItemsOfBase(objects, index, self._reliance, self.id)
         if base is not None and not self._reliance.base_stood:
             raise overtaken(self.id)
         self._packs = PackWriter(objects, self._keyring, locked_until=locked_until)

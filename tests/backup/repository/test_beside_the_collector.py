@@ -152,6 +152,23 @@ def test_a_base_that_is_deleted_while_a_writer_takes_days_fails_the_writer() -> 
     assert place.again().points() == []
 
 
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_only_a_base_that_still_stands_is_damaged_where_its_tree_is_gone(
+    forgotten: bool,
+) -> None:
+    place = Place()
+    base = back_up(place.vault, DISK)
+    with place.again().begin("web", "residents", base=base) as writer:
+        taken = writer.disk("root", DISK.size, base_disk="root", chunk_bytes=CHUNK)
+        if forgotten:
+            place.vault.forget(base.id)
+        condemn(place, place.keys("packs"))
+        collect(place)
+        with pytest.raises(YuiError) as refused:
+            taken.put(300 * CHUNK, noise(9000))
+    assert refused.value.type == ("backup-overtaken" if forgotten else "backup-damaged")
+
+
 def test_nobody_begins_on_a_base_that_is_forgotten() -> None:
     place = Place()
     base = back_up(place.vault, DISK)
