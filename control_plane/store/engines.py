@@ -107,7 +107,8 @@ def _sqlite(url: URL, patience: Seconds) -> Engines:
     writers = Engine(pool, writing, url, hide_parameters=True)
     readers.update_execution_options(compiled_cache=compiled_reads)
     writers.update_execution_options(compiled_cache=compiled_writes)
-    file = Path(url.database or "").absolute()
+    # By its real name: whatever else it is called, one process alone is to use it.
+    file = Path(url.database or "").resolve()
     return Engines(readers, writers, writers, None, str(file), file)
 
 

@@ -17,7 +17,8 @@ class OnlyOne:
     ends in whatever way. The file itself stays, since to remove it would race."""
 
     def __init__(self, database: Path) -> None:
-        """Raises `state-in-use`, `state-folder-missing`, `state-read-only`, `state-disk-full`."""
+        """`database` is its real name, behind symbolic links. Raises `state-in-use`, `state-several-names`,
+        `state-folder-missing`, `state-read-only`, `state-disk-full`."""
         path = database.with_name(database.name + ".lock")
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -26,9 +27,13 @@ class OnlyOne:
         try:
             # SQLite gives its files the rights of the first: nobody else reads the state.
             os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            names = database.stat().st_nlink
         except OSError as error:
             os.close(self._descriptor)
             raise _refused(error, database) from error
+        if names > 1:
+            os.close(self._descriptor)
+            raise _several_names(database)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -63,6 +68,18 @@ def _refused(error: OSError, database: Path) -> YuiError:
             )
         case _:
             return state_read_only(str(database))
+
+
+def _several_names(database: Path) -> YuiError:
+    """The lock is beside one name, and so is SQLite's own journal (https://sqlite.org/howtocorrupt.html, "Multiple
+    links to the same file")."""
+    return YuiError(
+        "state-several-names",
+        en=f"The state {database} has another name too (a hard link), under which somebody else could use it: remove that name, or start with a copy.",
+        ja=f"状態データベース {database} には別の名前(ハードリンク)があり、他のプロセスがその名前で使用するおそれがあります。その名前を削除するか、複製したファイルで起動してください。",
+        status=503,
+        fields={"state": str(database)},
+    )
 
 
 def _in_use(database: Path, holder: int | None) -> YuiError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Table, Text
+from sqlalchemy import Boolean, Column, Table, Text, text, true
 
 from control_plane.store.columns import UtcTime
 from control_plane.store.tables import metadata
@@ -17,4 +17,7 @@ sessions = Table(
     Column("of_user", Boolean, nullable=False),
     Column("begun_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("scoped", Boolean, nullable=False, server_default=true()),
+    # Words with spaces between.
+    Column("methods", Text, nullable=False, server_default=text("'token'")),
 )

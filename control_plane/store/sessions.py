@@ -35,6 +35,8 @@ class SessionWrites(SessionReads):
                 of_user=session.of_user,
                 begun_at=session.begun_at,
                 expires_at=session.expires_at,
+                scoped=session.scoped,
+                methods=" ".join(session.methods),
             )
         )
 
@@ -45,4 +47,13 @@ class SessionWrites(SessionReads):
 
 
 def _session(row: Row[tuple[object, ...]]) -> Session:
-    return Session(row.id, row.hash, row.whose, row.of_user, row.begun_at, row.expires_at)
+    return Session(
+        row.id,
+        row.hash,
+        row.whose,
+        row.of_user,
+        row.begun_at,
+        row.expires_at,
+        row.scoped,
+        tuple(row.methods.split()),
+    )

@@ -53,6 +53,25 @@ def test_one_process_cannot_open_one_file_twice_either(tmp_path: Path) -> None:
     Store.open(url).close()
 
 
+def test_a_file_in_use_is_known_by_whatever_name_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "state.db")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    with opened(f"sqlite:///{tmp_path}/state.db"):
+        for name in ("link.db", "folder/state.db", "folder/link.db"):
+            assert refused(f"sqlite:///{tmp_path}/{name}").type == "state-in-use"
+
+
+def test_a_file_of_several_names_is_not_used_under_any(tmp_path: Path) -> None:
+    Store.open(f"sqlite:///{tmp_path}/state.db").close()
+    (tmp_path / "other.db").hardlink_to(tmp_path / "state.db")
+    for name in ("state.db", "other.db"):
+        refusal = refused(f"sqlite:///{tmp_path}/{name}")
+        assert refusal.type == "state-several-names"
+        assert f"{tmp_path}/{name}" in refusal.en
+    (tmp_path / "other.db").unlink()
+    Store.open(f"sqlite:///{tmp_path}/state.db").close()
+
+
 def test_nobody_else_on_the_machine_can_read_the_state(tmp_path: Path) -> None:
     with opened(f"sqlite:///{tmp_path}/state.db") as store:
         samples.furnish(store)
