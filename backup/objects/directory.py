@@ -70,6 +70,8 @@ class DirectoryStore:
         path = self._path(key)
         with self._errors(f"{key} could not be written"):
             self._sweep_once()
+            if locked_until is not None:
+                self._refuse_if_past(locked_until, key)
             if only_new and path.exists():
                 raise self._exists(key)
             unfinished = self._write_unfinished(data)
@@ -126,7 +128,10 @@ class DirectoryStore:
         with self._errors(f"{key} could not be put under retention", key=key), self._guard():
             if not path.is_file():
                 raise self._absent(key)
-            self._extend(path, until)
+            held = self._locked_until(path)
+            if held is None or held < until:
+                self._refuse_if_past(until, key)
+                self._extend(path, until)
 
     def now(self) -> datetime:
         """By the clock that stamps files: a file server's own where one is mounted, else this machine's."""
@@ -230,6 +235,13 @@ class DirectoryStore:
         except ValueError:
             # What cannot be read promises nothing, so that nothing may rest on its having ended.
             return datetime.max.replace(tzinfo=UTC)
+
+    def _refuse_if_past(self, until: datetime, key: str) -> None:
+        """As S3 does: whoever asks for it takes for kept what is not."""
+        if until <= self.now():
+            raise StoreRefused(
+                f"{key} in {self.name} can't be put under retention until {until:%Y-%m-%d %H:%M:%S} UTC, which is past."
+            )
 
     def _refuse_if_locked(self, path: Path, key: str) -> None:
         until = self._locked_until(path)

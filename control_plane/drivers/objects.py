@@ -76,7 +76,7 @@ class ObjectStore(Protocol):
         never because an earlier try of this same put landed and its answer was lost. Without it, what is
         there is replaced: what is under retention is hidden by that where the store keeps versions, and
         elsewhere ObjectLocked is raised. Raises StoreFull. `locked_until` (aware) puts the object under
-        retention from its first moment on."""
+        retention from its first moment on; where it is past StoreRefused is raised, and nothing is kept."""
         ...
 
     def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
@@ -99,7 +99,7 @@ class ObjectStore(Protocol):
 
     def lock(self, key: str, until: datetime) -> None:
         """Put under retention until then; an earlier end than that which holds changes nothing. Raises
-        NoSuchObject."""
+        NoSuchObject, and StoreRefused for an end that is past."""
         ...
 
     def now(self) -> datetime:

@@ -194,6 +194,7 @@ class Bucket:
     def store(self, key: str, data: bytes, *, only_new: bool, until: datetime | None) -> None:
         if only_new and key in self._intruders:
             self._keep(key, _Stored(self._intruders.pop(key), self.now(), None))
+        self._refuse_if_past(key, until)
         old = self._stored.get(key)
         if old is not None:
             if only_new:
@@ -215,6 +216,7 @@ class Bucket:
         found = self.find(key)
         held = found.locked_until
         if held is None or held < until:
+            self._refuse_if_past(key, until)
             self._stored[key] = replace(found, locked_until=until)
 
     def page(self, prefix: str, after: str) -> Sequence[ObjectFacts]:
@@ -235,6 +237,10 @@ class Bucket:
         if key not in self._stored:
             bisect.insort(self._keys, key)
         self._stored[key] = stored
+
+    def _refuse_if_past(self, key: str, until: datetime | None) -> None:
+        if until is not None and until <= self.now():
+            raise StoreRefused(f"{self.name} did not lock {key}: 400 InvalidArgument.")
 
     def _refuse_if_locked(self, key: str, stored: _Stored) -> None:
         if stored.locked_until is not None and stored.locked_until > self.now():

@@ -20,6 +20,7 @@ from control_plane.drivers.objects import (
     ObjectLocked,
     ObjectStore,
     ObjectStoreError,
+    StoreRefused,
 )
 from control_plane.model.units import Seconds
 
@@ -237,6 +238,23 @@ class RetentionContract:
         assert store.stat("k").locked_until == until + AN_HOUR
         with pytest.raises(ObjectLocked):
             store.delete("k")
+
+    def test_a_retention_that_would_have_ended_is_refused(self, place: Place) -> None:
+        store = place.objects
+        past = store.now() - AN_HOUR
+        with pytest.raises(StoreRefused, match="k"):
+            store.put("k", b"", locked_until=past)
+        assert list(store.list("")) == []
+        store.put("k", b"")
+        with pytest.raises(StoreRefused, match="k"):
+            store.lock("k", past)
+        assert store.stat("k").locked_until is None
+        with pytest.raises(NoSuchObject):
+            store.lock("missing", past)
+        until = (store.now() + AN_HOUR).replace(microsecond=0)
+        store.lock("k", until)
+        store.lock("k", past)
+        assert store.stat("k").locked_until == until
 
     def test_what_was_under_retention_can_be_deleted_once_that_has_ended(
         self, place: Place

@@ -138,7 +138,7 @@ def test_what_killed_writers_left_is_swept_a_day_later(tmp_path: Path) -> None:
 
 def test_a_retention_that_cannot_be_read_holds(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path)
-    store.put("a/k", b"", locked_until=store.now() - AN_HOUR)
+    store.put("a/k", b"", locked_until=store.now() + AN_HOUR)
     (tmp_path / ".retention/a/k").write_text("soon")
     with pytest.raises(ObjectLocked):
         store.delete("a/k")
@@ -146,7 +146,9 @@ def test_a_retention_that_cannot_be_read_holds(tmp_path: Path) -> None:
 
 def test_the_folders_of_what_was_deleted_go_with_it(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path)
-    store.put("tenants/131016/points/s1/p", b"", locked_until=store.now() - timedelta(days=1))
+    store.put("tenants/131016/points/s1/p", b"", locked_until=store.now() + AN_HOUR)
+    ended = store.now() - timedelta(days=1)
+    (tmp_path / ".retention/tenants/131016/points/s1/p").write_text(ended.isoformat())
     store.put("tenants/131016/packs/ab/q", b"")
     store.delete("tenants/131016/points/s1/p")
     assert [p.name for p in (tmp_path / "tenants/131016").iterdir()] == ["packs"]
