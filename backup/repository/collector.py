@@ -34,7 +34,7 @@ from backup.repository.point import (
 from backup.repository.reach import Reach, Trunk
 from backup.repository.reliance import condemned_prefix
 from backup.repository.tree import chunks_in
-from control_plane.drivers.objects import NoSuchObject, ObjectLocked, ObjectStore
+from control_plane.drivers.objects import NoSuchObject, ObjectLocked, ObjectStore, StoreRefused
 
 GRACE = timedelta(hours=24)
 YOUNG = timedelta(days=7)
@@ -54,7 +54,8 @@ class CollectorTimes:
 class Collected:
     """What one run did. `kept` are points that should have been forgotten and are under retention. `lacking` is what could not be read or is not there, with the points that need
     it; unless it is empty, nothing was condemned or deleted. `locked` packs are garbage that retention
-    still keeps. `stopped`: the run ended early, because it was told to or its lease was lost."""
+    still keeps. `refused` is how many objects the store did not put under retention, `refusal` what it said of the
+    first. `stopped`: the run ended early, because it was told to or its lease was lost."""
 
     points: int = 0
     packs: int = 0
@@ -66,6 +67,8 @@ class Collected:
     freed_bytes: int = 0
     locked: int = 0
     extended: int = 0
+    refused: int = 0
+    refusal: str = ""
     indexes_merged: int = 0
     indexes_deleted: int = 0
     lacking: tuple[Damaged, ...] = ()
@@ -249,8 +252,8 @@ class Collector:
                 name = f"{point.server}/{disk.name}/{disk.chunk_bytes}"
                 chunks = chunks_in(disk.size, disk.chunk_bytes)
                 reach.go_through(Trunk(point.id, name, disk.root, chunks), need)
-            if need.until is not None:
-                self._lock(point.key, need.until)
+            if need.until is not None and need.until > seen.at:
+                self._lock(point.key, need.until, told)
         return reach
 
     def _exists(self, pack: bytes, seen: _Seen) -> bool:
@@ -274,13 +277,12 @@ class Collector:
         for id, need in live.items():
             until = need.until
             if until is not None and until > seen.at:
-                self._lock(pack_object(self._tenant, id), until)
-                told.extended += 1
+                told.extended += self._lock(pack_object(self._tenant, id), until, told)
                 longest = until if longest is None else max(longest, until)
         if longest is not None:
             # Without its keys a pack that nobody can delete is no backup.
             for facts in list(self._objects.list(keyrings_prefix(self._tenant))):
-                self._lock(facts.key, longest)
+                self._lock(facts.key, longest, told)
 
     def _reprieve(self, seen: _Seen, reach: Reach[_Need], told: Collected) -> None:
         """Where anything is lacking, all of them: what it leads to is not known."""
@@ -353,12 +355,19 @@ class Collector:
         self._check()
         self._objects.delete(mark_object(self._tenant, id))
 
-    def _lock(self, key: str, until: datetime) -> None:
+    def _lock(self, key: str, until: datetime, told: Collected) -> bool:
+        """Whether it holds. Where it is refused, what else there is to do is done all the same."""
         self._check()
         try:
             self._objects.lock(key, until)
         except NoSuchObject:
-            return
+            return False
+        except StoreRefused as error:
+            if until > self._objects.now():  # The end of what ended meanwhile is past.
+                told.refused += 1
+                told.refusal = told.refusal or str(error)
+            return False
+        return True
 
     def _check(self) -> None:
         if not self._still_mine():

@@ -11,6 +11,7 @@ from backup.repository import RecoveryPoint, Repository, RepositoryKey, Vault
 from backup.repository.affected import points_needing
 from backup.repository.collector import Collected, Collector, CollectorTimes
 from backup.repository.index_merging import MOST_SMALL
+from control_plane.drivers.objects import StoreRefused
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import Seconds
@@ -18,6 +19,7 @@ from tests.backup.repository.dying import DyingStore
 
 PLACE = "s3://kyoto/backups?endpoint=https://kyoto.example&region=kyoto&credentials=env:K"
 TENANT = MunicipalityCode("434311")
+PACKS = f"tenants/{TENANT}/packs/"
 CHUNK = 4096
 TIMES = CollectorTimes(grace=timedelta(hours=24), young=timedelta(hours=1))
 
@@ -198,6 +200,41 @@ def test_retention_lasts_as_long_as_the_longest_lived_point_that_needs_a_pack(to
     assert (told.forgotten, told.kept) == ((short.id,), (long.id,))
     assert town.collect(hours=25).deleted == 0
     assert town.restores(long, 1)
+
+
+def test_a_point_whose_retention_has_ended_keeps_neither_the_others_lock_nor_their_collection(
+    town: Town,
+) -> None:
+    ended, lasts, gone = (
+        town.back_up(1),
+        town.back_up(2, server="db"),
+        town.back_up(3, server="app"),
+    )
+    town.hours(30)
+    now = town.objects.now()
+    ends = {ended.id: now - timedelta(hours=1), lasts.id: now + timedelta(days=9)}
+    told = town.collect(gone, retention=lambda point: ends.get(point.id))
+    assert (told.forgotten, told.condemned, told.refused) == ((gone.id,), 2, 0)
+    assert town.objects.stat(ended.key).locked_until is None
+    assert town.objects.stat(lasts.key).locked_until == ends[lasts.id]
+    held = [town.objects.stat(key).locked_until for key in town.bucket.keys(PACKS)]
+    assert sorted(map(str, held)) == sorted(map(str, [ends[lasts.id]] * 2 + [None] * 4))
+    assert town.collect(hours=25, retention=lambda point: ends.get(point.id)).deleted == 2
+
+
+def test_a_lock_that_is_refused_ends_nothing_and_is_told(town: Town) -> None:
+    kept, gone = town.back_up(1), town.back_up(2, server="db")
+    until = town.objects.now() + timedelta(days=9)
+    town.hours(2)
+    for _ in range(2):
+        town.bucket.fail(call="lock", error=StoreRefused("osaka did not lock it: 403."))
+    told = town.collect(gone, retention=lambda _: until)
+    assert (told.refused, told.refusal) == (2, "osaka did not lock it: 403.")
+    assert (told.forgotten, told.condemned) == ((gone.id,), 2)
+    keys = [kept.key, *town.bucket.keys(PACKS), *town.bucket.keys(f"tenants/{TENANT}/keyring/")]
+    held = [town.objects.stat(key).locked_until for key in keys]
+    assert held.count(until) == 2, "of a manifest, two packs and a keyring"
+    assert town.collect(retention=lambda _: until).refused == 0
 
 
 def test_garbage_under_retention_stays_marked_until_it_ends(town: Town) -> None:
