@@ -59,6 +59,10 @@ contents = st.dictionaries(
     max_size=4,
 )
 tenants = st.sampled_from([TENANTS[0], *TENANTS])
+whichever = st.integers(0, 99)
+"""Of what there is by then: names in a repository are random, and what is drawn must not depend on them."""
+several = st.sampled_from([0, ~0]) | st.integers(0, 255)
+"""One bit for each of them, the oldest first."""
 moments = st.tuples(st.integers(1, 9), st.booleans())
 """At which change a process dies, and whether the change still happens."""
 
@@ -103,7 +107,8 @@ class Place:
         return repository.vault(MunicipalityCode(tenant))
 
     def of(self, tenant: str) -> list[str]:
-        return sorted(point for owner, point in self.complete if owner == tenant)
+        """The oldest first."""
+        return [point for owner, point in self.complete if owner == tenant]
 
 
 class Survival(RuleBasedStateMachine):
@@ -140,10 +145,9 @@ class Survival(RuleBasedStateMachine):
         vault = self.here.vault(tenant, store)
         base = None
         if based:
-            mine = [
-                facts for facts in vault.points(server) if (tenant, facts.id) in self.here.complete
-            ]
-            base = vault.point(mine[-1]) if mine else None
+            mine = {facts.id: facts for facts in vault.points(server)}
+            complete = [id for id in self.here.of(tenant) if id in mine]
+            base = vault.point(mine[complete[-1]]) if complete else None
         content = dict(self.disks[tenant, server])
         before = self.here.complete[tenant, base.id] if base else {}
         writer = vault.begin(server, "records", base=base)
@@ -171,9 +175,9 @@ class Survival(RuleBasedStateMachine):
         disk.close()
 
     @precondition(lambda self: self.writing)
-    @rule(data=st.data())
-    def backup_goes_on(self, data: st.DataObject) -> None:
-        writing = data.draw(st.sampled_from(self.writing))
+    @rule(which=whichever)
+    def backup_goes_on(self, which: int) -> None:
+        writing = self.writing[which % len(self.writing)]
         try:
             self._read_the_disk(writing)
         except YuiError as error:
@@ -182,9 +186,9 @@ class Survival(RuleBasedStateMachine):
             writing.writer.abandon()
 
     @precondition(lambda self: self.writing)
-    @rule(data=st.data())
-    def backup_ends(self, data: st.DataObject) -> None:
-        writing = data.draw(st.sampled_from(self.writing))
+    @rule(which=whichever)
+    def backup_ends(self, which: int) -> None:
+        writing = self.writing[which % len(self.writing)]
         self.writing.remove(writing)
         try:
             self._write(writing)
@@ -196,9 +200,9 @@ class Survival(RuleBasedStateMachine):
         self.here.complete[writing.tenant, writing.writer.id] = writing.told
 
     @precondition(lambda self: self.writing)
-    @rule(data=st.data(), moment=moments)
-    def backup_is_killed(self, data: st.DataObject, moment: tuple[int, bool]) -> None:
-        writing = data.draw(st.sampled_from(self.writing))
+    @rule(which=whichever, moment=moments)
+    def backup_is_killed(self, which: int, moment: tuple[int, bool]) -> None:
+        writing = self.writing[which % len(self.writing)]
         self.writing.remove(writing)
         writing.store.fatal, writing.store.before = moment
         known = (writing.tenant, writing.writer.id)
@@ -215,15 +219,15 @@ class Survival(RuleBasedStateMachine):
 
     @precondition(lambda self: self.writing)
     @rule(
-        data=st.data(),
+        which=whichever,
         times=st.integers(1, 3),
         call=st.sampled_from(["put", "get", "list", None]),
         lost_answer=st.booleans(),
     )
     def backup_meets_a_store_that_fails(
-        self, data: st.DataObject, times: int, call: str | None, lost_answer: bool
+        self, which: int, times: int, call: str | None, lost_answer: bool
     ) -> None:
-        writing = data.draw(st.sampled_from(self.writing))
+        writing = self.writing[which % len(self.writing)]
         self.writing.remove(writing)
         bucket = self.world.bucket(HERE)
         if lost_answer:
@@ -255,13 +259,13 @@ class Survival(RuleBasedStateMachine):
             self.here.objects.get("repository.json")
 
     @precondition(lambda self: self.writing)
-    @rule(data=st.data(), at=st.integers(1, 3), hours=st.sampled_from([0, 25]))
+    @rule(expired=several, which=whichever, at=st.integers(1, 3), hours=st.sampled_from([0, 25]))
     def backup_with_a_collector_in_its_midst(
-        self, data: st.DataObject, at: int, hours: int
+        self, expired: int, which: int, at: int, hours: int
     ) -> None:
         """Collectors run right before one of the writer's puts, such as that of its manifest."""
-        writing = data.draw(st.sampled_from(self.writing))
-        expired = self._some_expired(data, writing.tenant)
+        writing = self.writing[which % len(self.writing)]
+        forgotten = self._some_expired(expired, writing.tenant)
         self.writing.remove(writing)
         left = at
 
@@ -270,7 +274,7 @@ class Survival(RuleBasedStateMachine):
             left -= 1
             if left == 0 or (left > 0 and "/points/" in key):
                 left = 0
-                for each in (expired, []):
+                for each in (forgotten, []):
                     self.world.clock.sleep(Seconds(hours * 3600.0))
                     self._collect(self.here, writing.tenant, each)
 
@@ -293,14 +297,9 @@ class Survival(RuleBasedStateMachine):
 
     # Collecting
 
-    def _some_expired(
-        self, data: st.DataObject, tenant: str, place: Place | None = None
-    ) -> list[str]:
+    def _some_expired(self, bits: int, tenant: str, place: Place | None = None) -> list[str]:
         points = (place or self.here).of(tenant)
-        if not points:
-            return []
-        some = st.lists(st.sampled_from(points), unique=True)
-        return data.draw(st.just(points) | some | st.just([]))
+        return [point for at, point in enumerate(points) if bits >> at & 1]
 
     def _collect(
         self,
@@ -331,22 +330,22 @@ class Survival(RuleBasedStateMachine):
         assert told.lacking == ()
         return told
 
-    @rule(data=st.data(), tenant=tenants, hours=st.sampled_from([0, 7, 25]))
-    def collector_runs(self, data: st.DataObject, tenant: str, hours: int) -> None:
+    @rule(expired=several, tenant=tenants, hours=st.sampled_from([0, 7, 25]))
+    def collector_runs(self, expired: int, tenant: str, hours: int) -> None:
         self.world.clock.sleep(Seconds(hours * 3600.0))
-        note(str(self._collect(self.here, tenant, self._some_expired(data, tenant))))
+        note(str(self._collect(self.here, tenant, self._some_expired(expired, tenant))))
 
-    @rule(data=st.data(), tenant=tenants, moment=moments)
-    def collector_dies(self, data: st.DataObject, tenant: str, moment: tuple[int, bool]) -> None:
+    @rule(expired=several, tenant=tenants, moment=moments)
+    def collector_dies(self, expired: int, tenant: str, moment: tuple[int, bool]) -> None:
         store = DyingStore(self.here.objects, *moment)
         with contextlib.suppress(Died):
-            self._collect(self.here, tenant, self._some_expired(data, tenant), store)
+            self._collect(self.here, tenant, self._some_expired(expired, tenant), store)
 
-    @rule(data=st.data(), tenant=tenants, steps=st.integers(0, 20))
-    def collector_loses_its_lease(self, data: st.DataObject, tenant: str, steps: int) -> None:
+    @rule(expired=several, tenant=tenants, steps=st.integers(0, 20))
+    def collector_loses_its_lease(self, expired: int, tenant: str, steps: int) -> None:
         left = iter(range(steps))
         mine = lambda: next(left, None) is not None  # noqa: E731
-        self._collect(self.here, tenant, self._some_expired(data, tenant), still_mine=mine)
+        self._collect(self.here, tenant, self._some_expired(expired, tenant), still_mine=mine)
 
     # Copies
 
@@ -362,26 +361,27 @@ class Survival(RuleBasedStateMachine):
                 content = self.here.complete[tenant, facts.id]
                 self.there.complete.setdefault((tenant, facts.id), content)
 
-    @rule(data=st.data(), tenant=tenants)
-    def collector_runs_there(self, data: st.DataObject, tenant: str) -> None:
-        self._collect(self.there, tenant, self._some_expired(data, tenant, self.there))
+    @rule(expired=several, tenant=tenants)
+    def collector_runs_there(self, expired: int, tenant: str) -> None:
+        self._collect(self.there, tenant, self._some_expired(expired, tenant, self.there))
 
     def _is_there(self, key: str) -> bool:
         with contextlib.suppress(NoSuchObject):
             return bool(self.there.objects.stat(key))
         return False
 
-    @rule(data=st.data(), tenant=tenants, at=st.integers(-200, 200))
-    def an_object_rots_and_is_healed(self, data: st.DataObject, tenant: str, at: int) -> None:
+    @rule(which=whichever, tenant=tenants, at=st.integers(-200, 200))
+    def an_object_rots_and_is_healed(self, which: int, tenant: str, at: int) -> None:
+        objects = self.here.objects.list(f"tenants/{tenant}/")
         both = [
             facts.key
-            for facts in self.here.objects.list(f"tenants/{tenant}/")
+            for facts in sorted(objects, key=lambda facts: (facts.modified, facts.size))
             if "/index/" in facts.key
             or ("/keyring/" not in facts.key and self._is_there(facts.key))
         ]
         if not both:
             return
-        key = data.draw(st.sampled_from(both))
+        key = both[which % len(both)]
         self.world.bucket(HERE).flip(key, at % self.here.objects.stat(key).size)
         found = scrub(self.here.objects, tenant, budget=1 << 40).findings
         assert [each.object for each in found] == [key]
