@@ -55,6 +55,7 @@ HELP_JA: Mapping[str, str] = {
     # Pool
     "Describe the pool, and see how it is described.": "プールの構成を記述し、確認します。",
     "Make the pool what FILE says, after showing what would change.": "変更点を示したうえで、プールを FILE のとおりにします。",
+    "Wait until its hosts are used, and fail with the reason where one is not.": "ホストが使用可能になるまで待ち、使用できないホストがあれば理由を示して失敗します。",
     "The pool file (YAML).": "プールファイル(YAML)",
     "Print the pool's description, as a pool file.": "現在のプールをプールファイルの形で表示します。",
     # Hosts

@@ -84,6 +84,8 @@ POOL_APPLIED = _M(
     "Applied: {added} added, {changed} changed, {removed} removed.",
     "適用しました(追加 {added}、変更 {changed}、削除 {removed})。",
 )
+HOSTS_WAITED_FOR = _M("hosts that are used", "使用中のホスト")
+HOSTS_GO_ON = _M("The hosts are taken into use all the same: see `yui host list`.", "ホストの使用開始処理は続きます。`yui host list` で確認できます。")  # fmt: skip
 POOL_NOT_APPLIED = _M("Nothing was changed.", "何も変更していません。")
 POOL_CONFIRM_REMOVAL = _M(
     "This removes {count} of the pool's parts. Go on?",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from control_plane.cli import messages as m
+from control_plane.cli.new_hosts import wait_for_hosts
 from control_plane.cli.options import DryRun, Yes, confirm
 from control_plane.cli.output import Column, Screen, State
 from control_plane.cli.session import read, session_of
@@ -24,6 +25,14 @@ _MAX_BYTES = 8_000_000
 def apply(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="The pool file (YAML).", metavar="FILE")],
+    *,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait",
+            help="Wait until its hosts are used, and fail with the reason where one is not.",
+        ),
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
@@ -39,6 +48,8 @@ def apply(
         screen.say(m.POOL_SAME, file=file.name)
         if screen.json:
             screen.data({"dry_run": dry_run, "changes": [], "applied": None})
+        if wait and not dry_run:
+            wait_for_hosts(session, {host.id for host in wanted.hosts})
         return
     removed = sum(change.kind is ChangeKind.REMOVED for change in changes)
     if (
@@ -78,6 +89,8 @@ def apply(
             changed=sum(len(part.changed) for part in parts),
             removed=sum(len(part.removed) for part in parts),
         )
+    if wait and not dry_run:
+        wait_for_hosts(session, {host.id for host in wanted.hosts})
 
 
 @app.command()

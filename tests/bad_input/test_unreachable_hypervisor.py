@@ -72,6 +72,18 @@ def test_an_operator_reads_that_a_host_takes_connections_and_says_nothing(plane:
     assert "said nothing" in event["en"]
 
 
+def test_whoever_describes_hosts_and_waits_is_told_which_do_not_answer_and_why(
+    plane: Plane, closed_port: int
+) -> None:
+    described = ("pool", "apply", str(plane.served.pool_file), "--wait")
+    english, japanese = plane.yui(*described), plane.yui(*described, LANG="ja_JP.UTF-8")
+    assert (english.returncode, japanese.returncode) == (5, 5)
+    assert f"port {closed_port}: Connection refused" in english.stderr
+    for host in ("hokkaido-1", "hokkaido-2", "hokkaido-3"):
+        assert english.stderr.count(f"Host {host} is not used yet") == 1
+        assert japanese.stderr.count(f"ホスト {host} はまだ使用できません") == 1
+
+
 @pytest.mark.long
 def test_hosts_that_do_not_answer_carry_nothing_and_the_api_goes_on(plane: Plane) -> None:
     for host in ("hokkaido-1", "hokkaido-2", "hokkaido-3"):

@@ -53,13 +53,10 @@ def test_a_dry_run_of_the_pool_file_shows_what_would_change_and_changes_nothing(
 
 
 def test_applying_the_pool_file_brings_its_hosts_up(plane):
-    result = plane.yui("pool", "apply", str(plane.pool_file))
+    result = plane.yui("pool", "apply", str(plane.pool_file), "--wait")
     assert result.returncode == 0, result.stderr
     assert "Applied: 9 added, 0 changed, 0 removed." in result.stdout
-    hosts = eventually(
-        lambda: [h for h in data(plane, "host", "list") if h["health"] == "up"][2:] and True
-    )
-    assert hosts
+    assert [host["health"] for host in data(plane, "host", "list")] == ["up"] * 3
 
 
 def test_applying_it_again_changes_nothing(plane):
