@@ -33,8 +33,9 @@ class LeaseUnreadable(Exception):
 @dataclass(frozen=True, slots=True)
 class Sight:
     """`record` was first seen by a read that ended at `since`, and was still there for one that
-    began at `until`. `renewed` says that this control plane saw it follow another one, so that the
-    host was alive while watched; `disproved` that the host answered after it should have been reset."""
+    began at `until`. `renewed` says that this control plane saw it follow another one no longer ago
+    than that one's `ttl`, so that the host was alive while watched; `disproved` that the host
+    answered after it should have been reset."""
 
     path: str
     record: LeaseRecord
@@ -114,11 +115,9 @@ class LeaseWatch:
         if path is None:
             raise LeaseUnreadable(f"Host {host.id} has no lease on shared storage.")
         record, began, ended = self._read_record(host.id, path)
-        if before is None or before.path != path:
-            return Sight(path, record, ended, ended, renewed=False)
-        if before.record != record:
-            return Sight(path, record, ended, ended, renewed=True)
-        return replace(before, until=began)
+        if before is not None and before.path != path:
+            before = None
+        return sighted(before, path, record, began, ended)
 
     def _read_record(self, host: HostId, path: str) -> tuple[LeaseRecord, Seconds, Seconds]:
         for tries_left in reversed(range(_TRIES)):
@@ -145,6 +144,22 @@ class LeaseWatch:
                 raise LeaseUnreadable(f"The lease at {path} is not of {host} but of {record.host}.")
             return record, began, self._clock.monotonic()
         raise AssertionError
+
+
+def sighted(
+    before: Sight | None, path: str, record: LeaseRecord, began: Seconds, ended: Seconds
+) -> Sight:
+    """What is known after a read from `began` to `ended` that found `record`.
+
+    A record that followed another one while nobody looked may be as old as that look: the host may
+    have died since, as when a control plane leads that has stood by. The same record is the same
+    renewal however long nobody looked, since no two are equal."""
+    if before is None:
+        return Sight(path, record, ended, ended, renewed=False)
+    if before.record != record:
+        watched = ended - before.until <= before.record.ttl
+        return Sight(path, record, ended, ended, renewed=watched)
+    return replace(before, until=began)
 
 
 def needed(record: LeaseRecord, margin: Seconds) -> Seconds:

@@ -6,10 +6,8 @@ nothing, is decided by control_plane.drivers.fencing, so that stories try the re
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from control_plane.drivers.fencing import LeaseRecord, LeaseUnreadable, LeaseWatch
-from control_plane.drivers.fencing.lease_watch import Sight
+from control_plane.drivers.fencing.lease_watch import Sight, sighted
 from control_plane.drivers.simulated.machine import Machine
 from control_plane.drivers.simulated.premises import Premises
 from control_plane.drivers.world import Clock
@@ -29,11 +27,7 @@ class SimulatedLeases(LeaseWatch):
         if pool is not None and not pool.available:
             raise LeaseUnreadable(f"The storage that holds the lease of {host.id} cannot be read.")
         record, now = self._record(machine), self._world.virtual_clock.monotonic()
-        if before is None:
-            return Sight("", record, now, now, renewed=False)
-        if before.record != record:
-            return Sight("", record, now, now, renewed=True)
-        return replace(before, until=now)
+        return sighted(before, "", record, now, now)
 
     def _record(self, machine: Machine) -> LeaseRecord:
         timing = self._world.timing

@@ -63,6 +63,35 @@ def test_a_host_is_alive_from_the_first_renewal_that_was_watched(control_plane, 
     assert control_plane.hears() is Sign.ALIVE
 
 
+def test_a_renewal_of_a_time_when_nobody_looked_is_no_sign_of_life(control_plane, clock, lease):
+    control_plane.hears()
+    clock.advance(1)
+    lease.renew()
+    assert control_plane.hears() is Sign.ALIVE
+    clock.advance(5)
+    lease.renew()
+    clock.advance(TTL)
+    assert control_plane.hears() is Sign.UNKNOWN
+    clock.advance(1)
+    assert control_plane.hears() is Sign.UNKNOWN
+    lease.renew()
+    assert control_plane.hears() is Sign.ALIVE
+
+
+def test_a_host_that_died_while_nobody_looked_falls_silent_without_having_been_heard(
+    control_plane, clock, lease
+):
+    control_plane.hears()
+    lease.renew()
+    clock.advance(10 * TTL)
+    heard = {control_plane.hears()}
+    clock.advance(TTL - 0.1)
+    heard.add(control_plane.hears())
+    assert heard == {Sign.UNKNOWN}
+    clock.advance(0.1)
+    assert control_plane.hears() is Sign.SILENT
+
+
 def test_a_lease_that_stands_still_for_its_lifetime_is_silence(control_plane, clock, lease):
     control_plane.hears()
     lease.renew()
