@@ -1,6 +1,7 @@
 """Switches fenced hosts on again where servers wait for room: a whole site may have lost its power.
 
-Only a host that is fenced and carries nothing is touched, and what comes back is cleaned before it is
+Only a host that is fenced and of which no server is recorded any more is touched: its being off may be
+the proof on which its servers are being started elsewhere. What comes back is cleaned before it is
 used. A host that its operators have taken out of service stays off.
 """
 
@@ -29,8 +30,11 @@ class Revival:
     _under_way: dict[HostId, Pending[None]] = field(default_factory=dict)
 
     def advance(self, hosts: Sequence[Host], servers: Sequence[Server], lease: Lease) -> int:
-        if any(isinstance(s.placement, Stranded) and not s.deleting for s in servers):
-            for host in hosts:
+        waiting = [s for s in servers if isinstance(s.placement, Stranded) and not s.deleting]
+        wanted = {server.storage for server in waiting}
+        for host in hosts:
+            # A host that doesn't reach their disks is no room for them.
+            if not wanted.isdisjoint(host.storage):
                 self._try(host)
         return self._settle(lease)
 
@@ -40,11 +44,19 @@ class Revival:
             and host.duty is Duty.IN_SERVICE
             and self._tried.get(host.id) != host.health.since
             and host.id not in self._under_way
+            and self._is_left(host)
         ):
             self._tried[host.id] = host.health.since
             self._under_way[host.id] = self.world.submit(
                 lambda: self.world.switch_on(host), Lane.CARE
             )
+
+    def _is_left(self, host: Host) -> bool:
+        """Whether it stands as it did when this tick looked, and every server has left it."""
+        with self.store.read() as tx:
+            standing = tx.host(host.id)
+            as_it_was = (standing.health, standing.duty) == (host.health, host.duty)
+            return as_it_was and not tx.servers(host=host.id, limit=1)
 
     def _settle(self, lease: Lease) -> int:
         changes = 0
