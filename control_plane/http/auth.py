@@ -113,6 +113,12 @@ _TOKEN_INVALID = YuiError(
     ja="このトークンは登録されていないか、取り消し済みまたは期限切れです。`yui login` で再度ログインするか、新しいトークンを依頼してください。",
     status=401,
 )
+_TOKEN_UNSCOPED = YuiError(
+    "token-unscoped",
+    en="This token is for no project, and so for nothing here: exchange it at /openstack/identity/v3/auth/tokens for one that is scoped to your project.",
+    ja="このトークンはプロジェクトを指定せずに発行されたため、ここでは使えません。/openstack/identity/v3/auth/tokens で、自団体のプロジェクトを指定したトークンに交換してください。",
+    status=403,
+)
 
 
 def principal_of(request: Request) -> Principal:
@@ -129,20 +135,24 @@ Whoever = Annotated[Principal, Depends(whoever)]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The dependency of a route that asks for `permission`. Raises `permission-missing`."""
+    """The dependency of a route that asks for `permission`; `unscoped` says whether a token for no
+    project will do. Raises `permission-missing`, `token-unscoped`."""
 
     permission: Permission
+    unscoped: bool = False
 
     async def __call__(self, request: Request) -> Principal:
         principal = principal_of(request)
+        if not (principal.scoped or self.unscoped):
+            raise _TOKEN_UNSCOPED
         if not principal.may(self.permission):
             raise permission_missing(self.permission)
         return principal
 
 
-def needs(permission: Permission) -> Any:
+def needs(permission: Permission, *, unscoped: bool = False) -> Any:
     """What a route says of its principal: `who: Annotated[Principal, needs(Permission.POOL_READ)]`."""
-    return Depends(Needs(permission))
+    return Depends(Needs(permission, unscoped))
 
 
 def permission_missing(permission: Permission) -> YuiError:

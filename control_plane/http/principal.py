@@ -30,6 +30,8 @@ class Principal:
     """What it asks under, when it asks in an emergency."""
     is_user: bool = False
     """Whether `token` is the id of a user, whom an identity provider vouches for."""
+    scoped: bool = True
+    """Whether what it came with is good for more than saying who it is."""
 
     @staticmethod
     def of(token: Token) -> Principal:

@@ -42,10 +42,15 @@ class OpenSession:
         if isinstance(self.whose, User):
             if self.whose.disabled:
                 return None
-            return Principal.of_user(self.whose, self.session.expires_at)
+            user = Principal.of_user(self.whose, self.session.expires_at)
+            return replace(user, scoped=self.session.scoped)
         if self.whose.expires_at is not None and self.whose.expires_at <= now:
             return None
-        return replace(Principal.of(self.whose), expires_at=self.session.expires_at)
+        return replace(
+            Principal.of(self.whose),
+            expires_at=self.session.expires_at,
+            scoped=self.session.scoped,
+        )
 
 
 def session_id_of(text: str) -> str | None:
@@ -54,12 +59,17 @@ def session_id_of(text: str) -> str | None:
     return None if match is None else match.group(1)
 
 
-def new_session(who: Principal, now: datetime) -> tuple[Session, str]:
+def new_session(
+    who: Principal, now: datetime, *, methods: tuple[str, ...], scoped: bool
+) -> tuple[Session, str]:
     """A session for whoever asks, with the text that is shown once. It ends with what they came with."""
     id = "".join(secrets.choice(_ALPHABET) for _ in range(16))
     text = f"yuis_{id}_{secrets.token_urlsafe(32)}"
     ends = now + LASTS if who.expires_at is None else min(now + LASTS, who.expires_at)
-    return Session(id, _digest(text), who.token, who.is_user, now, ends), text
+    session = Session(
+        id, _digest(text), who.token, who.is_user, now, ends, scoped=scoped, methods=methods
+    )
+    return session, text
 
 
 def read_session(tx: Snapshot, id: str) -> OpenSession | None:

@@ -190,7 +190,9 @@ class Token:
 @dataclass(frozen=True, slots=True)
 class Session:
     """A short-lived token that was given for another: `hash` is a digest of its text, `whose` the id of
-    that token, or of the user where `of_user`."""
+    that token, or of the user where `of_user`. One that is not `scoped` is for no project: it says who
+    somebody is, and is good for nothing but to be given for one that is. `methods` are Keystone's words
+    for how it was come by, from the first token on."""
 
     id: str
     hash: str = field(repr=False)
@@ -198,6 +200,8 @@ class Session:
     of_user: bool
     begun_at: datetime
     expires_at: datetime
+    scoped: bool = True
+    methods: tuple[str, ...] = ("token",)
 
 
 @dataclass(frozen=True, slots=True)

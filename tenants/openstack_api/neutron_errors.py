@@ -8,6 +8,7 @@ from typing import Any
 _NAMES: Mapping[str, str] = {
     "permission-missing": "PolicyNotAuthorized",
     "project-missing": "PolicyNotAuthorized",
+    "token-unscoped": "PolicyNotAuthorized",
     "project-foreign": "PolicyNotAuthorized",
     "quota-exceeded": "OverQuota",
     "security-groups-too-many": "OverQuota",

@@ -26,6 +26,11 @@ def _words(type: str, path: str, identity: str) -> tuple[str, str] | None:
                 f"The token in X-Auth-Token is unknown, ended or expired: sign in at {identity}/auth/tokens again.",
                 f"X-Auth-Token のトークンは登録されていないか、終了または期限切れです。{identity}/auth/tokens で再度サインインしてください。",
             )
+        case "token-unscoped":
+            return (
+                f"The token in X-Auth-Token is for no project, and so for nothing here: exchange it at {identity}/auth/tokens for one that is scoped to your project.",
+                f"X-Auth-Token のトークンはプロジェクトを指定せずに発行されたため、ここでは使えません。{identity}/auth/tokens で、自団体のプロジェクトを指定したトークンに交換してください。",
+            )
         case "token-misplaced":
             return (
                 "A token stands where others may read it: send it in the header X-Auth-Token alone, and have this one revoked.",

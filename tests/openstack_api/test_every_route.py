@@ -51,6 +51,18 @@ def token_of(api: Api, role: Role) -> str:
     return fresh.text
 
 
+def unscoped_session_of(api: Api) -> str:
+    secret = token_of(api, Role.MEMBER_ADMIN)
+    given = {"secret": secret, "id": secret.split("_")[1]}
+    body = {"methods": ["application_credential"], "application_credential": given}
+    answer = api.client.post(
+        "/openstack/identity/v3/auth/tokens",
+        json={"auth": {"identity": body, "scope": "unscoped"}},
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.headers["x-subject-token"])
+
+
 def test_the_tables_name_every_route_and_what_it_asks_for(api: Api) -> None:
     known = dict(served(api))
     assert set(known) == set(NEEDS) | OPEN | FOR_ANYBODY
@@ -87,6 +99,34 @@ def test_strangers_are_told_401_as_keystone_says_it(api: Api, token: str | None)
         assert answer.json()["error"]["code"] == 401
         assert answer.headers["www-authenticate"].startswith("Keystone uri=")
     assert api.contents() == before
+
+
+CHOOSING = {"/auth/projects", "/auth/domains", "/users/{user}/projects", "/users/{user}",
+            "/regions", "/regions/{id}"}  # fmt: skip
+"""What helps to choose a project."""
+
+
+def test_a_token_for_no_project_is_refused_at_every_door_but_those_where_one_is_chosen(
+    api: Api,
+) -> None:
+    api.join(MIKASA)
+    token = unscoped_session_of(api)
+    before = api.contents()
+    doors = {route: route[1].removeprefix("/openstack/identity/v3") for route in NEEDS}
+    for route, door in sorted(doors.items()):
+        answer = send(api, route, token)
+        if door in CHOOSING:
+            assert answer.headers.get("yui-problem") != "token-unscoped", route
+        else:
+            assert answer.status_code == 403, (route, answer.text)
+            assert answer.headers["yui-problem"] == "token-unscoped", route
+    after = api.contents()
+    for each in (before, after):
+        each.pop("audit_entries", None)
+    assert after == before
+    for _, route in served_by_v1(api):
+        asked = [call for call in calls(route.dependant) if isinstance(call, Needs)]
+        assert not any(each.unscoped for each in asked), route.path
 
 
 @pytest.mark.long

@@ -77,6 +77,96 @@ def test_another_members_project_is_refused_as_one_that_never_was(cloud: Cloud) 
     assert refused[0].json() == refused[1].json()
 
 
+@pytest.mark.parametrize(
+    "domain", [{"id": "elsewhere"}, {"name": "elsewhere"}, {"id": "default", "name": "elsewhere"}]
+)
+def test_what_is_of_another_domain_is_refused_wherever_the_domain_is_said(
+    cloud: Cloud, domain: dict[str, str]
+) -> None:
+    of_it = {"project": {"name": MIKASA, "domain": domain}}
+    for project in (of_it, {"project": {**of_it["project"], "id": MIKASA}}):
+        assert asked(cloud, by_password(cloud), scope=project).status_code == 401
+    named = {"project": {"name": MIKASA, "domain": {"name": "Default"}}}
+    assert asked(cloud, by_password(cloud), scope=named).status_code == 201
+    assert asked(cloud, by_password(cloud, domain=domain), scope=named).status_code == 401
+    both = asked(cloud, by_password(cloud), scope={**named, "domain": {"id": "default"}})
+    assert both.status_code == 400
+    listed = with_session(
+        cloud, "GET", "/projects", cloud.session(), params={"domain_id": "elsewhere"}
+    )
+    assert listed.json()["projects"] == []
+
+
+def test_a_token_for_no_project_is_told_as_such_and_is_good_for_choosing_one_alone(
+    cloud: Cloud,
+) -> None:
+    signed_in = asked(cloud, by_password(cloud), scope="unscoped")
+    session = signed_in.headers["x-subject-token"]
+    itself = {"X-Subject-Token": session}
+    shown = with_session(cloud, "GET", "/auth/tokens", session, headers=itself).json()["token"]
+    assert shown == signed_in.json()["token"]
+    assert not {"project", "roles", "catalog", "is_domain"} & set(shown)
+    listed = with_session(cloud, "GET", "/auth/projects", session).json()["projects"]
+    assert [each["id"] for each in listed] == [MIKASA]
+    nova = plainly(
+        "GET",
+        f"{cloud.url}/openstack/regions/{REGION}/compute/v2.1/servers",
+        headers={"X-Auth-Token": session},
+        timeout=60,
+    )
+    assert nova.status_code == 403
+    assert nova.json()["forbidden"]["message"].startswith("The token in X-Auth-Token is for no")
+    refused = cloud.ask("GET", "/v1/servers", session, headers={"Accept-Language": "ja"})
+    assert refused.status_code == 403
+    assert refused.json()["type"] == "urn:yui:problem:token-unscoped"
+    assert "プロジェクトを指定した" in refused.json()["detail"]
+    assert with_session(cloud, "GET", "/auth/catalog", session).status_code == 403
+    chosen = asked(
+        cloud,
+        {"methods": ["token"], "token": {"id": session}},
+        scope={"project": {"id": MIKASA}},
+    )
+    assert chosen.status_code == 201
+    assert chosen.json()["token"]["project"]["id"] == MIKASA
+    # And is not good for longer than what it was exchanged for.
+    assert chosen.json()["token"]["expires_at"] == shown["expires_at"]
+    own = chosen.headers["x-subject-token"]
+    assert cloud.ask("GET", "/v1/servers", own).status_code == 200
+
+
+def test_a_token_says_how_it_was_come_by_whoever_exchanged_it(cloud: Cloud) -> None:
+    def told(session: str) -> dict[str, Any]:
+        headers = {"X-Subject-Token": session}
+        shown = with_session(cloud, "GET", "/auth/tokens", session, headers=headers)
+        return dict(shown.json()["token"])
+
+    def exchanged(session: str) -> str:
+        again = asked(cloud, {"methods": ["token"], "token": {"id": session}})
+        return str(again.headers["x-subject-token"])
+
+    by_word = cloud.session()
+    assert told(by_word)["methods"] == ["password"]
+    assert told(exchanged(by_word))["methods"] == ["password", "token"]
+    assert told(exchanged(exchanged(by_word)))["methods"] == ["password", "token"]
+    assert "application_credential" not in told(by_word)
+
+    token = cloud.account().token
+    id = token.split("_")[1]
+    given = {"id": id, "secret": token}
+    signed_in = asked(
+        cloud, {"methods": ["application_credential"], "application_credential": given}
+    )
+    by_credential = signed_in.headers["x-subject-token"]
+    assert told(by_credential) == signed_in.json()["token"]
+    for session in (by_credential, exchanged(by_credential)):
+        assert told(session)["application_credential"] == {
+            "id": id,
+            "name": "tools",
+            "restricted": True,
+        }
+    assert told(exchanged(by_credential))["methods"] == ["application_credential", "token"]
+
+
 def test_an_application_credential_signs_in_narrowed_and_ends_its_sessions_with_it(
     cloud: Cloud,
 ) -> None:

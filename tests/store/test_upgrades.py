@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from alembic import command
 from alembic.config import Config
@@ -107,3 +108,25 @@ def test_networks_that_nobody_named_are_called_as_their_zones_from_then_on(
         called = {network.zone.value: network.name for network in tx.networks()}
     store.close()
     assert called == {"mynumber": "住民", "lgwan": "lgwan", "internet": "internet"}
+
+
+def test_sessions_that_were_begun_before_go_on_as_they_were(new_url: Callable[[], str]) -> None:
+    url = new_url()
+    with written_by("0036", url) as old:
+        old.execute(
+            text(
+                "INSERT INTO sessions (id, hash, whose, of_user, begun_at, expires_at)"
+                " VALUES ('abc', 'ff', 'tok-1', :no, '2026-04-01 12:00:00', '2026-04-01 13:00:00')"
+            ),
+            {"no": False},
+        )
+    store = Store.open(url)
+    with store.write() as tx:
+        kept = tx.session("abc")
+        assert kept is not None
+        assert kept.scoped
+        assert kept.methods == ("token",)
+        unscoped = replace(kept, id="def", scoped=False, methods=("password", "token"))
+        tx.add_session(unscoped)
+        assert tx.session("def") == unscoped
+    store.close()

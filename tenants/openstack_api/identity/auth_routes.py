@@ -17,7 +17,7 @@ from control_plane.model.access import Session
 from control_plane.model.errors import YuiError
 from control_plane.store import Store
 from tenants.openstack_api.identity.models import ProjectIn, ScopeIn, SignIn
-from tenants.openstack_api.identity.proving import Proved, prove
+from tenants.openstack_api.identity.proving import Proved, of_the_domain, prove
 from tenants.openstack_api.identity.token_body import token_body
 from tenants.openstack_api.links import identity_url, self_link
 from tenants.openstack_api.services import IDENTITY
@@ -65,18 +65,13 @@ async def sign_in(
     scoped = _scope(body.auth.scope, proved.principal)
 
     def begin() -> tuple[str, dict[str, Any]]:
-        session, text = new_session(proved.principal, edge.clock.now())
+        session, text = new_session(
+            proved.principal, edge.clock.now(), methods=proved.methods, scoped=scoped
+        )
         with edge.store.write() as tx:
             tx.add_session(session)
             told = token_body(
-                tx,
-                request,
-                proved.principal,
-                session,
-                proved.methods,
-                scoped=scoped,
-                with_catalogue=not no_catalogue,
-                credential=proved.credential,
+                tx, request, proved.principal, session, with_catalogue=not no_catalogue
             )
         return text, told
 
@@ -97,15 +92,7 @@ async def show(
 
     def tell() -> dict[str, Any]:
         with edge.store.read() as tx:
-            return token_body(
-                tx,
-                request,
-                principal,
-                session,
-                ("token",),
-                scoped=principal.tenant is not None,
-                with_catalogue=not no_catalogue,
-            )
+            return token_body(tx, request, principal, session, with_catalogue=not no_catalogue)
 
     told = await to_thread.run_sync(tell)
     return JSONResponse({"token": told}, headers={"X-Subject-Token": x_subject_token})
@@ -150,13 +137,14 @@ async def _own(
 
 
 def _scope(scope: ScopeIn | str | None, principal: Principal) -> bool:
-    """Whether the token is for the member's project: it is, unless the client wants it for none.
-    Raises `project-refused` (401)."""
-    if scope == "unscoped":
-        return False
+    """Whether the token is for what its bearer may do: it is, unless the client wants it for no project.
+    Raises `project-refused` (401) and `scope-ambiguous` (400)."""
     if scope is None:
-        return principal.tenant is not None
-    assert isinstance(scope, ScopeIn)  # noqa: S101 — the only other text is told above
+        return True
+    if isinstance(scope, str):
+        return False
+    if sum(each is not None for each in (scope.project, scope.domain, scope.system)) > 1:
+        raise _SCOPE_AMBIGUOUS
     if scope.project is None or not _is(scope.project, principal):
         raise _PROJECT_REFUSED
     return True
@@ -166,6 +154,8 @@ def _is(project: ProjectIn, principal: Principal) -> bool:
     if principal.tenant is None or project.id is project.name is None:
         return False
     own = principal.tenant.text
+    if not of_the_domain(project.domain):
+        return False
     return project.id in (None, own) and project.name in (None, own)
 
 
@@ -180,6 +170,12 @@ _PROJECT_REFUSED = YuiError(
     en="You have no access to that project: name your own municipality code as the project, or none.",
     ja="そのプロジェクトは利用できません。自団体の団体コードをプロジェクトに指定するか、省略してください。",
     status=401,
+)
+_SCOPE_AMBIGUOUS = YuiError(
+    "scope-ambiguous",
+    en="The scope names more than one thing: name the project alone.",
+    ja="scope に複数の対象が指定されています。project だけを指定してください。",
+    status=400,
 )
 
 __all__ = ["Proved", "router"]

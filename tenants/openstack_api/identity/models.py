@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -56,9 +56,6 @@ class ApplicationCredentialIn(Lenient):
     user: CredentialUserIn | None = None
 
 
-Method = Literal["password", "token", "application_credential"]
-
-
 class IdentityIn(Lenient):
     methods: Annotated[list[Text], Field(min_length=1, max_length=8)]
     password: PasswordIn | None = None
@@ -73,14 +70,22 @@ class ProjectIn(Lenient):
 
 
 class ScopeIn(Lenient):
+    """`unscoped` is what the word alone stands for, whatever it holds."""
+
     project: ProjectIn | None = None
     domain: DomainIn | None = None
     system: dict[str, bool] | None = None
+    unscoped: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, given: Any) -> Any:
+        return {"unscoped": {}} if given == "unscoped" else given
 
 
 class AuthIn(Lenient):
     identity: IdentityIn
-    scope: ScopeIn | Literal["unscoped"] | None = None
+    scope: ScopeIn | None = None
 
 
 class SignIn(Lenient):

@@ -24,6 +24,12 @@ router = APIRouter(
     tags=["openstack identity"],
     dependencies=[needs(Permission.CATALOGUE_READ), OF_A_MEMBER],
 )
+choosing = APIRouter(
+    prefix=f"{IDENTITY}/v3",
+    tags=["openstack identity"],
+    dependencies=[needs(Permission.CATALOGUE_READ, unscoped=True), OF_A_MEMBER],
+)
+"""What a token for no project is good for: to learn which project and which region there are."""
 
 Named = Annotated[str | None, Query(max_length=255)]
 
@@ -39,19 +45,19 @@ def show_catalogue(request: Request, project: Project, edge: AtHand) -> dict[str
     }
 
 
-@router.get("/auth/projects")
+@choosing.get("/auth/projects")
 def list_own_projects(request: Request, project: Project) -> dict[str, Any]:
     """The projects that the token could be for: the member."""
     return _listed(request, "auth/projects", "projects", [_project(request, project.text)])
 
 
-@router.get("/auth/domains")
+@choosing.get("/auth/domains")
 def list_own_domains(request: Request) -> dict[str, Any]:
     """The domains that the token could be for: none, since nobody has a role on the domain itself."""
     return _listed(request, "auth/domains", "domains", [])
 
 
-@router.get("/users/{user}/projects")
+@choosing.get("/users/{user}/projects")
 def list_projects_of_user(
     user: str, request: Request, who: Whoever, project: Project, edge: AtHand
 ) -> dict[str, Any]:
@@ -61,9 +67,12 @@ def list_projects_of_user(
 
 
 @router.get("/projects")
-def list_projects(request: Request, project: Project, name: Named = None) -> dict[str, Any]:
+def list_projects(
+    request: Request, project: Project, name: Named = None, domain_id: Named = None
+) -> dict[str, Any]:
     """One's own project, and nobody else's."""
-    shown = [_project(request, project.text)] if name in (None, project.text) else []
+    meant = name in (None, project.text) and domain_id in (None, DOMAIN["id"])
+    shown = [_project(request, project.text)] if meant else []
     return _listed(request, "projects", "projects", shown)
 
 
@@ -75,7 +84,7 @@ def show_project(id: str, request: Request, project: Project) -> dict[str, Any]:
     return {"project": _project(request, id)}
 
 
-@router.get("/users/{user}")
+@choosing.get("/users/{user}")
 def show_user(
     user: str, request: Request, who: Whoever, project: Project, edge: AtHand
 ) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def show_role(id: str, request: Request) -> dict[str, Any]:
     return {"role": _role(request, id)}
 
 
-@router.get("/regions")
+@choosing.get("/regions")
 def list_regions(request: Request, project: Project, edge: AtHand) -> dict[str, Any]:
     """The regions that serve the member."""
     with edge.store.read() as tx:
@@ -133,7 +142,7 @@ def list_regions(request: Request, project: Project, edge: AtHand) -> dict[str, 
     return _listed(request, "regions", "regions", shown)
 
 
-@router.get("/regions/{id}")
+@choosing.get("/regions/{id}")
 def show_region(id: str, request: Request, project: Project, edge: AtHand) -> dict[str, Any]:
     """One of them."""
     with edge.store.read() as tx:

@@ -8,6 +8,7 @@ from anyio import to_thread
 
 from control_plane.http.principal import Principal
 from control_plane.http.recognition import Recognition
+from control_plane.http.sessions import session_id_of
 from control_plane.http.tokens import token_id_of
 from control_plane.model.access import Token
 from control_plane.model.errors import YuiError
@@ -24,11 +25,10 @@ from tenants.openstack_api.identity.models import (
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """`credential` is the id of the application credential that it was proved with."""
+    """`methods` are those of the first token on, where one was exchanged for another."""
 
     principal: Principal
     methods: tuple[str, ...]
-    credential: str | None = None
 
 
 async def prove(identity: IdentityIn, recognition: Recognition, store: Store) -> Proved:
@@ -40,13 +40,20 @@ async def prove(identity: IdentityIn, recognition: Recognition, store: Store) ->
         case "password" if identity.password is not None:
             return await _password(identity.password.user, recognition, store)
         case "token" if identity.token is not None:
-            principal = await _recognised(identity.token.id, recognition)
-            return Proved(principal, ("token",))
+            return await _token(identity.token.id, recognition)
         case "application_credential" if identity.application_credential is not None:
             return await _credential(identity.application_credential, recognition, store)
         case "password" | "token" | "application_credential":
             raise _REFUSED
     raise _unsupported(identity.methods)
+
+
+async def _token(text: str, recognition: Recognition) -> Proved:
+    principal = await _recognised(text, recognition)
+    id = session_id_of(text)
+    known = None if id is None else await recognition.sessions.find(id)
+    before = () if known is None else known.session.methods
+    return Proved(principal, tuple(dict.fromkeys((*before, "token"))))
 
 
 async def _password(user: PasswordUserIn, recognition: Recognition, store: Store) -> Proved:
@@ -76,7 +83,7 @@ async def _credential(
         _is_named, store, principal, given.user
     ):
         raise _REFUSED
-    return Proved(principal, ("application_credential",), id)
+    return Proved(principal, ("application_credential",))
 
 
 async def _recognised(text: str, recognition: Recognition) -> Principal:
@@ -91,7 +98,7 @@ async def _recognised(text: str, recognition: Recognition) -> Principal:
 
 def _is_named(store: Store, principal: Principal, given: CredentialUserIn) -> bool:
     """Whether that is what the account, or the token where it is of none, is called."""
-    if not _of_the_domain(given.domain) or given.id is given.name is None:
+    if not of_the_domain(given.domain) or given.id is given.name is None:
         return False
     with store.read() as tx:
         id, name = user_of(tx, principal)
@@ -110,7 +117,7 @@ def user_of(tx: Snapshot, principal: Principal) -> tuple[str, str]:
 
 def _id_of_credential(store: Store, given: ApplicationCredentialIn) -> str:
     """By its name, which together with its account names one. Raises `sign-in-refused`."""
-    if given.name is None or given.user is None or not _of_the_domain(given.user.domain):
+    if given.name is None or given.user is None or not of_the_domain(given.user.domain):
         raise _REFUSED
     with store.read() as tx:
         named = [
@@ -129,7 +136,8 @@ def _id_of_credential(store: Store, given: ApplicationCredentialIn) -> str:
     return found[0].id
 
 
-def _of_the_domain(domain: DomainIn | None) -> bool:
+def of_the_domain(domain: DomainIn | None) -> bool:
+    """Whether that is the one that everybody is in; none said is that one too."""
     if domain is None:
         return True
     return domain.id in (None, DOMAIN["id"]) and domain.name in (None, DOMAIN["name"], "default")

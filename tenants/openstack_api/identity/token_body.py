@@ -41,22 +41,19 @@ def token_body(
     request: Request,
     principal: Principal,
     session: Session,
-    methods: tuple[str, ...],
     *,
-    scoped: bool,
     with_catalogue: bool,
-    credential: str | None = None,
 ) -> dict[str, Any]:
     """The `token` of an answer."""
     id, name = user_of(tx, principal)
     token: dict[str, Any] = {
-        "methods": list(methods),
+        "methods": list(session.methods),
         "user": {"id": id, "name": name, "domain": DOMAIN, "password_expires_at": None},
         "audit_ids": [session.id],
         "issued_at": microseconds(session.begun_at),
         "expires_at": microseconds(session.expires_at),
     }
-    tenant = principal.tenant if scoped else None
+    tenant = principal.tenant if session.scoped else None
     if tenant is not None:
         token["project"] = project_out(tx, tenant)
         token["is_domain"] = False
@@ -65,9 +62,9 @@ def token_body(
         ]
         if with_catalogue:
             token["catalog"] = catalogue(request, regions_of(tx, tenant), tenant)
-    if credential is not None:
+    if "application_credential" in session.methods:
         token["application_credential"] = {
-            "id": credential,
+            "id": session.whose,
             "name": principal.label,
             "restricted": True,
         }
