@@ -11,7 +11,7 @@ from control_plane.model.host_health import HostHealth
 from control_plane.model.ids import HostId, RegionId
 from control_plane.model.pool import Duty, Host
 from control_plane.model.workload import Server, Stranded
-from control_plane.reconcile import narration
+from control_plane.reconcile import certificate_narration
 from control_plane.reconcile.shortage import Shortage
 from control_plane.store import Lease, LostRace, Store
 
@@ -51,13 +51,13 @@ class Certification:
             with self.store.read() as tx:
                 stranded = [s for s in tx.servers(region=region) if _is_stranded(s)]
             if stranded:
-                event = narration.homeless(region, len(stranded), stranded[0].name, at)
+                event = certificate_narration.homeless(region, len(stranded), stranded[0].name, at)
             elif result.uncovered:
                 first = result.uncovered[0]
                 en, ja = first.explain_en(), first.explain_ja()
-                event = narration.uncovered(region, len(result.uncovered), en, ja, at)
+                event = certificate_narration.uncovered(region, len(result.uncovered), en, ja, at)
             else:
-                event = narration.certified(region, at)
+                event = certificate_narration.certified(region, at)
             news = self._shortage.news(region, result.short, at)
             if self._said.get(region) != event.en:
                 self._said[region] = event.en

@@ -7,12 +7,13 @@ sentences of its own for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from control_plane.model.fence import FenceEvidence, FenceKind
 from control_plane.model.host_health import Cleaning, Confirmed, Fenced, HostHealth, Suspect, Up
-from control_plane.model.ids import HostId, RegionId, ServerId
+from control_plane.model.ids import HostId, ServerId
 from control_plane.model.operation import Event, Severity
+from control_plane.model.units import Seconds
 from control_plane.model.workload import Server
 
 _FENCE_JA = {
@@ -297,30 +298,6 @@ def drain_stuck(host: HostId, why_en: str, why_ja: str, at: datetime) -> Event:
     )
 
 
-def certified(region: RegionId, at: datetime) -> Event:
-    return Event(
-        "certificate.valid",
-        f"region:{region}",
-        at,
-        Severity.INFO,
-        f"Region {region} survives its next failure: its certificate is complete.",
-        f"リージョン {region} は次の障害に耐えられます。証明書は完全です。",
-    )
-
-
-def homeless(region: RegionId, count: int, first: str, at: datetime) -> Event:
-    return Event(
-        "certificate.incomplete",
-        f"region:{region}",
-        at,
-        Severity.CRITICAL,
-        f"Region {region} has {count} server(s) without any place, first: {first}. They start as soon as "
-        "there is room.",
-        f"リージョン {region} には配置先のないサーバーが {count} 台あります(例: {first})。空きができ次第起動します。",
-        fields={"stranded": count},
-    )
-
-
 def kept_off(host: HostId, at: datetime) -> Event:
     return Event(
         "host.kept-off",
@@ -359,16 +336,18 @@ def word_wanted(host: HostId, channel: str, at: datetime) -> Event:
     )
 
 
-def uncovered(region: RegionId, count: int, first_en: str, first_ja: str, at: datetime) -> Event:
+def word_waits(host: HostId, by: str, left: Seconds, at: datetime) -> Event:
+    """`left` is how long it waits yet."""
     return Event(
-        "certificate.incomplete",
-        f"region:{region}",
+        "host.word-waits",
+        f"host:{host}",
         at,
-        Severity.CRITICAL,
-        f"Region {region} would not survive every failure: {count} refuge(s) are missing, first: "
-        f"{first_en}",
-        f"リージョン {region} は一部の障害に耐えられません。退避先が {count} 件不足しています。{first_ja}",
-        fields={"missing": count},
+        Severity.INFO,
+        f"{by} says that host {host} is off. It is listened to for another {left:.0f} s, and the word is "
+        "taken unless the host is heard meanwhile.",
+        f"{by} さんからホスト {host} 停止の申告がありました。あと {left:.0f} 秒間応答を監視し、その間に応答がなければ"
+        "申告を受け入れます。",
+        fields={"by": by, "until": (at + timedelta(seconds=left)).isoformat()},
     )
 
 
