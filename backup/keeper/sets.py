@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from backup.keeper.describing import PointDetails, hooks_of
 from backup.repository import Damaged, RecoveryPoint, Vault
+from control_plane.drivers.objects import ObjectLocked
 from control_plane.model.backup.dumps import HookRun
 from control_plane.model.backup.ids import RecoveryPointId
 from control_plane.model.backup.points import DiskFacts, ServerPoint
@@ -48,10 +50,11 @@ def whole_set(vault: Vault, points: Iterable[RecoveryPoint]) -> tuple[ServerPoin
 
 
 def forget_set(vault: Vault, points: Iterable[str]) -> None:
-    """Of manifests that are to be none. What can't be forgotten now counts for nothing either: no record
-    says that it is whole."""
+    """Of manifests that are to be none. What is under retention counts for nothing either: no record says
+    that it is whole. Raises ObjectStoreError."""
     for id in points:
-        vault.forget(id)
+        with suppress(ObjectLocked):
+            vault.forget(id)
 
 
 def server_point(

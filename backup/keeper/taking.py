@@ -6,7 +6,7 @@ less than all of them has found nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -21,6 +21,7 @@ from backup.keeper.sources import Readable, ReadableServer
 from backup.keeper.vaults import OpenVault
 from backup.repository import PointWriter, RecoveryPoint
 from control_plane.drivers.backup_source import BackupSource, Consistency, SourceDisk
+from control_plane.drivers.objects import ObjectStoreError
 from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.world import Lane, World
 from control_plane.model.backup.dumps import Dump, HookRun
@@ -280,6 +281,8 @@ class Taking:
                 )
                 stored += point.stored_bytes
         except Exception:
-            forget_set(self.open.vault, [each.point for each in points])
+            # What is in the way of this is not why it came to it.
+            with suppress(ObjectStoreError):
+                forget_set(self.open.vault, [each.point for each in points])
             raise
         return Taken(tuple(points), stored)

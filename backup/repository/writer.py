@@ -8,6 +8,7 @@ Writers of one tenant don't know of each other and hold no lock.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -34,7 +35,7 @@ from backup.repository.reader import DiskReader
 from backup.repository.reliance import Reliance, in_tree, look_holds
 from backup.repository.segment import Kind
 from backup.repository.tree import chunks_in
-from control_plane.drivers.objects import ObjectStore
+from control_plane.drivers.objects import ObjectStore, ObjectStoreError
 
 CHUNK_BYTES = 65536
 SMALLEST_CHUNK, LARGEST_CHUNK = 4096, 1 << 20
@@ -170,8 +171,10 @@ class PointWriter:
             lock_keys(self._objects, self._keyring, self._locked_until)
         self._objects.put(key, data, only_new=True, locked_until=self._locked_until)
         if not look_holds(looked_at, self._objects.now()):
-            # It may have come too late to hold the collector back.
-            self._objects.delete(key)
+            # It may have come too late to hold the collector back. What can't be deleted now, as it is
+            # under retention already, is on no record either.
+            with suppress(ObjectStoreError):
+                self._objects.delete(key)
             raise overtaken(self.id)
         self.abandon()
         return point

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -10,11 +11,11 @@ from random import Random
 import pytest
 
 from control_plane.model.backup.points import Abandoned, Complete, Taking
-from control_plane.model.backup.work import Finished
+from control_plane.model.backup.work import Finished, Requested
 from control_plane.model.ids import ServerId
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Placed
-from tests.backup.keeper.stand import SLOWLY, Stand
+from tests.backup.keeper.stand import FAR, SLOWLY, Stand
 from tests.scenarios.joining import MEMBER
 
 DAY = timedelta(days=1)
@@ -146,6 +147,55 @@ def test_a_clock_that_is_set_a_year_ahead_and_back_costs_no_point(stand: Stand) 
     assert len(newer) == 1
     assert {point.id for point in stand.points()} >= {points[-1].id, ahead.id}
     assert stand.insist_on_bytes([*points[-1:], *newer]) == 4
+
+
+def test_a_bucket_that_fills_up_is_told_as_full_though_the_first_manifest_is_under_object_lock(
+    stand: Stand,
+) -> None:
+    _lock(stand)
+    stand.keep(HOUR, SLOWLY)
+    asked, had = stand.ask(), stand.manifests()
+
+    def called(_: str) -> None:
+        if stand.manifests() > had:
+            stand.bucket.fill()
+
+    stand.vantage.gate.before_call = called
+    stand.keep(HOUR / 30, Seconds(30))
+    (told,) = stand.events("repository.trouble")
+    assert "is full" in told.en
+    with stand.store.read() as tx:
+        standing = tx.backup_run(asked).standing
+    assert isinstance(standing, Requested)
+    assert standing.trouble is not None
+    assert "object lock" not in standing.trouble.en
+    stand.vantage.gate.before_call = lambda _: None
+    stand.bucket.empty()
+    stand.keep(HOUR, Seconds(300))
+    with stand.store.read() as tx:
+        assert isinstance(tx.backup_run(asked).standing, Finished)
+    # The manifest that is left is locked, and counts for nothing.
+    assert stand.manifests() == had + 3
+    assert stand.insist_on_bytes(stand.points()) == 2 * 2
+
+
+def test_what_a_killed_control_plane_left_under_object_lock_keeps_no_other_run_waiting(
+    stand: Stand,
+) -> None:
+    _lock(stand)
+    stand.keep(HOUR, SLOWLY)
+    asked, had = stand.ask(), stand.manifests()
+    stand.live_until_killed(lambda _: stand.manifests() == had + 1)
+    stand.begin_anew()
+    stand.keep(HOUR / 20, Seconds(30))
+    with stand.store.read() as tx:
+        assert isinstance(tx.backup_run(asked).standing, Finished)
+    assert stand.manifests() == had + 3
+
+
+def _lock(stand: Stand) -> None:
+    with stand.store.write() as tx:
+        tx.save_repository(replace(tx.repository(FAR), lock_days=3))
 
 
 def test_a_backup_does_not_rest_on_what_has_rotted(stand: Stand) -> None:

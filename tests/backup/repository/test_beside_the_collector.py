@@ -208,6 +208,17 @@ def test_a_manifest_that_comes_nobody_knows_how_long_after_the_last_look_is_take
     assert place.keys("points") == []
 
 
+def test_what_can_not_be_taken_back_under_its_retention_is_told_as_what_overtook_it() -> None:
+    place = Place()
+    vault = Vault(Slow(place, 3), place.key, place.vault.keyring, None)
+    until = place.objects.now() + timedelta(days=30)
+    with vault.begin("web", "residents", locked_until=until) as writer:
+        writer.disk("root", CHUNK, chunk_bytes=CHUNK).close()
+        with pytest.raises(YuiError) as refused:
+            writer.commit(consistency="crash", details=DETAILS)
+    assert refused.value.type == "backup-overtaken"
+
+
 @pytest.mark.parametrize("jump", [timedelta(days=400), timedelta(days=-400)])
 def test_a_jump_of_the_stores_clock_loses_nothing(jump: timedelta) -> None:
     place = Place()
