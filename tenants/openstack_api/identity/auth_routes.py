@@ -136,15 +136,16 @@ async def _own(
     return session, principal
 
 
-def _scope(scope: ScopeIn | str | None, principal: Principal) -> bool:
+def _scope(scope: ScopeIn | None, principal: Principal) -> bool:
     """Whether the token is for what its bearer may do: it is, unless the client wants it for no project.
     Raises `project-refused` (401) and `scope-ambiguous` (400)."""
     if scope is None:
         return True
-    if isinstance(scope, str):
-        return False
-    if sum(each is not None for each in (scope.project, scope.domain, scope.system)) > 1:
+    said = {name for name in scope.model_fields_set if getattr(scope, name) is not None}
+    if len(said) > 1:
         raise _SCOPE_AMBIGUOUS
+    if "unscoped" in said:
+        return False
     if scope.project is None or not _is(scope.project, principal):
         raise _PROJECT_REFUSED
     return True
