@@ -47,9 +47,9 @@ class PolicyIn(RequestBody):
     """What is copied when, where it is kept and for how long. `rpo_hours`: the most work that may be lost;
     `rpo_away_hours`: with the building and its hazard zones. `test_every_days` null proves no restore."""
 
-    rpo_hours: Annotated[int, Field(ge=1, le=744)]
+    rpo_hours: Annotated[int, Field(ge=1, le=768)]
     copies: Annotated[list[CopyIn], Field(min_length=1, max_length=8)]
-    rpo_away_hours: Annotated[int, Field(ge=1, le=8784)] | None = None
+    rpo_away_hours: Annotated[int, Field(ge=1, le=8808)] | None = None
     regions: list[Name] = Field(default_factory=list, max_length=20)
     spare_service_hours: bool = False
     quiesce: bool = True

@@ -201,7 +201,7 @@ def test_an_unknown_blueprint_is_told_with_what_there_is(tmp_path: Path) -> None
         ('to: "24:00"', 'to: "08:59"', "from", "service_hours[0].to: it closes before it opens"),
         ("[mon, sun]", "[mon, mon]", "from", "days: must not name the same thing twice"),
         ("every: day", "every: decade", "every", "must be one of hour, day, week, month, year"),
-        ("rpo_hours: 24", "rpo_hours: 4", "rpo_hours", "no copy is made more often than every 24"),
+        ("rpo_hours: 24", "rpo_hours: 4", "rpo_hours", "up to 24 hours pass between two copies"),
         (', at: "22:00"', "", "every", "'at' is missing: say when the copy begins"),
         ("every: day", "every: hour", "every", "copies[0].at: an hourly copy has no time"),
         ("other-region]", "attic]", "every", "places[1]: must be one of on-site, off-site"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from control_plane.model.backup.gaps import LONGEST_HOURS, hours_widen, longest_gap
 from control_plane.model.backup.places import BackupSource, LocationRule, Repository, assign
 from control_plane.model.backup.policy import (
+    BackupCopy,
     BackupInterval,
     BackupPlace,
     BackupPolicy,
-    longest_gap,
 )
+from control_plane.model.backup.schedule import spared_hours
 from control_plane.model.errors import YuiError
 from control_plane.model.hours import ServiceWindow, Weekday
 from control_plane.model.pool import DomainKind, FailureDomain
@@ -46,7 +48,7 @@ def check_policy(
     return (
         *_places_missing(policy, source, repositories, rule),
         *_nothing_apart(policy, source, repositories, rule),
-        *_objectives(policy, source, repositories, rule),
+        *_objectives(policy, source, repositories, rule, service_hours),
         *_hours(policy, service_hours),
     )
 
@@ -119,12 +121,17 @@ def _objectives(
     source: BackupSource,
     repositories: Collection[Repository],
     rule: LocationRule | None,
+    service_hours: Sequence[ServiceWindow],
 ) -> Iterator[PolicyRefusal]:
-    if policy.gap_hours > policy.rpo_hours:
+    spared = spared_hours(policy, service_hours)
+    # Of one whose copies never begin, that is what is said.
+    gap = longest_gap(policy.copies, spared)
+    if policy.rpo_hours < gap < LONGEST_HOURS:
+        en, ja = _mend(policy.copies, spared, "rpo_hours", gap)
         yield PolicyRefusal(
             "objective-unreachable",
-            f"At most {policy.rpo_hours} h of work may be lost, but up to {policy.gap_hours} h pass between two copies: copy more often, or raise rpo_hours.",
-            f"失ってよい作業は最大 {policy.rpo_hours} 時間ですが、コピーの間隔が最長 {policy.gap_hours} 時間になります。頻度を上げるか、rpo_hours を大きくしてください。",
+            f"At most {policy.rpo_hours} h of work may be lost, but up to {gap} h pass between two copies{en}.",
+            f"失ってよい作業は最大 {policy.rpo_hours} 時間ですが、コピーの間隔が最長 {gap} 時間になります{ja}。",
         )
     if policy.rpo_away_hours is None:
         return
@@ -132,13 +139,30 @@ def _objectives(
     apart = {place for place, each in assigned.items() if source.apart(each)}
     if not apart:
         return
-    away = longest_gap(tuple(c for c in policy.copies if apart & set(c.places)))
-    if away > policy.rpo_away_hours:
+    there = tuple(c for c in policy.copies if apart & set(c.places))
+    away = longest_gap(there, spared)
+    if policy.rpo_away_hours < away < LONGEST_HOURS:
+        en, ja = _mend(there, spared, "rpo_away_hours", away)
         yield PolicyRefusal(
             "objective-unreachable",
-            f"At most {policy.rpo_away_hours} h of work may be lost with the building, but up to {away} h pass between two copies that stand apart from it: copy there more often, or raise rpo_away_hours.",
-            f"建物が失われたときに失ってよい作業は最大 {policy.rpo_away_hours} 時間ですが、離れた場所へのコピーの間隔は最長 {away} 時間です。頻度を上げるか、rpo_away_hours を大きくしてください。",
+            f"At most {policy.rpo_away_hours} h of work may be lost with the building, but up to {away} h pass between two copies that stand apart from it{en}.",
+            f"建物が失われたときに失ってよい作業は最大 {policy.rpo_away_hours} 時間ですが、離れた場所へのコピーの間隔は最長 {away} 時間になります{ja}。",
         )
+
+
+def _mend(
+    copies: Sequence[BackupCopy], spared: Sequence[ServiceWindow], name: str, gap: int
+) -> tuple[str, str]:
+    """How both sentences end."""
+    if hours_widen(copies, spared):
+        return (
+            f", as each begins at any time in the hours that it is allowed: copy more often, allow fewer hours, or raise {name} to {gap}",
+            f"(許された時間帯のどこで始まってもよいため)。頻度を上げるか、時間帯を短くするか、{name} を {gap} 以上にしてください",
+        )
+    return (
+        f": copy more often, or raise {name} to {gap}",
+        f"。頻度を上げるか、{name} を {gap} 以上にしてください",
+    )
 
 
 def _hours(policy: BackupPolicy, service_hours: Sequence[ServiceWindow]) -> Iterator[PolicyRefusal]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from control_plane.model.backup.gaps import longest_gap
 from control_plane.model.backup.ids import RepositoryId
 from control_plane.model.backup.points import BackupStanding
 from control_plane.model.backup.policy import BackupPlace, BackupPolicy
@@ -113,8 +114,8 @@ def breaches(
         if place is BackupPlace.MEMBER or there == standing.newest:
             continue
         # Twice the longest pause, since a copy begins when its point is whole and takes its time.
-        pauses = [copy.every.most_hours for copy in policy.copies if place in copy.places]
-        found += aged(Shortfall.COPY_LATE, there, 2 * min(pauses), repository)
+        pause = longest_gap(copy for copy in policy.copies if place in copy.places)
+        found += aged(Shortfall.COPY_LATE, there, 2 * pause, repository)
     return (*nowhere, *found, *_unproven(policy, standing.proven_at, began_at, now))
 
 

@@ -14,7 +14,6 @@ from enum import StrEnum
 
 from control_plane.model.backup.dumps import Dump
 from control_plane.model.hours import (
-    DAY_MINUTES,
     JAPAN,
     DailyHours,
     MinuteOfDay,
@@ -162,20 +161,3 @@ class BackupPolicy:
         """Every place that a copy names, nearest first."""
         named = {place for copy in self.copies for place in copy.places}
         return tuple(place for place in NEAREST_FIRST if place in named)
-
-    @property
-    def gap_hours(self) -> int:
-        """The longest time between two points by plan."""
-        return longest_gap(self.copies)
-
-
-def longest_gap(copies: tuple[BackupCopy, ...]) -> int:
-    """Hours between two points of these copies, at the most."""
-    return min((_gap(copy) for copy in copies), default=366 * 24)
-
-
-def _gap(copy: BackupCopy) -> int:
-    if copy.every is not BackupInterval.HOUR or copy.until is None:
-        return copy.every.most_hours
-    closed = DAY_MINUTES - DailyHours(copy.begins, copy.until).minutes
-    return 1 + -(-closed // 60)

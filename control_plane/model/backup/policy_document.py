@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from control_plane.model.backup.dumps import USUAL_MINUTES, Dump
+from control_plane.model.backup.gaps import hours_widen, longest_gap
 from control_plane.model.backup.policy import (
     BackupCopy,
     BackupInterval,
     BackupPlace,
     BackupPolicy,
-    longest_gap,
 )
 from control_plane.model.hours import MinuteOfDay, Weekday, minute_from, time_of_day
 from control_plane.model.ids import RegionId
@@ -133,10 +133,14 @@ def policy_mistakes(policy: BackupPolicy) -> Iterator[PolicyMistake]:
         roles.add(dump.role)
     soonest = longest_gap(policy.copies)
     if soonest > policy.rpo_hours:
+        en, ja = ("", "")
+        if hours_widen(policy.copies):
+            en = ", as each begins at any time from 'at' until 'until'"
+            ja = "(「at」から「until」までのどこで始まってもよいため)"
         yield PolicyMistake(
             ("rpo_hours",),
-            f"no copy is made more often than every {soonest} hours: raise it to that, or copy more often.",
-            f"最も頻繁なコピーでも {soonest} 時間ごとです。この値を上げるか、コピーを増やしてください。",
+            f"up to {soonest} hours pass between two copies{en}: raise it to that, or copy more often.",
+            f"コピーの間隔が最長 {soonest} 時間になります{ja}。この値をそこまで上げるか、コピーを増やしてください。",
         )
 
 

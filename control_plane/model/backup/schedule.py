@@ -29,11 +29,12 @@ def due(
     least the last of them that is not after `now`; what a clock that was ahead has dated later counts for
     nothing. Only the slots that `now` is in are asked for: whatever was missed before is taken once."""
     newest = max((at for at in history if at <= now), default=None)
+    spared = spared_hours(policy, service_hours)
     waiting: list[tuple[int, datetime]] = []
     for index, copy in enumerate(policy.copies):
         slot = copy.slot_of(now)
         missing = newest is None or newest < slot
-        if missing and _may_begin(policy, copy, now, service_hours):
+        if missing and _may_begin(copy, now, spared):
             waiting.append((index, slot))
     if not waiting:
         return None
@@ -51,37 +52,42 @@ def next_due(
     if due(policy, (known := tuple(history)), now, service_hours) is not None:
         return now
     newest = max((at for at in known if at <= now), default=None)
+    spared = spared_hours(policy, service_hours)
     found: list[datetime] = []
     for copy in policy.copies:
         slot = copy.slot_of(now)
         begins = now if newest is None or newest < slot else copy.slot_after(slot)
-        opens = _opening(policy, copy, begins, service_hours)
+        opens = opening(copy, begins, spared)
         if opens is not None:
             found.append(opens)
     return min(found, default=None)
 
 
-def _opening(
-    policy: BackupPolicy, copy: BackupCopy, begins: datetime, service_hours: Sequence[ServiceWindow]
+def spared_hours(
+    policy: BackupPolicy, service_hours: Sequence[ServiceWindow]
+) -> Sequence[ServiceWindow]:
+    """Those in which its copies don't begin, hourly ones apart."""
+    return service_hours if policy.spare_service_hours else ()
+
+
+def opening(
+    copy: BackupCopy, begins: datetime, spared: Sequence[ServiceWindow] = ()
 ) -> datetime | None:
     """The first moment from then on at which the copy may begin. That changes at whole minutes of a day's
     hours only, so those are all that need to be looked at."""
-    if _may_begin(policy, copy, begins, service_hours):
+    if _may_begin(copy, begins, spared):
         return begins
-    minutes = {copy.begins, *(w.closes for w in service_hours), *(w.opens for w in service_hours)}
+    minutes = {copy.begins, *(w.closes for w in spared), *(w.opens for w in spared)}
     midnight = begins.astimezone(JAPAN).replace(hour=0, minute=0, second=0, microsecond=0)
     for day in range(-1, 9):
         for minute in sorted(minutes | {0}):
             at = midnight + timedelta(days=day, minutes=minute)
-            if at > begins and _may_begin(policy, copy, at, service_hours):
+            if at > begins and _may_begin(copy, at, spared):
                 return at
     return None
 
 
-def _may_begin(
-    policy: BackupPolicy, copy: BackupCopy, at: datetime, service_hours: Sequence[ServiceWindow]
-) -> bool:
+def _may_begin(copy: BackupCopy, at: datetime, spared: Sequence[ServiceWindow]) -> bool:
     if not copy.may_begin(at):
         return False
-    spared = policy.spare_service_hours and copy.every is not BackupInterval.HOUR
-    return not (spared and in_service(service_hours, at))
+    return copy.every is BackupInterval.HOUR or not in_service(spared, at)
