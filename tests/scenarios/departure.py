@@ -66,7 +66,7 @@ class Departure:
     def follow(self, plane: ControlPlane) -> None:
         if not self._begun:
             return
-        store, vantage = self._stage.store, plane.vantage
+        store, vantage = plane.store, plane.vantage
         leaver = Leaver(store, vantage, self._exports, None, plane.name, checkpoint=100_000)
 
         def live() -> None:
@@ -74,7 +74,8 @@ class Departure:
                 try:
                     leaver.tick()
                 except Exception as error:
-                    plane.failures.append(error)
+                    if not plane.database.explains(error):
+                        plane.failures.append(error)
                 vantage.clock.sleep(Seconds(1))
 
         self._stage.world.virtual_clock.spawn(live)

@@ -83,6 +83,11 @@ def _lose(stage: Stage, w: Words) -> None:
     stage.world.lose_answers(w["call"], host=stage.host(w["host"]), times=int(w["n"]))
 
 
+def _delay(stage: Stage, w: Words) -> None:
+    late = Seconds(float(w["n"]))
+    stage.world.delay_answers(w["call"], late, host=stage.host(w["host"]))
+
+
 def _say_off(stage: Stage, w: Words) -> None:
     stage.operator_says(stage.host(w["host"]), w["text"], FenceMethod.WORD)
 
@@ -144,6 +149,7 @@ PHRASES: tuple[Phrase, ...] = (
     _phrase("<call> fails <n> times on <host>", _fail),
     _phrase("<call> of <server> fails <n> times", _fail),
     _phrase("answer of <call> lost <n> times on <host>", _lose),
+    _phrase("answer of <call> comes <n>s late once on <host>", _delay),
     _phrase(
         "image <image> arrives corrupt <n> times",
         lambda s, w: s.world.corrupt_image(ImageId(w["image"]), times=int(w["n"])),
@@ -233,6 +239,20 @@ PHRASES: tuple[Phrase, ...] = (
     _phrase(
         "control plane <name> has its network back",
         lambda s, w: s.control_planes[w["name"]].set_network(up=True),
+    ),
+    _phrase(
+        "database of control plane <name> cut",
+        lambda s, w: s.control_planes[w["name"]].set_database(up=False),
+    ),
+    _phrase(
+        "database of control plane <name> back",
+        lambda s, w: s.control_planes[w["name"]].set_database(up=True),
+    ),
+    _phrase(
+        "database of control plane <name> cut right after <text>",
+        lambda s, w: s.right_after(
+            w["text"], lambda: s.control_planes[w["name"]].set_database(up=False)
+        ),
     ),
     _phrase("control plane <name> killed", lambda s, w: s.control_planes[w["name"]].kill()),
     _phrase("control plane <name> paused", lambda s, w: s.control_planes[w["name"]].pause()),

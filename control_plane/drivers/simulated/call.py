@@ -40,9 +40,10 @@ class Call:
     ) -> None:
         if error is not None and not isinstance(error, DriverError):
             return
-        lost = self.world.trouble and self.world.trouble.loses_answer(
-            self.machine.host.id, self.name, self.server
-        )
+        host, trouble = self.machine.host.id, self.world.trouble
+        if trouble:
+            self.world.virtual_clock.sleep(trouble.holds_answer(host, self.name, self.server))
+        lost = trouble and trouble.loses_answer(host, self.name, self.server)
         if lost or not self._reached():
             self._time_out("took a call and did not answer it")
         self.gate.check()

@@ -196,6 +196,18 @@ class Faults:
         """The next `times` such calls take effect, and HostUnreachable is all that comes back."""
         self.trouble.fail(call, host, server, times, None)
 
+    def delay_answers(
+        self,
+        call: str,
+        late: Seconds,
+        *,
+        host: HostId | None = None,
+        server: ServerId | None = None,
+        times: int = 1,
+    ) -> None:
+        """The next `times` such calls take effect, and come back so much later."""
+        self.trouble.fail(call, host, server, times, None, late=late)
+
     def slow_starts(self, host: HostId, boot: Seconds) -> None:
         """Guests started on the host from now on take `boot` until they answer."""
         self.machines[host].slow_guests = boot

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from control_plane.drivers.protocol import DriverError
 from control_plane.model.ids import HostId, ServerId
+from control_plane.model.units import Seconds
 
 
 @dataclass(slots=True)
@@ -17,7 +18,8 @@ class _Arranged:
     server: ServerId | None
     times: int
     error: DriverError | None
-    """None: the call takes effect, and its answer is lost."""
+    """None: the call takes effect, and its answer is lost, or comes `late`."""
+    late: Seconds | None = None
 
     def meets(self, host: HostId, call: str, server: ServerId | None) -> bool:
         return (
@@ -42,8 +44,10 @@ class Trouble:
         server: ServerId | None,
         times: int,
         error: DriverError | None,
+        *,
+        late: Seconds | None = None,
     ) -> None:
-        self._arranged.append(_Arranged(call, host, server, times, error))
+        self._arranged.append(_Arranged(call, host, server, times, error, late))
 
     def before(self, host: HostId, call: str, server: ServerId | None) -> DriverError | None:
         """The error with which this call fails without effect, if one was arranged."""
@@ -55,10 +59,19 @@ class Trouble:
 
     def loses_answer(self, host: HostId, call: str, server: ServerId | None) -> bool:
         for arranged in self._arranged:
-            if arranged.error is None and arranged.meets(host, call, server):
+            lost = arranged.error is None and arranged.late is None
+            if lost and arranged.meets(host, call, server):
                 self._use(arranged)
                 return True
         return False
+
+    def holds_answer(self, host: HostId, call: str, server: ServerId | None) -> Seconds:
+        """How long after its effect this call's answer comes."""
+        for arranged in self._arranged:
+            if arranged.late is not None and arranged.meets(host, call, server):
+                self._use(arranged)
+                return arranged.late
+        return Seconds(0)
 
     def _use(self, arranged: _Arranged) -> None:
         arranged.times -= 1
