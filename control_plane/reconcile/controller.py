@@ -56,14 +56,23 @@ class Controller:
         self._leadership = Leadership(store, world.clock, holder, self.timings)
         self._records = Records(store)
         self._care = HostCare(store, world, self._leadership, self._records, self.timings)
-        self._repair = Repair(store, world, self._leadership, self._records, self.timings)
-        self._evacuation = Evacuation(store, world.clock, self.timings)
-        self._rehoming = Rehoming(store, world.clock, self.timings)
+        self._repair = Repair(store, world, self._records, self.timings)
         self._revival = Revival(store, world)
-        self._draining = Draining(store, world.clock, self.timings)
         self._reclaiming = Reclaiming(store, self._records)
-        self._certification = Certification(store)
         self._announcements = Announcements(store, world, self._records, self.timings)
+        self._store = store
+        self._led_by: int | None = None
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Forget what was seen to and said while this process led before: others may have led since, and
+        what it had proved was proved of another pool."""
+        store, clock = self._store, self._world.clock
+        self._evacuation = Evacuation(store, clock, self.timings)
+        self._rehoming = Rehoming(store, clock, self.timings)
+        self._draining = Draining(store, clock, self.timings)
+        self._certification = Certification(store)
+        self._announcements.forget()
 
     def run(self, stopping: StopSignal) -> None:
         """Tick until told to stop, then let another control plane lead. What goes wrong in one tick
@@ -93,6 +102,9 @@ class Controller:
         if lease is None:
             self._announcements.forget()
             return TickReport(leading=False, changes=0, busy=self._repair.busy)
+        if lease.token != self._led_by:
+            self._begin_anew()
+            self._led_by = lease.token
         try:
             self._announcements.tell(lease)
             changes = self._act(lease)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from control_plane.drivers.disks import DataVolumeSpec, SnapshotDiskSpec
 from control_plane.drivers.protocol import DriverError, HostDriver
-from control_plane.drivers.world import Pending, World
+from control_plane.drivers.world import World
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import Generation, HostId, StoragePoolId, VolumeId
 from control_plane.model.pool import Host
@@ -32,9 +32,10 @@ from control_plane.reconcile.disks import (
     RestoreSnapshot,
     TakeSnapshot,
 )
-from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.leadership import still_held
 from control_plane.reconcile.spec import Surroundings
 from control_plane.reconcile.timings import Timings
+from control_plane.reconcile.under_way import UnderWay
 from control_plane.store import Lease, LostRace, Snapshot, Store, Transaction
 
 _Thing = Volume | ServerSnapshot
@@ -50,12 +51,14 @@ class DiskCare:
 
     store: Store
     world: World
-    leadership: Leadership
     timings: Timings
-    _under_way: dict[str, tuple[_Thing, Pending[None]]] = field(default_factory=dict)
+    _under_way: UnderWay[str, _Thing, None] = field(init=False)
     _not_before: dict[str, Seconds] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
     _disturbed: bool = False
+
+    def __post_init__(self) -> None:
+        self._under_way = UnderWay(self.world)
 
     @property
     def busy(self) -> int:
@@ -88,7 +91,7 @@ class DiskCare:
         wanted += disks.unwanted
         for thing in wanted:
             if thing.storage in pool_hosts and self._may_try(thing.id):
-                self._begin(thing, hosts[pool_hosts[thing.storage]], surroundings)
+                self._begin(thing, hosts[pool_hosts[thing.storage]], surroundings, lease)
                 changes += 1
         return changes + self._settle(lease)
 
@@ -131,22 +134,43 @@ class DiskCare:
                             tx.add_event(narration.held(held, action.server.name, at))
                 case GrowVolumes():
                     self._after_growth(tx, action, done, error)
-                case TakeSnapshot(snapshot=snapshot) | RestoreSnapshot(snapshot=snapshot):
-                    current = _current_snapshot(tx, snapshot)
-                    if current is None:
-                        return
-                    if error is not None:
-                        tx.save_server_snapshot(replace(current, trouble=error))
-                        tx.add_event(narration.snapshot_trouble(current, error, at))
-                    elif isinstance(action, RestoreSnapshot):
-                        tx.save_server_snapshot(replace(current, restoring=False, trouble=None))
-                        tx.add_event(narration.restored(current, at))
-                    else:
-                        kept = replace(
-                            current, taken_at=done.taken_at, quiesced=done.quiesced, trouble=None
-                        )
-                        tx.save_server_snapshot(kept)
-                        tx.add_event(narration.taken(kept, at))
+                case TakeSnapshot():
+                    self._taken(tx, action, done, error)
+                case RestoreSnapshot():
+                    self._restored(tx, action, error)
+
+    def _taken(
+        self, tx: Transaction, action: TakeSnapshot, done: DisksDone, error: str | None
+    ) -> None:
+        """Unless it is there, or not wanted any more. It outlives its server, and so does what was copied."""
+        current = _current_snapshot(tx, action.snapshot)
+        if current is None or current.taken_at is not None or current.deleting:
+            return
+        server = tx.servers_among({action.server.id}).get(action.server.id)
+        if server is not None and server.disk_build != action.server.disk_build:
+            return
+        if error is not None:
+            self._snapshot_trouble(tx, current, error)
+            return
+        kept = replace(current, taken_at=done.taken_at, quiesced=done.quiesced, trouble=None)
+        tx.save_server_snapshot(kept)
+        tx.add_event(narration.taken(kept, self.world.clock.now()))
+
+    def _restored(self, tx: Transaction, action: RestoreSnapshot, error: str | None) -> None:
+        """Only what was asked for: each time that it is asked for, the disks become another build, and the
+        one that the server is to have is made from the snapshot, or from the image by whoever takes it for made."""
+        current = _current_snapshot(tx, action.snapshot)
+        if current is None or not current.restoring or not is_same(tx, action.server):
+            return
+        if error is not None:
+            self._snapshot_trouble(tx, current, error)
+            return
+        tx.save_server_snapshot(replace(current, restoring=False, trouble=None))
+        tx.add_event(narration.restored(current, self.world.clock.now()))
+
+    def _snapshot_trouble(self, tx: Transaction, snapshot: ServerSnapshot, why: str) -> None:
+        tx.save_server_snapshot(replace(snapshot, trouble=why))
+        tx.add_event(narration.snapshot_trouble(snapshot, why, self.world.clock.now()))
 
     def _after_growth(
         self, tx: Transaction, action: GrowVolumes, done: DisksDone, error: str | None
@@ -220,14 +244,14 @@ class DiskCare:
         now = self.world.clock.monotonic()
         return id not in self._under_way and now >= self._not_before.get(id, now)
 
-    def _begin(self, thing: _Thing, host: Host, surroundings: Surroundings) -> None:
+    def _begin(self, thing: _Thing, host: Host, surroundings: Surroundings, lease: Lease) -> None:
         work = self._work(thing, surroundings)
 
         def task() -> None:
-            self._insist(thing)
+            self._insist(thing, lease)
             work(self.world.driver(host))
 
-        self._under_way[thing.id] = (thing, self.world.submit(task))
+        self._under_way.begin(thing.id, thing, task, lease)
 
     def _work(self, thing: _Thing, surroundings: Surroundings) -> Callable[[HostDriver], None]:
         if isinstance(thing, ServerSnapshot):
@@ -248,20 +272,17 @@ class DiskCare:
             snapshot = tx.server_snapshot(volume.source.snapshot)
         return SnapshotDiskSpec(surroundings.snapshot_spec(snapshot), volume.source.volume)
 
-    def _insist(self, thing: _Thing) -> None:
+    def _insist(self, thing: _Thing, lease: Lease) -> None:
         with self.store.read() as tx:
             current = _current(tx, thing)
             if current is None or current.generation != thing.generation:
                 raise _Overtaken
-            if not self.leadership.still_held(tx):
+            if not still_held(tx, lease):
                 raise _Overtaken
 
     def _settle(self, lease: Lease) -> int:
         changes = 0
-        for id, (thing, pending) in list(self._under_way.items()):
-            if not pending.done():
-                continue
-            del self._under_way[id]
+        for id, thing, pending in self._under_way.ended(lease):
             try:
                 pending.result()
             except _Overtaken:
@@ -308,7 +329,6 @@ class DiskCare:
         times = self._failures[thing.id] = self._failures.get(thing.id, 0) + 1
         wait = min(self.timings.retry_first * 2 ** (times - 1), self.timings.retry_most)
         self._not_before[thing.id] = Seconds(self.world.clock.monotonic() + wait)
-        at = self.world.clock.now()
         try:
             with self.store.write(lease) as tx:
                 current = _current(tx, thing)
@@ -317,10 +337,15 @@ class DiskCare:
                 if isinstance(current, Volume):
                     self._trouble(tx, current, why)
                 else:
-                    tx.save_server_snapshot(replace(current, trouble=why))
-                    tx.add_event(narration.snapshot_trouble(current, why, at))
+                    self._snapshot_trouble(tx, current, why)
         except LostRace:
             return
+
+
+def is_same(tx: Snapshot, server: Server) -> bool:
+    """Whether nothing was decided about it since, not even that it goes."""
+    current = tx.servers_among({server.id}).get(server.id)
+    return current is not None and current.generation == server.generation
 
 
 def _is_to_grow(volume: Volume) -> bool:

@@ -7,11 +7,12 @@ which the drivers promise may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from control_plane.drivers.protocol import DriverError, HostDriver, MovedOn, ServerSpec
-from control_plane.drivers.world import Pending, World
+from control_plane.drivers.world import World
 from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
@@ -33,6 +34,8 @@ from control_plane.reconcile.disk_errands import (
 )
 from control_plane.reconcile.disks import DiskAction
 from control_plane.reconcile.timings import Timings
+from control_plane.reconcile.under_way import UnderWay
+from control_plane.store import Lease
 
 HostAction = BringUp | Relabel | Stop | RemoveStale | Migrate | Delete | Undefine | DiskAction
 
@@ -63,19 +66,22 @@ class _Setback:
 
 @dataclass(slots=True)
 class Errands:
-    """`still_wanted` asks the store, just before a server is started, whether this control plane
-    still leads and the server's generation is still the one that was decided on."""
+    """`still_wanted` asks the store, just before a server is started, whether the lease under which
+    that was decided still holds and the server's generation is still the one that was decided on."""
 
     world: World
     timings: Timings
-    still_wanted: Callable[[Server], bool]
-    _under_way: dict[ServerId, tuple[HostAction, Pending[DisksDone]]] = field(default_factory=dict)
+    still_wanted: Callable[[Server, Lease], bool]
+    _under_way: UnderWay[ServerId, HostAction, DisksDone] = field(init=False)
     _setbacks: dict[ServerId, _Setback] = field(default_factory=dict)
     _brought_up: dict[ServerId, _Setback] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._under_way = UnderWay(self.world)
+
     @property
     def busy(self) -> Mapping[ServerId, HostAction]:
-        return {server: action for server, (action, _) in self._under_way.items()}
+        return self._under_way.things()
 
     def may_try(self, server: ServerId) -> bool:
         now = self.world.clock.monotonic()
@@ -111,45 +117,44 @@ class Errands:
         self._setbacks.pop(server, None)
 
     def begin(
-        self, action: HostAction, hosts: Mapping[HostId, Host], spec: ServerSpec | None
+        self,
+        action: HostAction,
+        hosts: Mapping[HostId, Host],
+        spec: ServerSpec | None,
+        lease: Lease,
     ) -> None:
         """`spec` is needed by the actions that define a server."""
-        if action.server.id in self._under_way:
-            raise ValueError(f"server {action.server.id} already has an errand under way")
+        insist = partial(self._insist, lease)
 
         def task() -> DisksDone:
             if spec is not None and isinstance(action, DiskAction):
-                self._insist(action.server)
+                insist(action.server)
                 driver = self.world.driver(hosts[action.host])
-                return carry_out(action, driver, spec, self.world.clock, self._insist)
-            self._carry_out(action, hosts, spec)
+                return carry_out(action, driver, spec, self.world.clock, insist)
+            self._carry_out(action, hosts, spec, insist)
             return NOTHING_DONE
 
-        self._under_way[action.server.id] = (action, self.world.submit(task))
+        self._under_way.begin(action.server.id, action, task, lease)
 
-    def settle(self) -> list[Outcome]:
-        """Collect what has finished since the last call."""
-        outcomes = []
-        for server, (action, pending) in list(self._under_way.items()):
-            if not pending.done():
-                continue
-            del self._under_way[server]
+    def settle(self, lease: Lease) -> Iterator[Outcome]:
+        """What has finished since the last call, each forgotten here as it is given. Of what was begun
+        under another lease nothing is told: since then another may have done and undone the same."""
+        for server, action, pending in self._under_way.ended(lease):
             try:
                 done = pending.result()
             except (NoLongerWanted, MovedOn):
                 continue
             except StillOpen as error:
-                outcomes.append(replace(self._set_back(action, str(error)), done=error.done))
+                yield replace(self._set_back(action, str(error)), done=error.done)
             except (DriverError, TimeoutError) as error:
-                outcomes.append(self._set_back(action, str(error) or "it took too long"))
+                yield self._set_back(action, str(error) or "it took too long")
             except Exception as error:  # one server's trouble must not stop the care for the others
-                outcomes.append(self._set_back(action, f"{type(error).__name__}: {error}"))
+                yield self._set_back(action, f"{type(error).__name__}: {error}")
             else:
                 self._setbacks.pop(server, None)
                 if isinstance(action, BringUp):
                     self._note_start(action.server)
-                outcomes.append(Outcome(action, None, first=True, done=done))
-        return outcomes
+                yield Outcome(action, None, first=True, done=done)
 
     def _note_start(self, server: Server) -> None:
         """One that stops again and again right after its start is started ever more slowly."""
@@ -176,59 +181,72 @@ class Errands:
         return Outcome(action, error, first=before is None or before.text != error)
 
     def _carry_out(
-        self, action: HostAction, hosts: Mapping[HostId, Host], spec: ServerSpec | None
+        self,
+        action: HostAction,
+        hosts: Mapping[HostId, Host],
+        spec: ServerSpec | None,
+        insist: Callable[[Server], None],
     ) -> None:
         server = action.server
         match action:
             case BringUp(host=host) if spec is not None:
-                self._bring_up(self.world.driver(hosts[host]), server, spec)
+                _bring_up(self.world.driver(hosts[host]), server, spec, insist)
             case Relabel(host=host) if spec is not None:
-                self._insist(server)
+                insist(server)
                 driver = self.world.driver(hosts[host])
                 driver.resize(server.id, spec.size)
                 if server.copy_generation < server.sized_since:
                     driver.grow_volume(spec)
                 driver.define(spec)
             case Stop(host=host, listed=listed, hard=True):
-                self._insist(server)
+                insist(server)
                 self.world.driver(hosts[host]).destroy(server.id, listed)
             case Stop(host=host, listed=listed):
-                self._insist(server)
-                self._stop(self.world.driver(hosts[host]), server, listed)
+                insist(server)
+                self._stop(self.world.driver(hosts[host]), server, listed, insist)
             case RemoveStale(host=host, running=running, listed=listed):
                 driver = self.world.driver(hosts[host])
-                self._insist(server)
+                insist(server)
                 if running:
                     driver.destroy(server.id, listed)
                 driver.undefine(server.id, listed)
             case Undefine(host=host, listed=listed):
-                self._insist(server)
+                insist(server)
                 self.world.driver(hosts[host]).undefine(server.id, listed)
             case Migrate(source=source, target=target) if spec is not None:
-                self._insist(server)
+                insist(server)
                 self.world.driver(hosts[source]).migrate(server.id, hosts[target].endpoint)
             case Delete(host=host, listed=listed) if spec is not None:
                 driver = self.world.driver(hosts[host])
-                self._insist(server)
+                insist(server)
                 if listed is not None:
-                    self._stop(driver, server, listed)
+                    self._stop(driver, server, listed, insist)
                     driver.undefine(server.id, listed)
                 driver.remove_volume(server.id, spec.volume)
             case _:
                 raise ValueError(f"{action} needs a server spec")
 
-    def _stop(self, driver: HostDriver, server: Server, listed: Generation) -> None:
+    def _stop(
+        self,
+        driver: HostDriver,
+        server: Server,
+        listed: Generation,
+        insist: Callable[[Server], None],
+    ) -> None:
         if not driver.shut_down(server.id, self.timings.stop_grace, listed):
-            self._insist(server)
+            insist(server)
             driver.destroy(server.id, listed)
 
-    def _bring_up(self, driver: HostDriver, server: Server, spec: ServerSpec) -> None:
-        self._insist(server)
-        driver.ensure_volume(spec)
-        driver.define(spec)
-        self._insist(server)
-        driver.start(server.id)
-
-    def _insist(self, server: Server) -> None:
-        if not self.still_wanted(server):
+    def _insist(self, lease: Lease, server: Server) -> None:
+        if not self.still_wanted(server, lease):
             raise NoLongerWanted(server.id)
+
+
+def _bring_up(
+    driver: HostDriver, server: Server, spec: ServerSpec, insist: Callable[[Server], None]
+) -> None:
+    insist(server)
+    driver.ensure_volume(spec)
+    driver.define(spec)
+    insist(server)
+    driver.start(server.id)

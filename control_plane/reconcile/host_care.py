@@ -16,7 +16,7 @@ from control_plane.model.pool import Duty, Host
 from control_plane.model.units import Seconds
 from control_plane.reconcile import narration
 from control_plane.reconcile.detection import Hearing, Silences, judge
-from control_plane.reconcile.fencing import Attempt, Fencing
+from control_plane.reconcile.fencing import Attempt, Cause, Fencing
 from control_plane.reconcile.health_record import insist, write_health
 from control_plane.reconcile.intake import Intake
 from control_plane.reconcile.leadership import Leadership
@@ -44,7 +44,7 @@ class HostCare:
 
     def __post_init__(self) -> None:
         self._fencing = Fencing(self.world, self.timings)
-        self._intake = Intake(self.store, self.world, self.leadership, self.timings)
+        self._intake = Intake(self.store, self.world, self.timings)
 
     def listen(self, hosts: Sequence[Host]) -> Hearing:
         began = self.world.clock.now()
@@ -99,14 +99,14 @@ class HostCare:
         for word in words.values():
             if word.method is FenceMethod.WORD and word.host in by_id:
                 changes += self._take_word(word, by_id[word.host], hearing, lease)
-        asked = {w.host for w in words.values() if w.method is FenceMethod.POWER_OFF}
+        asked = {w.host: w for w in words.values() if w.method is FenceMethod.POWER_OFF}
         pursued = [
             host
             for host in hosts
             if host.id in asked or (host.id not in words and self._helps_to_fence(host, hosts))
         ]
-        for attempt in self._fencing.pursue(pursued):
-            changes += self._end_attempt(by_id[attempt.host], attempt, attempt.host in asked, lease)
+        for attempt in self._fencing.pursue(pursued, asked, lease):
+            changes += self._end_attempt(attempt, lease)
         return changes
 
     def _helps_to_fence(self, host: Host, hosts: Sequence[Host]) -> bool:
@@ -168,46 +168,51 @@ class HostCare:
             watched = self.world.clock.monotonic() - self._watched_since[host.id]
             if watched < self.timings.watch_before_word:
                 return 0
-            return self._record_fence(host, word.evidence(), True, lease)
+            return self._record_fence(word.evidence(), Cause(None, word), lease)
         with self.store.write(lease) as tx:
             tx.remove_fence_word(host.id)
             at = self.world.clock.now()
             tx.add_event(narration.word_not_believed(host.id, word.by, heard[0], at))
         return 1
 
-    def _end_attempt(self, host: Host, attempt: Attempt, asked: bool, lease: Lease) -> int:
+    def _end_attempt(self, attempt: Attempt, lease: Lease) -> int:
         if attempt.evidence is not None:
-            return self._record_fence(host, attempt.evidence, asked, lease)
-        if attempt.first or asked:
+            return self._record_fence(attempt.evidence, attempt.cause, lease)
+        word = attempt.cause.word
+        if attempt.first or word is not None:
             with self.store.write(lease) as tx:
-                if asked:
-                    tx.remove_fence_word(host.id)
+                if word in tx.fence_words():
+                    tx.remove_fence_word(attempt.host)
                 at = self.world.clock.now()
-                tx.add_event(narration.fence_failed(host.id, attempt.failures, at))
-        return 1 if asked else 0
+                tx.add_event(narration.fence_failed(attempt.host, attempt.failures, at))
+        return 0 if word is None else 1
 
-    def _record_fence(
-        self, host: Host, evidence: FenceEvidence, by_operator: bool, lease: Lease
-    ) -> int:
+    def _record_fence(self, evidence: FenceEvidence, cause: Cause, lease: Lease) -> int:
+        """It proves that very death, and answers that very word: not what was confirmed or said after it
+        was looked for."""
         at = self.world.clock.now()
 
         def write(tx: Transaction) -> int:
-            standing = tx.host(host.id)
+            standing = tx.host(evidence.host)
             before = standing.health
+            by_operator = cause.word in tx.fence_words()
+            if not by_operator and cause.death is None:
+                return 0  # Another word stands in its place, which is looked at next.
             health = _confirmed_by_operator(before, at) if by_operator else before
             tx.add_fence(evidence)
-            tx.remove_fence_word(host.id)
-            if isinstance(health, Confirmed):
+            if by_operator:
+                tx.remove_fence_word(standing.id)
+            if isinstance(health, Confirmed) and (by_operator or before == cause.death):
                 fenced = health.fence(evidence)
                 # Whoever has a host switched off wants it out of use until they return it.
                 off = by_operator and evidence.kind is FenceKind.REDFISH_POWER_OFF
                 duty = Duty.MAINTENANCE if off else standing.duty
                 tx.save_host(replace(standing, health=fenced, duty=duty))
-                tx.add_event(narration.health_changed(host.id, before, fenced, at))
+                tx.add_event(narration.health_changed(standing.id, before, fenced, at))
             elif isinstance(health, Fenced | Cleaning):
                 if by_operator and evidence.kind is FenceKind.REDFISH_POWER_OFF:
                     tx.save_host(replace(standing, duty=Duty.MAINTENANCE))
-                    tx.add_event(narration.kept_off(host.id, at))
+                    tx.add_event(narration.kept_off(standing.id, at))
             else:
                 tx.add_event(narration.evidence_unused(evidence, at))
             return 1

@@ -22,8 +22,9 @@ from control_plane.reconcile import narration
 from control_plane.reconcile.cleaning import Inspection, clean
 from control_plane.reconcile.detection import Hearing
 from control_plane.reconcile.health_record import write_health
-from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.leadership import still_held
 from control_plane.reconcile.timings import Timings
+from control_plane.reconcile.under_way import UnderWay
 from control_plane.reconcile.unused import Unused, Why
 from control_plane.store import Lease, Store
 
@@ -36,7 +37,6 @@ class _Visit:
     have started anew behind the inspection."""
 
     host: Host
-    pending: Pending[Inspection]
     began: Seconds
     doubtful: bool = False
 
@@ -45,14 +45,14 @@ class _Visit:
 class Intake:
     store: Store
     world: World
-    leadership: Leadership
     timings: Timings
     _unused: Unused = field(init=False)
-    _visits: dict[HostId, _Visit] = field(default_factory=dict)
+    _visits: UnderWay[HostId, _Visit, Inspection] = field(init=False)
     _strangers_told: dict[HostId, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._unused = Unused(self.world, self.timings)
+        self._visits = UnderWay(self.world, Lane.CARE)
 
     def advance(self, hosts: Sequence[Host], hearing: Hearing, lease: Lease) -> int:
         """Begin to clean what can be, and take into use what is clean; how many hosts that were."""
@@ -60,22 +60,25 @@ class Intake:
             if not isinstance(host.health, Cleaning):
                 self._unused.forget(host.id)
                 continue
-            why = self._unused.look(host, hearing.reached, hearing.of(host.id))
+            why = self._unused.look(host, hearing, lease)
             if why is not None:
                 at = self.world.clock.now()
                 self._say(narration.unreachable(host.id, why.en, why.ja, at), lease)
         good = [h for h in hosts if isinstance(h.health, Cleaning) and _is_well(h.id, hearing)]
-        for id, visit in self._visits.items():
+        for id, visit in self._visits.things().items():
             visit.doubtful |= not _is_well(id, hearing)
-        self._begin([host for host in good if host.id not in self._visits])
+        self._begin([host for host in good if host.id not in self._visits], lease)
         standing = {host.id: host for host in hosts}
-        return sum(
-            self._end(self._visits.pop(id), standing.get(id), lease)
-            for id, visit in list(self._visits.items())
-            if visit.pending.done() or self._waits(visit, lease)
-        )
+        changes = 0
+        for id, visit, pending in self._visits.ended(lease):
+            changes += self._end(visit, pending, standing.get(id), lease)
+        for visit in self._visits.things().values():
+            if self.world.clock.monotonic() - visit.began >= self.timings.retry_most:
+                # One that hangs is waited for, and told of.
+                self._tell_failure(visit.host.id, _TOO_LONG, lease)
+        return changes
 
-    def _begin(self, hosts: Sequence[Host]) -> None:
+    def _begin(self, hosts: Sequence[Host], lease: Lease) -> None:
         if not hosts:
             return
         with self.store.read() as tx:
@@ -83,32 +86,29 @@ class Intake:
             deleted = tx.deleted_servers()
         now = self.world.clock.monotonic()
         for host in hosts:
-            task = partial(self._clean, host, servers, deleted)
-            self._visits[host.id] = _Visit(host, self.world.submit(task, Lane.CARE), now)
+            task = partial(self._clean, host, servers, deleted, lease)
+            self._visits.begin(host.id, _Visit(host, now), task, lease)
 
     def _clean(
         self,
         host: Host,
         servers: Mapping[ServerId, Server],
         deleted: Mapping[ServerId, Generation],
+        lease: Lease,
     ) -> Inspection:
         def still_leading() -> bool:
             with self.store.read() as tx:
-                return _is_same(tx.host(host.id), host) and self.leadership.still_held(tx)
+                return _is_same(tx.host(host.id), host) and still_held(tx, lease)
 
         return clean(self.world.driver(host), host.id, servers, still_leading, deleted)
 
-    def _waits(self, visit: _Visit, lease: Lease) -> bool:
-        """False: a cleaning that hangs is waited for, and told of."""
-        if self.world.clock.monotonic() - visit.began >= self.timings.retry_most:
-            self._tell_failure(visit.host.id, _TOO_LONG, lease)
-        return False
-
-    def _end(self, visit: _Visit, standing: Host | None, lease: Lease) -> int:
+    def _end(
+        self, visit: _Visit, pending: Pending[Inspection], standing: Host | None, lease: Lease
+    ) -> int:
         host, at = visit.host, self.world.clock.now()
         same = standing is not None and _is_same(standing, host)
         try:
-            found = visit.pending.result()
+            found = pending.result()
         except Exception as error:  # one host's trouble must not stop the care for the others
             if same:
                 self._tell_failure(host.id, _said_of(error), lease)

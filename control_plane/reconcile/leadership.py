@@ -12,6 +12,13 @@ from control_plane.store import Lease, LeaseLost, LostRace, Snapshot, Store
 LEASE_NAME = "leader"
 
 
+def still_held(tx: Snapshot, lease: Lease) -> bool:
+    """Whether nobody has taken it since, not even the same process anew; asked just before something
+    irreversible, with the lease under which that was decided."""
+    held = tx.lease(lease.name)
+    return held is not None and held.token == lease.token
+
+
 @dataclass(slots=True)
 class Leadership:
     store: Store
@@ -45,13 +52,6 @@ class Leadership:
                 self.name, self.holder, self.timings.lease_ttl, now
             )
         return self.lease
-
-    def still_held(self, tx: Snapshot) -> bool:
-        """Whether nobody else has taken the lease, asked just before something irreversible."""
-        if self.lease is None:
-            return False
-        held = tx.lease(self.lease.name)
-        return held is not None and held.token == self.lease.token
 
     def give_up(self) -> None:
         """Let another control plane lead at once, as on an orderly stop."""

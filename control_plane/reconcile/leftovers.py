@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from control_plane.drivers.protocol import DriverError, HostDriver, MovedOn, RunState
-from control_plane.drivers.world import Pending, World
+from control_plane.drivers.world import World
 from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.operation import Event, Severity
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 from control_plane.reconcile import narration
 from control_plane.reconcile.convergence import Unknown
-from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.leadership import still_held
 from control_plane.reconcile.timings import Timings
+from control_plane.reconcile.under_way import UnderWay
 from control_plane.store import Lease, Store
 
 
@@ -39,13 +40,13 @@ class Leftovers:
 
     store: Store
     world: World
-    leadership: Leadership
     timings: Timings
-    _under_way: dict[HostId, tuple[frozenset[ServerId], Pending[None]]] = field(
-        default_factory=dict
-    )
+    _under_way: UnderWay[HostId, frozenset[ServerId], None] = field(init=False)
     _not_before: dict[HostId, Seconds] = field(default_factory=dict)
     _told: set[tuple[HostId, ServerId]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._under_way = UnderWay(self.world)
 
     def advance(self, found: Sequence[Unknown], hosts: Mapping[HostId, Host], lease: Lease) -> int:
         """`found`: the machines with Yui's mark that are no servers. Returns how much was done."""
@@ -63,7 +64,7 @@ class Leftovers:
         now = self.world.clock.monotonic()
         for host, servers in by_host.items():
             if host not in self._under_way and now >= self._not_before.get(host, now):
-                self._begin(hosts[host], frozenset(servers))
+                self._begin(hosts[host], frozenset(servers), lease)
         return changes + self._settle(lease)
 
     def _tell(self, machine: Unknown, lease: Lease) -> None:
@@ -74,23 +75,20 @@ class Leftovers:
         with self.store.write(lease) as tx:
             tx.add_event(narration.unknown_machine(machine.server, machine.host, at))
 
-    def _begin(self, host: Host, servers: frozenset[ServerId]) -> None:
+    def _begin(self, host: Host, servers: frozenset[ServerId], lease: Lease) -> None:
+        def may_remove(server: ServerId, listed: Generation) -> bool:
+            with self.store.read() as tx:
+                deleted = tx.deleted_servers({server})
+                return is_leftover(server, listed, deleted) and still_held(tx, lease)
+
         def task() -> None:
-            _remove(self.world.driver(host), servers, self._may_remove)
+            _remove(self.world.driver(host), servers, may_remove)
 
-        self._under_way[host.id] = (servers, self.world.submit(task))
-
-    def _may_remove(self, server: ServerId, listed: Generation) -> bool:
-        with self.store.read() as tx:
-            deleted = tx.deleted_servers({server})
-            return is_leftover(server, listed, deleted) and self.leadership.still_held(tx)
+        self._under_way.begin(host.id, servers, task, lease)
 
     def _settle(self, lease: Lease) -> int:
         changes = 0
-        for host, (servers, pending) in list(self._under_way.items()):
-            if not pending.done():
-                continue
-            del self._under_way[host]
+        for host, servers, pending in self._under_way.ended(lease):
             try:
                 pending.result()
             except Exception as error:  # one host's trouble must not stop the care for the others

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 from control_plane.drivers.protocol import ObservedServer
 from control_plane.drivers.world import World
 from control_plane.model.host_health import Suspect, Up
 from control_plane.model.ids import HostId, ServerId, StoragePoolId
+from control_plane.model.operation import Event
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Moving, Placed, Power, Seen, Server, Sighting
@@ -31,17 +33,24 @@ from control_plane.reconcile.convergence import (
     may_go_on,
     seen_now,
 )
-from control_plane.reconcile.disk_care import DiskCare
-from control_plane.reconcile.disks import FitVolumes, GrowVolumes, RestoreSnapshot, TakeSnapshot
+from control_plane.reconcile.disk_care import DiskCare, is_same
+from control_plane.reconcile.disks import (
+    DiskAction,
+    FitVolumes,
+    GrowVolumes,
+    RestoreSnapshot,
+    TakeSnapshot,
+)
 from control_plane.reconcile.errands import Errands, HostAction, Outcome
-from control_plane.reconcile.leadership import Leadership
+from control_plane.reconcile.health_record import insist
+from control_plane.reconcile.leadership import still_held
 from control_plane.reconcile.leftovers import Leftovers
 from control_plane.reconcile.order import may_begin
 from control_plane.reconcile.records import Records
 from control_plane.reconcile.shelving import let_go
 from control_plane.reconcile.spec import Surroundings
 from control_plane.reconcile.timings import Timings
-from control_plane.store import Lease, LostRace, Store
+from control_plane.store import Lease, LostRace, Store, Transaction
 
 _DOING: Mapping[type, tuple[str, str]] = {
     BringUp: ("started", "起動"),
@@ -82,7 +91,6 @@ class _Picture:
 class Repair:
     store: Store
     world: World
-    leadership: Leadership
     records: Records
     timings: Timings
     _errands: Errands = field(init=False)
@@ -94,8 +102,8 @@ class Repair:
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, self._still_wanted)
-        self._leftovers = Leftovers(self.store, self.world, self.leadership, self.timings)
-        self._disk_care = DiskCare(self.store, self.world, self.leadership, self.timings)
+        self._leftovers = Leftovers(self.store, self.world, self.timings)
+        self._disk_care = DiskCare(self.store, self.world, self.timings)
 
     @property
     def busy(self) -> int:
@@ -114,7 +122,7 @@ class Repair:
 
     def advance(self, hosts: Sequence[Host], answering: Sequence[Host], lease: Lease) -> int:
         by_id = {host.id: host for host in hosts}
-        changes = self._record(self._errands.settle(), lease)
+        changes = self._settle(lease)
         busy_before = set(self._errands.busy)
         observed = self._look(answering)
         servers, surroundings = self.records.servers_and_surroundings()
@@ -271,11 +279,11 @@ class Repair:
             for action in turn:
                 seed = given.get(action.server.id, ("", ()))
                 spec = surroundings.spec_of(action.server, *seed)
-                self._errands.begin(action, hosts, spec)
+                self._errands.begin(action, hosts, spec, lease)
             changes += len(turn)
             begun = {action.server.id for action in turn}
             waiting = [a for a in waiting if a.server.id not in begun]
-            changes += self._record(self._errands.settle(), lease)
+            changes += self._settle(lease)
         return changes
 
     def _given(
@@ -304,38 +312,53 @@ class Repair:
             )
         )
 
-    def _record(self, outcomes: Sequence[Outcome], lease: Lease) -> int:
-        at = self.world.clock.now()
-        for outcome in outcomes:
-            server = outcome.action.server
-            if isinstance(
-                outcome.action, TakeSnapshot | RestoreSnapshot | FitVolumes | GrowVolumes
-            ) and (outcome.first or outcome.done.closed or outcome.done.grown):
-                self._disk_care.record(outcome.action, outcome.done, outcome.error, lease)
-            if outcome.error is not None:
-                if outcome.first and not outcome.done.held:
-                    en, ja = _DOING[type(outcome.action)]
-                    event = narration.errand_failed(server, en, ja, outcome.error, at)
-                    with self.store.write(lease) as tx:
-                        tx.add_event(event)
-            elif isinstance(outcome.action, Delete):
-                with self.store.write(lease) as tx:
-                    tx.remove_server(server.id)
-                    tx.remove_emptied_system(server.system)
-                self._disturbed = True
-            elif isinstance(outcome.action, RemoveStale):
-                with self.store.write(lease) as tx:
-                    tx.add_event(narration.stale_copy(server, outcome.action.host, at))
-        return len(outcomes)
+    def _settle(self, lease: Lease) -> int:
+        """Write down what errands came to; how many have ended."""
+        ended = 0
+        for outcome in self._errands.settle(lease):
+            self._record(outcome, lease)
+            ended += 1
+        return ended
 
-    def _still_wanted(self, server: Server) -> bool:
+    def _record(self, outcome: Outcome, lease: Lease) -> None:
+        action, done = outcome.action, outcome.done
+        if isinstance(action, DiskAction) and (outcome.first or done.closed or done.grown):
+            self._disk_care.record(action, done, outcome.error, lease)
+        if outcome.error is not None:
+            if outcome.first and not done.held:
+                self._tell_failed(action, outcome.error, lease)
+        elif isinstance(action, Delete):
+            self._disturbed |= bool(insist(self.store, lease, partial(_remove, action.server)))
+        elif isinstance(action, RemoveStale):
+            self._tell(narration.stale_copy(action.server, action.host, self._now()), lease)
+
+    def _tell_failed(self, action: HostAction, error: str, lease: Lease) -> None:
+        en, ja = _DOING[type(action)]
+        self._tell(narration.errand_failed(action.server, en, ja, error, self._now()), lease)
+
+    def _tell(self, event: Event, lease: Lease) -> None:
+        def write(tx: Transaction) -> int:
+            tx.add_event(event)
+            return 1
+
+        insist(self.store, lease, write)
+
+    def _now(self) -> datetime:
+        return self.world.clock.now()
+
+    def _still_wanted(self, server: Server, lease: Lease) -> bool:
         with self.store.read() as tx:
-            current = tx.servers_among({server.id}).get(server.id)
-            return (
-                current is not None
-                and current.generation == server.generation
-                and self.leadership.still_held(tx)
-            )
+            return is_same(tx, server) and still_held(tx, lease)
+
+
+def _remove(server: Server, tx: Transaction) -> int:
+    """Its host has nothing of it any more. Where something else was decided meanwhile, the next
+    comparison finds out what is left to do."""
+    if not is_same(tx, server):
+        return 0
+    tx.remove_server(server.id)
+    tx.remove_emptied_system(server.system)
+    return 1
 
 
 def _pool_hosts(hosts: Sequence[Host]) -> dict[StoragePoolId, HostId]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from control_plane.drivers.protocol import DriverError
-from control_plane.drivers.world import Lane, Pending, Sign, World
+from control_plane.drivers.world import Lane, Sign, World
 from control_plane.model.ids import HostId
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
+from control_plane.reconcile.detection import Hearing
 from control_plane.reconcile.timings import Timings
+from control_plane.reconcile.under_way import UnderWay
+from control_plane.store import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,17 @@ class Unused:
     timings: Timings
     _heard: set[HostId] = field(default_factory=set)
     _since: dict[HostId, Seconds] = field(default_factory=dict)
-    _asked: dict[HostId, Pending[str | None]] = field(default_factory=dict)
+    _asked: UnderWay[HostId, None, str | None] = field(init=False)
     _not_before: dict[HostId, Seconds] = field(default_factory=dict)
     _told: dict[HostId, set[str]] = field(default_factory=dict)
 
-    def look(self, host: Host, reached: str, signs: Mapping[str, Sign]) -> Why | None:
-        """What is new to tell of a host that is to be cleaned; `reached` names the channel over
-        which it would be."""
+    def __post_init__(self) -> None:
+        self._asked = UnderWay(self.world, Lane.CARE)
+
+    def look(self, host: Host, hearing: Hearing, lease: Lease) -> Why | None:
+        """What is new to tell of a host that is to be cleaned."""
         now = self.world.clock.monotonic()
+        reached, signs = hearing.reached, hearing.of(host.id)
         answers = signs.get(reached) is Sign.ALIVE
         silent = sorted(channel for channel, sign in signs.items() if sign is Sign.SILENT)
         if answers and not silent:
@@ -55,7 +60,7 @@ class Unused:
                     f"{reached} では応答がありますが、{heard} で応答がありません",
                 ),
             )
-        found = self._ask(host, now)
+        found = self._ask(host, now, lease)
         if found is None:
             return None
         return self.new(host.id, Why(f"it does not answer: {found}", f"応答がありません({found})"))
@@ -78,17 +83,17 @@ class Unused:
         """A host that was heard of may be starting again, which takes its time."""
         return self.timings.retry_most if host in self._heard else self.timings.suspect_after
 
-    def _ask(self, host: Host, now: Seconds) -> str | None:
+    def _ask(self, host: Host, now: Seconds, lease: Lease) -> str | None:
         """What came of asking it: the reason, or None where there is none yet."""
-        pending = self._asked.get(host.id)
-        if pending is None and now >= self._not_before.get(host.id, now):
-            pending = self._asked[host.id] = self.world.submit(
-                lambda: self._refusal(host), Lane.CARE
-            )
-        if pending is None or not pending.done():
+        if host.id not in self._asked:
+            if now < self._not_before.get(host.id, now):
+                return None
+            self._asked.begin(host.id, None, lambda: self._refusal(host), lease)
+        answer = self._asked.take(host.id, lease)
+        if answer is None:
             return None
-        del self._asked[host.id]
         self._not_before[host.id] = Seconds(now + self.timings.retry_most)
+        _, pending = answer
         return pending.result()
 
     def _refusal(self, host: Host) -> str | None:
