@@ -9,10 +9,18 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from control_plane.http.token_shapes import holds_token
+from control_plane.http.whole_numbers import without_truth_values
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode general categories (UAX #44 §5.7.1) of controls, formats, surrogates, private use,
@@ -100,6 +108,12 @@ class RequestBody(BaseModel):
     """A request's JSON object. Unknown members are refused, so that a typing mistake is heard."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return without_truth_values(handler(source))
 
 
 class ResponseBody(BaseModel):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from control_plane.http import pattern_sentences
 from control_plane.model.errors import YuiError
 
 REPORTED = 10
@@ -22,10 +25,6 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "string_too_long": (
         "must have at most {max_length} characters",
         "は {max_length} 文字以内で指定してください",
-    ),
-    "string_pattern_mismatch": (
-        "must be a name of a–z, 0–9 and inner hyphens, at most 63 characters",
-        "は英小文字・数字・ハイフン(先頭と末尾を除く)で63文字以内の名前を指定してください",
     ),
     "string_unicode": ("must be valid Unicode", "に不正な文字が含まれています"),
     "unprintable_character": (
@@ -76,7 +75,8 @@ def validation_error(errors: Sequence[Any]) -> YuiError:
 
     What was sent is not repeated: it may be long, or a secret in the wrong field.
     """
-    told = [_sentence(error) for error in errors[:REPORTED]]
+    mistakes = list(_mistakes(errors))
+    told = [each.told for each in mistakes[:REPORTED]]
     unreadable = any(error["type"] == "json_invalid" for error in errors)
     return YuiError(
         "request-unreadable" if unreadable else "request-invalid",
@@ -85,28 +85,91 @@ def validation_error(errors: Sequence[Any]) -> YuiError:
         status=400 if unreadable else 422,
         fields={
             "mistakes": [{"field": place, "en": en, "ja": ja} for place, en, ja in told],
-            "count": len(errors),
+            "count": len(mistakes),
         },
     )
 
 
-def _sentence(error: Mapping[str, Any]) -> tuple[str, str, str]:
-    kind = error["type"]
-    location = [part for part in error["loc"] if part not in ("body", "query", "path", "header")]
-    if kind == "json_invalid":
-        location = []
-    place = ""
-    for part in location:
-        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
-    return place[:80] or "The body", *what_is_wrong(kind, error.get("ctx") or {})
+_PARTS_OF_REQUEST = ("body", "query", "path", "header")
+_KIND_OF_TYPE = re.compile(r"(?:[a-z-]+\[.*\]|constrained-[a-z]+|str|int|float|bool|\[key\])", re.S)
+"""What pydantic puts into the place of a mistake besides names: which kind of a union's it means, such as
+`literal['']`, `list[str]` or `constrained-str`, and that a key is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mistake:
+    place: tuple[str | int, ...]
+    kind: str
+    context: Mapping[str, Any]
+    of_union: bool
+
+    @property
+    def told(self) -> tuple[str, str, str]:
+        place = ""
+        for part in self.place:
+            place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
+        return place[:80] or "The body", *what_is_wrong(self.kind, self.context)
+
+
+def _mistakes(errors: Sequence[Any]) -> Iterator[_Mistake]:
+    """One for each place. Where a value may be of several kinds, each of them complains: what is told is
+    what hinders the one that says the most of the value, which is never the one that is a fixed word."""
+    known = [_mistake(error) for error in errors]
+    told: set[tuple[str | int, ...]] = set()
+    for each in known:
+        better = any(
+            other.kind != "literal_error"
+            and other.of_union
+            and other.place[: len(each.place)] == each.place
+            for other in known
+        )
+        if each.of_union and (each.place in told or (each.kind == "literal_error" and better)):
+            continue
+        told.add(each.place)
+        yield each
+
+
+def _mistake(error: Mapping[str, Any]) -> _Mistake:
+    kind, location = str(error["type"]), tuple(error["loc"])
+    if location[:1] and location[0] in _PARTS_OF_REQUEST:
+        location = location[1:]
+    # The first is a name always.
+    kept = tuple(
+        part
+        for at, part in enumerate(location)
+        if not at or not isinstance(part, str) or not _KIND_OF_TYPE.fullmatch(part)
+    )
+    place = () if kind == "json_invalid" else kept
+    return _Mistake(place, kind, error.get("ctx") or {}, kept != location)
 
 
 def what_is_wrong(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
     """What follows the name of a value in a sentence, in English and in Japanese, for a mistake of
     pydantic's `kind` and its context."""
+    if kind == "string_pattern_mismatch":
+        pattern = str(context.get("pattern", ""))
+        return pattern_sentences.SENTENCES.get(pattern, pattern_sentences.UNNAMED)
     en, ja = _SENTENCES.get(kind, ("is not valid", "の値が正しくありません"))
-    expected = str(context.get("expected", "")).replace("'", "")
+    expected = str(context.get("expected", ""))
+    if kind in ("literal_error", "enum") and " or " not in expected:
+        en, ja = _ONE_CHOICE if expected != "''" else _EMPTY
     return (
-        en.format_map({**context, "expected": expected}),
-        ja.format_map({**context, "expected": expected.replace(" or ", "・").replace(", ", "・")}),
+        en.format_map({**context, "expected": _choices(expected, "empty")}),
+        ja.format_map(
+            {
+                **context,
+                "expected": _choices(expected, "空").replace(" or ", "・").replace(", ", "・"),
+            }
+        ),
     )
+
+
+_ONE_CHOICE = ("must be {expected}", "は {expected} で指定してください")
+_EMPTY = ("must be empty", "は空にしてください")
+
+
+def _choices(expected: str, empty: str) -> str:
+    """Pydantic's words for what a value may be, as JSON would have them."""
+    for python, json in (("''", empty), ("'", ""), ("True", "true"), ("False", "false")):
+        expected = expected.replace(python, json)
+    return expected

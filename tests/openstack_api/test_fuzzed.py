@@ -70,6 +70,10 @@ def token_of(api: Api, role: str = "member-admin") -> str:
     return str(made.json()["token"])
 
 
+_INTERNAL = re.compile(r"constrained-|literal\[|function-|_printable|\[key\]|list\[")
+"""What pydantic calls the kinds of a value."""
+
+
 def check(answer: httpx.Response, asked: str) -> None:
     """A 501 says that something is not there; every other 5xx is ours."""
     assert answer.status_code < 500 or answer.status_code == 501, f"{asked}: {answer.text}"
@@ -91,6 +95,7 @@ def check(answer: httpx.Response, asked: str) -> None:
             assert fault["code"] == answer.status_code, asked
             said = fault["message"]
     assert said, asked
+    assert not _INTERNAL.search(said), f"{asked}: {said}"
 
 
 @pytest.mark.long

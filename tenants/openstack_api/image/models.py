@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from control_plane.http.bounds import ShortText
+from control_plane.http.bounds import RequestBody, ShortText
 
 _Text = Annotated[str, Field(max_length=255)]
 
 
-class ImageIn(BaseModel):
+class ImageIn(RequestBody):
     """Whatever is not known here is a property of the member's own."""
 
     model_config = ConfigDict(extra="allow", frozen=True)

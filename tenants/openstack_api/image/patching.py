@@ -121,7 +121,8 @@ def _of_its_own(before: Described, change: Change) -> Described:
             try:
                 return replace(before, name=_NAME.validate_python(value, strict=True))
             except ValidationError as wrong:
-                raise validation_error(wrong.errors()) from None
+                named = [{**each, "loc": ("body", name)} for each in wrong.errors()]
+                raise validation_error(named) from None
         case "visibility":
             need_visibility(value, before.visibility)
         case "disk_format":
