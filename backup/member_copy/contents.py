@@ -19,6 +19,7 @@ from backup.repository.index import listed_packs
 from backup.repository.items import ItemReader
 from backup.repository.pack import pack_object
 from backup.repository.reach import Reach, Trunk
+from backup.repository.sizes import LARGEST_SMALL, read_whole
 from backup.repository.tree import chunks_in
 from control_plane.drivers.objects import ObjectStoreError
 from control_plane.model.backup.ids import RepositoryId
@@ -119,7 +120,7 @@ class _Opened:
             yield self._object(facts.key, facts.size, facts.hash)
 
     def description(self) -> CopyObject:
-        data = self.vault.objects.get(DESCRIPTION)
+        data = read_whole(self.vault.objects, DESCRIPTION, LARGEST_SMALL)
         return self._object(DESCRIPTION, len(data), object_id(data))
 
     def _object(self, key: str, size: int, hash: bytes) -> CopyObject:

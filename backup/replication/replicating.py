@@ -23,6 +23,7 @@ from backup.repository.keyrings import lock_keys
 from backup.repository.pack import PackFacts, pack_object, read_footer
 from backup.repository.reach import Reach, Trunk
 from backup.repository.reliance import condemned_packs, look_holds
+from backup.repository.sizes import LARGEST_MANIFEST, read_whole
 from backup.repository.tree import chunks_in
 from control_plane.drivers.objects import NoSuchObject, ObjectExists
 
@@ -188,12 +189,12 @@ class Replication:
             self._target.objects.put(key, data, only_new=True, locked_until=self._locked_until)
         except ObjectExists:
             # Another copy's, or one that broke off; whether it is whole was not looked at yet.
-            if self._target.objects.get(key) != data:
+            if self._target.objects.get(key, length=len(data) + 1) != data:
                 self._target.objects.put(key, data, locked_until=self._locked_until)
 
     def _whole(self, key: str) -> bytes:
         try:
-            data = self._source.objects.get(key)
+            data = read_whole(self._source.objects, key, LARGEST_MANIFEST)
         except NoSuchObject:
             raise missing(key) from None
         if not key.endswith(object_id(data).hex()):

@@ -10,6 +10,7 @@ from backup.repository.index import Index
 from backup.repository.items import ItemReader
 from backup.repository.point import facts_of, points_prefix, read_manifest
 from backup.repository.reach import SeenIds
+from backup.repository.sizes import LARGEST_MANIFEST, read_whole
 from backup.repository.tree import NodeSource, chunks_in, levels_for
 from control_plane.drivers.objects import NoSuchObject, ObjectStore
 
@@ -29,7 +30,11 @@ def points_needing(
     )
     for facts in sorted((each for each in listed if each), key=lambda each: each.id):
         try:
-            point = read_manifest(facts.key, objects.get(facts.key), index.keyring)
+            point = read_manifest(
+                facts.key,
+                read_whole(objects, facts.key, LARGEST_MANIFEST, facts.size),
+                index.keyring,
+            )
         except (Damaged, NoSuchObject):
             continue
         needed = _NONE.union(

@@ -1,15 +1,19 @@
 """One way to write each JSON value and each time, so that what is hashed or sealed is the same
-bytes wherever it is made."""
+bytes wherever it is made; and one way to read them, which whatever may lie in a store can't break.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+import math
 import re
 from datetime import UTC, datetime
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
+LARGEST_COUNT = (1 << 63) - 1
+"""Of bytes, of packs, or of whatever else is counted: what a signed integer of 64 bits holds."""
 
 
 def canonical_json(value: object) -> bytes:
@@ -18,12 +22,55 @@ def canonical_json(value: object) -> bytes:
     ).encode()
 
 
-def read_canonical(data: bytes) -> dict[str, object]:
+def read_json(data: bytes, *, most: int, fractions: bool = False) -> dict[str, object]:
+    """An object of JSON in UTF-8, of at most so many bytes. `fractions`: its numbers need not be whole.
+    Raises ValueError for all else, however it is written."""
+    if len(data) > most:
+        raise ValueError("too long")
+    try:
+        value = json.loads(
+            data.decode(),
+            parse_int=_whole,
+            parse_float=_finite if fractions else _refused,
+            parse_constant=_refused,
+        )
+    except RecursionError:
+        raise ValueError("too deep") from None
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
+def read_canonical(data: bytes, *, most: int, fractions: bool = False) -> dict[str, object]:
     """Raises ValueError for all but an object that is written as canonical_json writes it."""
-    value = json.loads(data)
-    if not isinstance(value, dict) or canonical_json(value) != data:
+    value = read_json(data, most=most, fractions=fractions)
+    if canonical_json(value) != data:
         raise ValueError("not canonical JSON")
     return value
+
+
+def count(value: object) -> int:
+    """Of something, at least 0. Raises ValueError."""
+    if type(value) is not int or not 0 <= value <= LARGEST_COUNT:
+        raise ValueError("not a count")
+    return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > len(str(-LARGEST_COUNT)) or abs(int(text)) > LARGEST_COUNT:
+        raise ValueError("out of bounds")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("out of bounds")
+    return value
+
+
+def _refused(text: str) -> object:
+    raise ValueError(f"{text[:20]} is no whole number")
 
 
 def base64_text(data: bytes) -> str:

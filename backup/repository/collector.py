@@ -11,19 +11,20 @@ until it is healed or forgotten nothing of that tenant is condemned or deleted.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from backup.repository.canonical import canonical_json, read_time, time_text
-from backup.repository.errors import Damaged
+from backup.repository.canonical import canonical_json, read_json, read_time, time_text
+from backup.repository.errors import Damaged, Stray
+from backup.repository.ids import read_id
 from backup.repository.index import Index
 from backup.repository.index_merging import IndexMerging
 from backup.repository.index_object import index_object
 from backup.repository.items import ItemReader
 from backup.repository.keys import keyrings_prefix
-from backup.repository.pack import pack_object, packs_prefix
+from backup.repository.pack import pack_in, pack_object, packs_prefix
 from backup.repository.point import (
     PointFacts,
     RecoveryPoint,
@@ -33,6 +34,7 @@ from backup.repository.point import (
 )
 from backup.repository.reach import Reach, Trunk
 from backup.repository.reliance import condemned_prefix
+from backup.repository.sizes import LARGEST_MANIFEST, LARGEST_SMALL, read_whole
 from backup.repository.tree import chunks_in
 from control_plane.drivers.objects import NoSuchObject, ObjectLocked, ObjectStore, StoreRefused
 
@@ -149,7 +151,7 @@ class Collector:
         return told
 
     def _run(self, expired: frozenset[str], told: Collected) -> None:
-        seen = _Seen(self._objects.now(), self._marks())
+        seen = _Seen(now := self._objects.now(), self._marks(now))
         seen.packs = self._packs()
         told.packs = len(seen.packs)
         reach = self._reach(expired, seen, told)
@@ -185,33 +187,34 @@ class Collector:
 
     # What is there
 
-    def _marks(self) -> dict[bytes, datetime]:
+    def _marks(self, now: datetime) -> dict[bytes, datetime]:
         """When each mark was made: by what it says or when it was put, whichever is later."""
         found: dict[bytes, datetime] = {}
         prefix = condemned_prefix(self._tenant)
         for facts in self._objects.list(prefix):
             try:
-                id = bytes.fromhex(facts.key[len(prefix) :])
+                id = read_id(facts.key[len(prefix) :])
             except ValueError:
                 continue
             try:
-                told = json.loads(self._objects.get(facts.key))
-                since = read_time(told.get("since"))
+                data = read_whole(self._objects, facts.key, LARGEST_SMALL, facts.size)
+                since = read_time(read_json(data, most=LARGEST_SMALL).get("since"))
+                if since > now:
+                    raise ValueError("not yet")
             except NoSuchObject:
                 continue
-            except (ValueError, AttributeError):
+            except (ValueError, Damaged):
                 # No collector wrote it so: it condemns from the moment on at which it was put.
                 since = facts.modified
-            if len(id) == 32:
-                found[id] = max(since, facts.modified)
+            found[id] = max(since, facts.modified)
         return found
 
     def _packs(self) -> dict[bytes, _Stored]:
         found: dict[bytes, _Stored] = {}
         for facts in self._objects.list(packs_prefix(self._tenant)):
-            name = facts.key.rpartition("/")[2]
-            if len(name) == 64:
-                found[bytes.fromhex(name)] = _Stored(facts.size, facts.modified)
+            id = pack_in(facts.key, self._tenant)
+            if id is not None:
+                found[id] = _Stored(facts.size, facts.modified)
         return found
 
     def _manifests(self) -> Iterator[PointFacts]:
@@ -235,9 +238,10 @@ class Collector:
         for facts in manifests:
             self._check()
             try:
-                data = self._objects.get(facts.key)
+                data = read_whole(self._objects, facts.key, LARGEST_MANIFEST, facts.size)
                 point = read_manifest(facts.key, data, self._index.keyring)
-            except NoSuchObject:
+            except (NoSuchObject, Stray):
+                # What is whole and no manifest by its form leads to nothing.
                 continue
             except Damaged as damage:
                 reach.lacking.append(damage)
@@ -290,13 +294,16 @@ class Collector:
             stored = seen.packs.get(id)
             put_again = stored is not None and stored.modified > seen.marks[id]
             if id in reach.live or put_again or reach.lacking:
-                self._unmark(id)
+                if self._unmark(id):
+                    told.reprieved += 1
+                else:
+                    # As young as can be: it is not to be acted on once the pack is needed no more.
+                    self._mark(id)
                 del seen.marks[id]
-                told.reprieved += 1
 
     def _sweep(self, seen: _Seen, live: dict[bytes, _Need], told: Collected) -> None:
         for id, since in seen.marks.items():
-            if id in live or since + self._times.grace > seen.at or id not in seen.packs:
+            if id in live or id not in seen.packs or not self._is_over(id, since, seen):
                 continue
             self._check()
             try:
@@ -331,7 +338,7 @@ class Collector:
         """Index objects whose packs other index objects name; and marks of what is gone already."""
         deleted = 0
         for id, since in seen.marks.items():
-            if id in seen.packs or since + self._times.grace > seen.at:
+            if id in seen.packs or not self._is_over(id, since, seen):
                 continue
             self._check()
             key = index_object(self._tenant, id)
@@ -346,14 +353,32 @@ class Collector:
             self._unmark(id)
         return deleted
 
+    def _is_over(self, id: bytes, since: datetime, seen: _Seen) -> bool:
+        """A mark's grace. One that somebody put under retention can't be taken away by a reprieve, so that
+        it is as if it were made when that ends."""
+        if seen.at - since < self._times.grace:
+            return False
+        try:
+            held = self._objects.stat(mark_object(self._tenant, id)).locked_until
+        except NoSuchObject:
+            return False
+        return held is None or seen.at - held >= self._times.grace
+
     def _mark(self, id: bytes) -> None:
         self._check()
         since = canonical_json({"since": time_text(self._objects.now())})
-        self._objects.put(mark_object(self._tenant, id), since)
+        # One that is under retention stays as it is.
+        with suppress(ObjectLocked):
+            self._objects.put(mark_object(self._tenant, id), since)
 
-    def _unmark(self, id: bytes) -> None:
+    def _unmark(self, id: bytes) -> bool:
+        """Whether it is gone: one that is under retention stays."""
         self._check()
-        self._objects.delete(mark_object(self._tenant, id))
+        try:
+            self._objects.delete(mark_object(self._tenant, id))
+        except ObjectLocked:
+            return False
+        return True
 
     def _lock(self, key: str, until: datetime, told: Collected) -> bool:
         """Whether it holds. Where it is refused, what else there is to do is done all the same."""

@@ -6,15 +6,18 @@ remembers what was read there while it was whole.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
-from backup.repository.canonical import read_time
+from backup.repository.canonical import count, read_json, read_time
 from backup.repository.errors import Damaged, malformed, missing
 from backup.repository.heal import Healing, HealOutcome, retention
 from backup.repository.keyrings import REPOSITORY_OBJECT
+from backup.repository.sizes import LARGEST_SMALL, read_whole
 from control_plane.drivers.objects import NoSuchObject, ObjectExists, ObjectLocked, ObjectStore
+
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def read_description(objects: ObjectStore, known: str | None) -> str:
@@ -22,7 +25,7 @@ def read_description(objects: ObjectStore, known: str | None) -> str:
     repository, of another id that was made at another time, is no damage. Raises Damaged,
     ObjectStoreError."""
     try:
-        data = objects.get(REPOSITORY_OBJECT)
+        data = read_whole(objects, REPOSITORY_OBJECT, LARGEST_SMALL)
     except NoSuchObject:
         raise missing(REPOSITORY_OBJECT) from None
     told = _parsed(data)
@@ -56,7 +59,7 @@ def heal_description(
     if known is None:
         return lost
     try:
-        there = objects.get(REPOSITORY_OBJECT)
+        there = objects.get(REPOSITORY_OBJECT, length=LARGEST_SMALL + 1)
     except NoSuchObject:
         there = None
     if there is None and not is_this_one():
@@ -82,6 +85,19 @@ def heal_description(
     return Healing(REPOSITORY_OBJECT, objects.name, HealOutcome.REWRITTEN)
 
 
+def described(data: bytes) -> tuple[int, str, datetime]:
+    """(version, id, created), the latter two of version 1 alone. Raises ValueError."""
+    value = read_json(data, most=LARGEST_SMALL)
+    if value.get("format") != "yui-repository":
+        raise ValueError("another format")
+    version, id = count(value.get("version")), value.get("id")
+    if version != 1:
+        return version, "", datetime.min.replace(tzinfo=UTC)
+    if not isinstance(id, str) or not _ID.fullmatch(id):
+        raise ValueError("no id")
+    return version, id, read_time(value.get("created"))
+
+
 def _parsed(data: bytes) -> tuple[str, datetime]:
     """(id, created)."""
     if _newer(data):
@@ -91,25 +107,14 @@ def _parsed(data: bytes) -> tuple[str, datetime]:
             ja="このプログラムが知らない書式バージョンです",
         )
     try:
-        value = json.loads(data)
-        if not isinstance(value, dict) or value.get("format") != "yui-repository":
-            raise ValueError("another format")
-        id = value.get("id")
-        if value.get("version") != 1 or not isinstance(id, str) or len(bytes.fromhex(id)) != 16:
-            raise ValueError("no id")
-        return id, read_time(value.get("created"))
+        _, id, created = described(data)
+        return id, created
     except ValueError:
         raise malformed(REPOSITORY_OBJECT, "the repository's description") from None
 
 
 def _newer(data: bytes) -> bool:
     try:
-        value = json.loads(data)
+        return described(data)[0] != 1
     except ValueError:
         return False
-    return (
-        isinstance(value, dict)
-        and value.get("format") == "yui-repository"
-        and type(value.get("version")) is int
-        and value["version"] != 1
-    )

@@ -36,6 +36,38 @@ class Damaged(YuiError):
         )
 
 
+class Stray(Damaged):
+    """Nothing that was ever written as a part of the repository: no such name is given, or what agrees
+    with its name is not of the form. No recovery point needs it, and it is to stop nothing."""
+
+    def needed_by(self, point: str) -> Damaged:  # noqa: ARG002
+        return self
+
+
+def stray(key: str) -> Stray:
+    return Stray(
+        key,
+        "nothing that is written has such a name",
+        ja="このような名前のオブジェクトは書き込まれません",
+    )
+
+
+def formless(key: str, part: str) -> Stray:
+    return Stray(
+        key,
+        f"it agrees with its name, and is not {part}",
+        ja=f"オブジェクト名とは一致しますが、書式に合いません: {part}",
+    )
+
+
+def oversized(key: str) -> Damaged:
+    return Damaged(
+        key,
+        "it is larger than anything that is written there",
+        ja="書き込まれる最大の大きさを超えています",
+    )
+
+
 def altered(key: str) -> Damaged:
     return Damaged(
         key, "its bytes do not agree with its name", ja="内容がオブジェクト名と一致しません"
@@ -141,6 +173,16 @@ def overtaken(point: str) -> YuiError:
         "backup-overtaken",
         en=f"Recovery point {point} was not finished: what it relied on was collected meanwhile. Begin it again.",
         ja=f"復元ポイント {point} は、参照していたデータが作成中に回収されたため完成できませんでした。やり直してください。",
+        status=409,
+        fields={"point": point},
+    )
+
+
+def point_too_large(point: str) -> YuiError:
+    return YuiError(
+        "backup-point-too-large",
+        en=f"Recovery point {point} holds more that is new than one may: spread what lies on the server's disks over several servers.",
+        ja=f"復元ポイント {point} の新しいデータが、1つの復元ポイントの上限を超えています。ディスクのデータを複数のサーバーに分けてください。",
         status=409,
         fields={"point": point},
     )

@@ -5,7 +5,6 @@ keyring, sealed to a passphrase or to a public key of its own. docs/repository-f
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import unicodedata
 from collections.abc import Mapping
@@ -15,8 +14,16 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from backup.repository.canonical import base64_bytes, base64_text, canonical_json, time_text
+from backup.repository.canonical import (
+    base64_bytes,
+    base64_text,
+    canonical_json,
+    count,
+    read_json,
+    time_text,
+)
 from backup.repository.keys import KEY_BYTES, NONCE_BYTES, Keyring, derive, keyring_from_secret
+from backup.repository.sizes import LARGEST_KEYRING
 from control_plane.model.errors import YuiError
 
 SHORTEST_PASSPHRASE = 12
@@ -56,12 +63,8 @@ def open_escrow(data: bytes, secret: str | X25519PrivateKey) -> Keyring:
     """`secret` is the passphrase or the private key. Raises YuiError when it is not an escrow file or
     does not open."""
     try:
-        value = json.loads(data)
-        if (
-            not isinstance(value, dict)
-            or value.get("format") != "yui-escrow"
-            or value.get("version") != 1
-        ):
+        value = read_json(data, most=LARGEST_KEYRING)
+        if value.get("format") != "yui-escrow" or count(value.get("version")) != 1:
             raise ValueError("not an escrow file")
         tenant, generation = value["tenant"], value["generation"]
         if not isinstance(tenant, str) or type(generation) is not int:

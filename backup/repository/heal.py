@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from backup.repository.errors import Damaged
-from backup.repository.ids import object_id
+from backup.repository.errors import Damaged, Stray
+from backup.repository.ids import object_id, read_id
 from backup.repository.index import Index, listed_packs
-from backup.repository.index_object import ITEMS_PER_INDEX, index_object, seal_index
+from backup.repository.index_object import ITEMS_PER_INDEX, index_object, read_index, seal_index
+from backup.repository.names import ObjectKind, check_form, kind_of
 from backup.repository.pack import PackFacts, read_footer
+from backup.repository.point import is_point_id
+from backup.repository.sizes import read_whole
 from backup.repository.vault import Vault
 from control_plane.drivers.objects import (
     NoSuchObject,
@@ -43,6 +46,8 @@ class HealOutcome(StrEnum):
     """A keyring: a later generation was read right, and holds all of its keys."""
     NO_COPY = "no-copy"
     """No other repository that answered has it whole."""
+    STRAY = "stray"
+    """Nothing of the repository's: somebody else put it there."""
     LOCKED = "locked"
     """The damaged bytes are under retention in a store that keeps no versions."""
 
@@ -59,12 +64,14 @@ class Healing:
 
     @property
     def severity(self) -> Severity:
+        if self.outcome is HealOutcome.STRAY:
+            return Severity.WARNING
         return Severity.INFO if self.well else Severity.CRITICAL
 
     @property
     def well(self) -> bool:
         """Nothing of it is damaged any more."""
-        return self.outcome not in (HealOutcome.NO_COPY, HealOutcome.LOCKED)
+        return self.outcome not in (HealOutcome.NO_COPY, HealOutcome.LOCKED, HealOutcome.STRAY)
 
     @property
     def en(self) -> str:
@@ -77,6 +84,7 @@ class Healing:
             HealOutcome.SALVAGED: f"{self.key} in {self.store} was damaged around its sealed part, which is whole: it was wrapped anew.",
             HealOutcome.SUPERSEDED: f"{self.key} in {self.store} was damaged; a later generation holds all of its keys and is whole.",
             HealOutcome.NO_COPY: f"{self.key} in {self.store} is damaged, and no other repository has it whole.{silent} Keep every copy that there is, and take a new backup of what needs it.",
+            HealOutcome.STRAY: f"{self.key} in {self.store} is no part of the repository, and nothing needs it: find out who put it there, and delete it.",
             HealOutcome.LOCKED: f"{self.key} in {self.store} is damaged and under retention, and the store keeps no versions: {self._elsewhere_en} until the retention ends.",
         }[self.outcome]
 
@@ -91,6 +99,7 @@ class Healing:
             HealOutcome.SALVAGED: f"{self.store} の {self.key} が壊れていましたが、封じられた部分は正常だったため、包み直しました。",
             HealOutcome.SUPERSEDED: f"{self.store} の {self.key} が壊れていましたが、後の世代の鍵束が正常で、同じ鍵をすべて含んでいます。",
             HealOutcome.NO_COPY: f"{self.store} の {self.key} が壊れており、ほかの保管先にも正常な写しがありません。{silent}今ある写しをすべて残し、これを必要とするサーバーのバックアップを取り直してください。",
+            HealOutcome.STRAY: f"{self.store} の {self.key} はリポジトリの一部ではなく、必要とするものもありません。誰が置いたかを確認し、削除してください。",
             HealOutcome.LOCKED: f"{self.store} の {self.key} が壊れていますが、保持期間中で、この保管先は版を保存しないため置き換えられません。保持期間が終わるまでは、{self._elsewhere_ja}。",
         }[self.outcome]
 
@@ -121,7 +130,11 @@ def heal(
     """Make the object under `key` whole in `objects` from the first of `others` that has it so. What was
     under retention is so again, `locked_until` at least. Keyrings differ between repositories and are
     healed by heal_keyring, `repository.json` by heal_description, and indexes by heal_index. Raises
-    ObjectStoreError where `objects` itself does not work, ValueError for a key that tells no hash."""
+    ObjectStoreError where `objects` itself does not work, ValueError for a recovery point of which the hash
+    is not known."""
+    found = as_stray(objects, key)
+    if found is not None:
+        return found
     whole = _whole(objects, key)
     if whole is not None:
         return Healing(key, objects.name, HealOutcome.WHOLE)
@@ -141,7 +154,11 @@ def heal_index(vault: Vault, key: str, *, locked_until: datetime | None = None) 
     """Name the packs that only the damaged or lost index under `key` named in a new one, and take the
     damaged one away; where retention keeps it, it is in nobody's way. Raises ObjectStoreError."""
     objects, tenant = vault.objects, vault.tenant
-    if _whole(objects, key) is not None:
+    found = None if kind_of(key, tenant) is ObjectKind.INDEX else as_stray(objects, key)
+    if found is not None:
+        return found
+    with contextlib.suppress(Damaged, NoSuchObject):
+        read_index(objects, vault.keyring, read_id(hash_in(key)), objects.stat(key).size)
         return Healing(key, objects.name, HealOutcome.WHOLE)
     index = Index(objects, vault.keyring, None)
     try:
@@ -162,6 +179,34 @@ def heal_index(vault: Vault, key: str, *, locked_until: datetime | None = None) 
     with contextlib.suppress(ObjectLocked):
         objects.delete(key)
     return Healing(key, objects.name, HealOutcome.REMADE)
+
+
+def as_stray(objects: ObjectStore, key: str) -> Healing | None:
+    """None: it is an object of the repository's, or a recovery point of which only the id is known. What is
+    none is to be gone, whatever it holds, and so are marks: a collector makes them. Raises
+    ObjectStoreError."""
+    kind = kind_of(key, key.split("/")[1]) if "/" in key else None
+    if kind in (ObjectKind.PACK, ObjectKind.INDEX, ObjectKind.POINT):
+        return _formless(objects, key, kind)
+    if kind is ObjectKind.KEYRING:
+        return None
+    try:
+        objects.stat(key)
+    except NoSuchObject:
+        if is_point_id(key.rpartition("/")[2]):
+            return None
+        return Healing(key, objects.name, HealOutcome.WHOLE)
+    return Healing(key, objects.name, HealOutcome.STRAY)
+
+
+def _formless(objects: ObjectStore, key: str, kind: ObjectKind) -> Healing | None:
+    try:
+        check_form(key, _read(objects, key, kind), key.split("/")[1])
+    except Stray:
+        return Healing(key, objects.name, HealOutcome.STRAY)
+    except (Damaged, NoSuchObject):
+        pass
+    return None
 
 
 def _put_index(vault: Vault, facts: Sequence[PackFacts], until: datetime | None) -> None:
@@ -195,16 +240,18 @@ def retention(objects: ObjectStore, key: str) -> datetime | None:
 def _whole(objects: ObjectStore, key: str) -> bytes | None:
     """The object's bytes, where they agree with its name."""
     expected = hash_in(key)
+    kind = kind_of(key, key.split("/")[1])
     try:
-        data = objects.get(key)
-    except NoSuchObject:
+        data = b"" if kind is None else _read(objects, key, kind)
+    except (Damaged, NoSuchObject):
         return None
     return data if object_id(data).hex() == expected else None
 
 
+def _read(objects: ObjectStore, key: str, kind: ObjectKind) -> bytes:
+    return read_whole(objects, key, kind.largest, objects.stat(key).size)
+
+
 def hash_in(key: str) -> str:
     """The keyless hash that an object's key tells. Raises ValueError where it tells none."""
-    name = key.rpartition("/")[2].rpartition(".")[2]
-    if len(name) != 64 or len(bytes.fromhex(name)) != 32:
-        raise ValueError(f"{key[:80]!r} tells no hash")
-    return name
+    return read_id(key.rpartition("/")[2].rpartition(".")[2]).hex()

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from backup.repository.errors import Damaged
-from backup.repository.heal import Healing, HealOutcome, retention
+from backup.repository.errors import Damaged, Stray
+from backup.repository.heal import Healing, HealOutcome, as_stray, retention
 from backup.repository.ids import object_id
 from backup.repository.keyrings import generations, newest_keyring
 from backup.repository.keys import (
@@ -22,12 +22,14 @@ from backup.repository.keys import (
     RepositoryKey,
     generation_of,
     keyring_object,
+    keyrings_prefix,
     salvaged,
     told_created,
     unwrap,
     wrap,
 )
 from backup.repository.point import facts_of, points_prefix, read_manifest
+from backup.repository.sizes import LARGEST_KEYRING, LARGEST_MANIFEST, read_whole
 from control_plane.drivers.objects import (
     NoSuchObject,
     ObjectExists,
@@ -58,11 +60,10 @@ def keyring_damage(
     """Whether it opens. One that is not there, or that another repository key has closed, is not damaged.
     Raises ObjectStoreError."""
     try:
-        data = objects.get(keyring_object(tenant, generation))
+        data = read_whole(objects, keyring_object(tenant, generation), LARGEST_KEYRING)
+        unwrap(data, key, tenant=tenant, generation=generation, store=objects.name)
     except NoSuchObject:
         return None
-    try:
-        unwrap(data, key, tenant=tenant, generation=generation, store=objects.name)
     except Damaged as damage:
         return damage
     except YuiError:
@@ -88,6 +89,9 @@ class KeyringHealing:
     def heal(self, where: str) -> Healing:
         """`where` is the damaged object's key, or the prefix of them all where there is none. Raises
         ObjectStoreError, YuiError("backup-wrong-key")."""
+        found = None if where == keyrings_prefix(self.tenant) else as_stray(self.objects, where)
+        if found is not None:
+            return found
         wanted = generation_of(where) or 0
         there = generations(self.objects, self.tenant)
         newest = there[-1] if there else 0
@@ -114,7 +118,7 @@ class KeyringHealing:
     def _mend(self, where: str, newest: int) -> Healing:
         key = keyring_object(self.tenant, newest)
         try:
-            rotten = self.objects.get(key)
+            rotten = self.objects.get(key, length=LARGEST_KEYRING)
         except NoSuchObject:
             return self._lost(where)
         for source in self._sources(rotten, newest):
@@ -171,7 +175,7 @@ class KeyringHealing:
     def _put_over(self, where: str, source: _Source, newest: int, rotten: bytes) -> Healing:
         key = keyring_object(self.tenant, newest)
         try:
-            if self.objects.get(key) != rotten:
+            if self.objects.get(key, length=LARGEST_KEYRING) != rotten:
                 return self._lost(where)
             return self._put(where, source, newest, over=True, held_as=key)
         except NoSuchObject:
@@ -240,14 +244,16 @@ class KeyringHealing:
             if facts is None:
                 continue
             try:
-                data = self.objects.get(fact.key)
-            except NoSuchObject:
+                data = read_whole(self.objects, fact.key, LARGEST_MANIFEST, fact.size)
+            except (Damaged, NoSuchObject):
                 continue
             if object_id(data) != facts.hash:
                 # That is a finding of its own.
                 continue
             try:
                 point = read_manifest(fact.key, data, keyring)
+            except Stray:
+                continue
             except Damaged:
                 return False
             if keyring.seal_key(point.seal_key) is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from blake3 import blake3
 
 ID_BYTES = 32
+_HEX = re.compile(r"[0-9a-f]{64}")
 ZERO_ID = bytes(ID_BYTES)
 """Of a chunk of zeros, or a node with nothing but such below it. Never stored."""
 
@@ -24,6 +26,13 @@ def node_id(level: int, plain: bytes | bytearray, node_key: bytes) -> bytes:
 def object_id(data: bytes | bytearray | memoryview) -> bytes:
     """What a pack, an index or a recovery point is named by; whoever has no key can check it."""
     return blake3(data).digest()
+
+
+def read_id(text: object) -> bytes:
+    """From the one way to write it: 64 lower-case hexadecimal digits. Raises ValueError."""
+    if not isinstance(text, str) or not _HEX.fullmatch(text):
+        raise ValueError("not an id")
+    return bytes.fromhex(text)
 
 
 @lru_cache(maxsize=8)

@@ -11,12 +11,13 @@ import contextlib
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TypeVar
 
 from backup.repository.cache_folders import private_folder, remove_unfinished
 from backup.repository.errors import Damaged
+from backup.repository.ids import read_id
 from backup.repository.index_object import (
     ITEMS_PER_INDEX,
     indexes_prefix,
@@ -30,7 +31,7 @@ from backup.repository.index_run import (
     write_run,
 )
 from backup.repository.keys import Keyring
-from backup.repository.pack import PackFacts, packs_prefix, read_footer
+from backup.repository.pack import PackFacts, pack_in, packs_prefix, read_footer
 from control_plane.drivers.objects import ObjectStore
 
 _MOST_RUNS = 6
@@ -63,12 +64,17 @@ class Index:
         """Know what other writers and the collector did since. Raises ObjectStoreError."""
         with self._mutex:
             prefix = indexes_prefix(self.keyring.tenant)
-            listed = frozenset(_ids(fact.key[len(prefix) :] for fact in self._objects.list(prefix)))
+            sizes = {
+                id: fact.size
+                for fact in self._objects.list(prefix)
+                for id in read_ids((fact.key[len(prefix) :],))
+            }
+            listed = sizes.keys()
             self._keep(lambda run: run.indexes <= listed)
             self.damaged = {id: error for id, error in self.damaged.items() if id in listed}
             if not self._runs:
                 self._load_cached(listed)
-            self._fetch(listed.difference(*(run.indexes for run in self._runs)))
+            self._fetch(frozenset(listed).difference(*(run.indexes for run in self._runs)), sizes)
             self._merge_small()
 
     def find(self, id: bytes) -> list[Place]:
@@ -144,7 +150,7 @@ class Index:
             if not wanted(run):
                 self._discard(run)
 
-    def _load_cached(self, listed: frozenset[bytes]) -> None:
+    def _load_cached(self, listed: Set[bytes]) -> None:
         covered: set[bytes] = set()
         remove_unfinished(self._folder)
         for path in sorted(self._folder.glob(f"*{_ENDING}")) if self._folder.is_dir() else ():
@@ -160,14 +166,14 @@ class Index:
             covered |= run.indexes
             self._runs.append(run)
 
-    def _fetch(self, wanted: Iterable[bytes]) -> None:
+    def _fetch(self, wanted: Iterable[bytes], sizes: Mapping[bytes, int]) -> None:
         """Read index objects, few enough at a time to stay small."""
         indexes: list[bytes] = []
         packs: list[PackFacts] = []
         size = 0
         for id in sorted(wanted):
             try:
-                read = read_index(self._objects, self.keyring, id)
+                read = read_index(self._objects, self.keyring, id, sizes[id])
             except Damaged as error:
                 self.damaged[id] = error
                 continue
@@ -234,15 +240,16 @@ class Index:
 def listed_packs(objects: ObjectStore, tenant: str) -> Iterator[tuple[bytes, int]]:
     """(id, length) of every pack that is there."""
     for fact in objects.list(packs_prefix(tenant)):
-        for id in _ids((fact.key.rpartition("/")[2],)):
+        id = pack_in(fact.key, tenant)
+        if id is not None:
             yield id, fact.size
 
 
-def _ids(names: Iterable[str]) -> Iterator[bytes]:
+def read_ids(names: Iterable[str]) -> Iterator[bytes]:
+    """Of objects that are named by one; others are passed over."""
     for name in names:
         with contextlib.suppress(ValueError):
-            if len(name) == 64:
-                yield bytes.fromhex(name)
+            yield read_id(name)
 
 
 def _remove(path: Path) -> None:

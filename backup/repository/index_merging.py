@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backup.repository.errors import Damaged
+from backup.repository.index import read_ids
 from backup.repository.index_object import (
     ITEMS_PER_INDEX,
     index_object,
@@ -71,9 +72,9 @@ class IndexMerging:
                 dropped += self._replace(gathered)
         if look_at_all:
             done = set(dropped)
-            for id, _ in listed:
+            for id, size in listed:
                 self._check()
-                read = () if id in done else self._read(id)
+                read = () if id in done else self._read(id, size)
                 if read and not any(pack.id in packs for pack in read):
                     dropped.append(id)
         return dropped
@@ -82,17 +83,15 @@ class IndexMerging:
         """(id, size)."""
         prefix = indexes_prefix(self._keyring.tenant)
         for facts in self._objects.list(prefix):
-            name = facts.key[len(prefix) :]
-            if len(name) == 64 and facts.modified < self._before:
-                id = bytes.fromhex(name)
-                if id not in self._condemned:
+            for id in read_ids((facts.key[len(prefix) :],)):
+                if facts.modified < self._before and id not in self._condemned:
                     yield id, facts.size
 
     def _gather(self, small: Sequence[bytes], packs: Container[bytes]) -> Iterator[_Gathered]:
         gathered = _Gathered([], {})
         for id in small:
             self._check()
-            read = self._read(id)
+            read = self._read(id, _SMALL)
             if read is None:
                 continue
             for pack in read:
@@ -117,9 +116,9 @@ class IndexMerging:
             self.merged += 1
         return gathered.indexes
 
-    def _read(self, id: bytes) -> Sequence[PackFacts] | None:
+    def _read(self, id: bytes, size: int) -> Sequence[PackFacts] | None:
         """None: it is damaged, and left to be healed."""
         try:
-            return read_index(self._objects, self._keyring, id)
+            return read_index(self._objects, self._keyring, id, size)
         except Damaged:
             return None

@@ -15,12 +15,12 @@ from backup.repository.keys import Keyring
 from backup.repository.pack import PackFacts, parse_footer
 from backup.repository.sealed_header import HEADER_BYTES, INDEX_MAGIC, new_header, read_header
 from backup.repository.segment import decompress
+from backup.repository.sizes import LARGEST_INDEX, read_whole
 from control_plane.drivers.objects import NoSuchObject, ObjectStore
 
 _NONCE = bytes(12)
 _COUNT = struct.Struct(">I")
 _PACK = struct.Struct(">32sI")
-_LONGEST_PAYLOAD = 256 << 20
 ITEMS_PER_INDEX = 1 << 16
 """A writer begins another index object after so many items, which bounds what it keeps in memory;
 whoever merges indexes should keep to about as many."""
@@ -51,11 +51,11 @@ def seal_index(packs: Iterable[PackFacts], keyring: Keyring) -> tuple[bytes, byt
     return object_id(data), data
 
 
-def read_index(objects: ObjectStore, keyring: Keyring, id: bytes) -> list[PackFacts]:
-    """Raises Damaged."""
+def read_index(objects: ObjectStore, keyring: Keyring, id: bytes, size: int = 0) -> list[PackFacts]:
+    """`size` as a listing tells it. Raises Damaged."""
     key = index_object(keyring.tenant, id)
     try:
-        data = objects.get(key)
+        data = read_whole(objects, key, LARGEST_INDEX, size)
     except NoSuchObject:
         raise missing(key) from None
     if object_id(data) != id:
@@ -67,7 +67,7 @@ def read_index(objects: ObjectStore, keyring: Keyring, id: bytes) -> list[PackFa
     try:
         payload = decompress(
             header.aead.decrypt(_NONCE, data[HEADER_BYTES:], header.salt + b"index"),
-            _LONGEST_PAYLOAD,
+            LARGEST_INDEX,
         )
         return _packs(payload)
     except InvalidTag:

@@ -16,7 +16,8 @@ from backup.repository.keys import (
     unwrap,
     wrap,
 )
-from control_plane.drivers.objects import NoSuchObject, ObjectExists, ObjectStore
+from backup.repository.sizes import LARGEST_KEYRING, read_whole
+from control_plane.drivers.objects import NoSuchObject, ObjectExists, ObjectLocked, ObjectStore
 
 REPOSITORY_OBJECT = "repository.json"
 _TRIES = 8
@@ -36,7 +37,7 @@ def newest_keyring(objects: ObjectStore, key: RepositoryKey, tenant: str) -> Key
             return None
         newest = found[-1]
         try:
-            data = objects.get(keyring_object(tenant, newest))
+            data = read_whole(objects, keyring_object(tenant, newest), LARGEST_KEYRING)
         except NoSuchObject:
             continue
         return unwrap(data, key, tenant=tenant, generation=newest, store=objects.name)
@@ -90,22 +91,26 @@ def delete_keyrings(objects: ObjectStore, tenant: str, up_to: int | None = None)
     what counts. None there is success. Raises ObjectLocked, ObjectStoreError."""
     gone: list[int] = []
     while True:
-        left = [fact.key for fact in objects.list(keyrings_prefix(tenant))]
-        left = [k for k in left if up_to is None or (generation_of(k) or 0) <= up_to]
+        left = [each for each in generations(objects, tenant) if up_to is None or each <= up_to]
         if not left:
-            return tuple(gone)
-        for key in left:
-            objects.delete(key)
-            gone.append(generation_of(key) or 0)
+            break
+        for generation in left:
+            objects.delete(keyring_object(tenant, generation))
+            gone.append(generation)
+    for fact in list(objects.list(keyrings_prefix(tenant))) if up_to is None else ():
+        # Whatever somebody else put among them; it opens nothing.
+        with contextlib.suppress(ObjectLocked):
+            objects.delete(fact.key)
+    return tuple(gone)
 
 
 def locked_until(objects: ObjectStore, tenant: str) -> datetime | None:
     """Until when the tenant's keyring can't be deleted, by the store's clock; None: it can be now. Raises
     ObjectStoreError."""
     ends: list[datetime] = []
-    for fact in objects.list(keyrings_prefix(tenant)):
+    for generation in generations(objects, tenant):
         with contextlib.suppress(NoSuchObject):
-            until = objects.stat(fact.key).locked_until
+            until = objects.stat(keyring_object(tenant, generation)).locked_until
             if until is not None:
                 ends.append(until)
     last = max(ends, default=None)

@@ -24,16 +24,20 @@ from backup.repository.canonical import (
     base64_bytes,
     base64_text,
     canonical_json,
+    count,
     read_canonical,
     read_time,
     time_text,
 )
 from backup.repository.errors import malformed, malformed_key, unsealed_wrongly, wrong_key
+from backup.repository.sizes import LARGEST_KEYRING
 
 KEY_BYTES = 32
+_KEY_ID = re.compile(r"[0-9a-f]{16}")
 NONCE_BYTES = 12
 _NONCE = re.compile(rb'"nonce":"([A-Za-z0-9+/=]+)"')
 _WRAPPED = re.compile(rb'"wrapped":"([A-Za-z0-9+/=]+)"')
+_GENERATION = re.compile(r"[0-9]{8}\.json")
 _CREATED = re.compile(rb'"created":"([0-9T:.Z-]+)"')
 
 
@@ -149,7 +153,7 @@ class Keyring:
 
 def keyring_from_secret(tenant: str, generation: int, secret: bytes) -> Keyring:
     """Raises ValueError."""
-    value = read_canonical(secret)
+    value = read_canonical(secret, most=LARGEST_KEYRING)
     listed = value.get("seal_keys")
     if not isinstance(listed, list) or not listed:
         raise ValueError("no seal keys")
@@ -164,7 +168,7 @@ def keyring_from_secret(tenant: str, generation: int, secret: bytes) -> Keyring:
 def _seal_key(entry: object) -> SealKey:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str):
         raise ValueError("not a seal key")
-    if len(bytes.fromhex(entry["id"])) != 8:
+    if not _KEY_ID.fullmatch(entry["id"]):
         raise ValueError("not a seal key's id")
     return SealKey(
         entry["id"], base64_bytes(entry.get("key"), KEY_BYTES), read_time(entry.get("since"))
@@ -186,7 +190,7 @@ def keyring_object(tenant: str, generation: int) -> str:
 def generation_of(key: str) -> int | None:
     """None: no keyring's object."""
     name = key.rpartition("/")[2]
-    return int(name[:8]) if len(name) == 13 and name[:8].isdigit() else None
+    return int(name[:8]) or None if _GENERATION.fullmatch(name) else None
 
 
 def wrap(keyring: Keyring, key: RepositoryKey) -> bytes:
@@ -214,17 +218,17 @@ def unwrap(data: bytes, key: RepositoryKey, *, tenant: str, generation: int, sto
     """`store` is named in the errors. Raises YuiError("backup-wrong-key"), Damaged."""
     where = keyring_object(tenant, generation)
     try:
-        value = read_canonical(data)
+        value = read_canonical(data, most=LARGEST_KEYRING)
         wrapped_by = value.get("wrapped_by")
         nonce = base64_bytes(value.get("nonce"), NONCE_BYTES)
         wrapped = base64_bytes(value.get("wrapped"))
         if (
             value.get("format") != "yui-keyring"
-            or value.get("version") != 1
+            or count(value.get("version")) != 1
             or value.get("tenant") != tenant
-            or value.get("generation") != generation
+            or count(value.get("generation")) != generation
             or not isinstance(wrapped_by, str)
-            or len(bytes.fromhex(wrapped_by)) != 8
+            or not _KEY_ID.fullmatch(wrapped_by)
         ):
             raise ValueError("not this keyring")
     except ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backup.repository.errors import malformed, unsealed_wrongly
-from backup.repository.ids import chunk_id, node_id
+from backup.repository.ids import chunk_id, node_id, read_id
 from backup.repository.index_object import read_index
 from backup.repository.keys import Keyring
 from backup.repository.pack import (
@@ -23,7 +23,7 @@ _HIGHEST_LEVEL = 8
 def open_pack(objects: ObjectStore, keyring: Keyring, key: str, data: bytes) -> PackFacts:
     """A pack whose bytes are at hand: every segment opens, every piece agrees with its id. Returns what
     its footer says. Raises Damaged."""
-    id = bytes.fromhex(key.rpartition("/")[2])
+    id = read_id(key.rpartition("/")[2])
     facts = read_footer(objects, keyring, id, len(data))
     header = read_pack_header(objects, keyring, id)
     for segment in parse_footer(facts.footer, len(data)):
@@ -46,7 +46,7 @@ def open_pack(objects: ObjectStore, keyring: Keyring, key: str, data: bytes) -> 
 
 def open_index(objects: ObjectStore, keyring: Keyring, key: str) -> list[PackFacts]:
     """Raises Damaged."""
-    return read_index(objects, keyring, bytes.fromhex(key.rpartition("/")[2]))
+    return read_index(objects, keyring, read_id(key.rpartition("/")[2]))
 
 
 def _check_items(key: str, segment: FooterSegment, plain: bytes, keyring: Keyring) -> None:

@@ -14,7 +14,7 @@ import zstandard
 from cryptography.exceptions import InvalidTag
 
 from backup.repository.errors import altered, malformed, missing, unsealed_wrongly
-from backup.repository.ids import object_id
+from backup.repository.ids import object_id, read_id
 from backup.repository.keys import Keyring
 from backup.repository.sealed_header import (
     HEADER_BYTES,
@@ -32,6 +32,7 @@ from backup.repository.segment import (
     decompress,
     seal_into,
 )
+from backup.repository.sizes import LARGEST_FOOTER, LARGEST_PACK
 from control_plane.drivers.objects import NoSuchObject, ObjectStore
 
 PACK_TARGET = 16 << 20
@@ -43,7 +44,8 @@ _SEGMENT = struct.Struct(">BBHQII")
 _ITEM = struct.Struct(">32sII")
 _COUNT = struct.Struct(">I")
 _FOOTER_NONCE = b"\xff" * 4 + bytes(8)
-_LONGEST_FOOTER = 64 << 20
+_FOOTER_TARGET = 4 << 20
+"""Of items that compress so well that thousands of segments fit into a pack."""
 
 
 def packs_prefix(tenant: str) -> str:
@@ -53,6 +55,15 @@ def packs_prefix(tenant: str) -> str:
 def pack_object(tenant: str, id: bytes) -> str:
     name = id.hex()
     return f"{packs_prefix(tenant)}{name[:2]}/{name}"
+
+
+def pack_in(key: str, tenant: str) -> bytes | None:
+    """The id of the pack whose key that is; None: no pack has such a key."""
+    try:
+        id = read_id(key.rpartition("/")[2])
+    except ValueError:
+        return None
+    return id if key == pack_object(tenant, id) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +136,7 @@ class PackBuilder:
 
     @property
     def full(self) -> bool:
-        return self.length >= PACK_TARGET
+        return self.length >= PACK_TARGET or len(self._footer) >= _FOOTER_TARGET
 
     def finish(self) -> tuple[bytes, PackFacts]:
         """The whole object, and its facts. The builder is done with."""
@@ -147,7 +158,7 @@ def read_footer(objects: ObjectStore, keyring: Keyring, id: bytes, length: int) 
     """A pack's facts from the pack itself, without its segments. `length` as a listing tells it.
     Raises Damaged."""
     key = pack_object(keyring.tenant, id)
-    if length < HEADER_BYTES + TRAILER_BYTES:
+    if not HEADER_BYTES + TRAILER_BYTES <= length <= LARGEST_PACK:
         raise malformed(key, "the pack's length")
     try:
         head = objects.get(key, length=HEADER_BYTES)
@@ -158,7 +169,7 @@ def read_footer(objects: ObjectStore, keyring: Keyring, id: bytes, length: int) 
         if (
             magic != _TRAILER_MAGIC
             or footer_at < HEADER_BYTES
-            or not TAG_BYTES < footer_length <= _LONGEST_FOOTER
+            or not TAG_BYTES < footer_length <= LARGEST_FOOTER
         ):
             raise malformed(key, "the pack's end")
         sealed = _exactly(objects, key, footer_at, footer_length)
@@ -198,7 +209,8 @@ def parse_footer(footer: bytes, segments_end: int) -> list[FooterSegment]:
                 len(raw) != items * _ITEM.size
                 or not 0 < items <= MOST_ITEMS
                 or offset < HEADER_BYTES
-                or sealed <= TAG_BYTES
+                or not TAG_BYTES < sealed <= PLAIN_LIMIT + TAG_BYTES
+                or plain > PLAIN_LIMIT
                 or offset + sealed > segments_end
             ):
                 raise ValueError("not a footer")
@@ -224,7 +236,7 @@ def _header(key: str, data: bytes, keyring: Keyring) -> Header:
 def _open_footer(key: str, header: Header, sealed: bytes, segments_end: int) -> bytes:
     try:
         footer = decompress(
-            header.aead.decrypt(_FOOTER_NONCE, sealed, header.salt + b"footer"), _LONGEST_FOOTER
+            header.aead.decrypt(_FOOTER_NONCE, sealed, header.salt + b"footer"), LARGEST_FOOTER
         )
     except InvalidTag:
         raise unsealed_wrongly(key, "the footer") from None

@@ -21,18 +21,29 @@ from backup.repository.canonical import (
     base64_bytes,
     base64_text,
     canonical_json,
+    count,
     read_canonical,
     read_time,
     time_text,
 )
-from backup.repository.errors import Damaged, altered, malformed, no_disk, unsealed_wrongly
-from backup.repository.ids import ID_BYTES, object_id
+from backup.repository.errors import (
+    Damaged,
+    altered,
+    formless,
+    malformed,
+    no_disk,
+    point_too_large,
+    unsealed_wrongly,
+)
+from backup.repository.ids import object_id, read_id
 from backup.repository.keys import NONCE_BYTES, Keyring, derive
+from backup.repository.segment import PLAIN_LIMIT
+from backup.repository.sizes import LARGEST_MANIFEST
 
 Consistency = Literal["quiesced", "stopped", "crash"]
 How = Literal["full", "changed"]
 
-_POINT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+_POINT_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _NAME = re.compile(rf"({_POINT_ID.pattern})\.([0-9a-f]{{64}})")
 
 
@@ -137,7 +148,9 @@ def open_details(point: RecoveryPoint, keyring: Keyring) -> dict[str, object]:
         return read_canonical(
             sealer.decrypt(
                 point.sealed[:NONCE_BYTES], point.sealed[NONCE_BYTES:], point.id.encode()
-            )
+            ),
+            most=LARGEST_MANIFEST,
+            fractions=True,
         )
     except (InvalidTag, ValueError):
         raise unsealed_wrongly(point.key, "the server's description").needed_by(point.id) from None
@@ -177,17 +190,23 @@ def manifest(point: RecoveryPoint, keyring: Keyring) -> tuple[str, bytes]:
     value["mac"] = _mac(value, keyring)
     data = canonical_json(value)
     name = f"{point.id}.{object_id(data).hex()}"
+    if len(data) > LARGEST_MANIFEST:
+        raise point_too_large(point.id)
     return points_prefix(point.tenant, point.server) + name, data
 
 
 def read_manifest(key: str, data: bytes, keyring: Keyring) -> RecoveryPoint:
-    """Raises Damaged when it is not, byte for byte, what a holder of the keys wrote under that key."""
+    """Raises Damaged when it is not, byte for byte, what a holder of the keys wrote under that key; Stray,
+    when nobody who keeps to the format did."""
     facts = facts_of(key, len(data), datetime.min.replace(tzinfo=UTC))
     points = () if facts is None else (facts.id,)
     if facts is None or object_id(data) != facts.hash:
         raise _needed(altered(key), points)
     try:
-        value = read_canonical(data)
+        value = _form(data)
+    except ValueError:
+        raise formless(key, "a manifest") from None
+    try:
         mac = value.pop("mac", None)
         if not isinstance(mac, str) or mac != _mac(value, keyring):
             raise _needed(
@@ -204,6 +223,36 @@ def read_manifest(key: str, data: bytes, keyring: Keyring) -> RecoveryPoint:
     except (ValueError, KeyError, TypeError):
         raise _needed(malformed(key, "the manifest"), points) from None
     return point
+
+
+def packs_told(key: str, data: bytes) -> list[bytes]:
+    """The packs that were written for the point, as its manifest tells whoever has no keys. Raises Damaged
+    where it does not agree with its name, Stray where it is no manifest."""
+    facts = facts_of(key, len(data), datetime.min.replace(tzinfo=UTC))
+    if facts is None or object_id(data) != facts.hash:
+        raise altered(key) if facts is None else altered(key).needed_by(facts.id)
+    try:
+        value = _form(data)
+    except ValueError:
+        raise formless(key, "a manifest") from None
+    try:
+        packs = value.get("packs")
+        if not isinstance(packs, list):
+            raise ValueError("not a list")
+        return [read_id(each) for each in packs]
+    except ValueError:
+        raise malformed(key, "the manifest").needed_by(facts.id) from None
+
+
+def _form(data: bytes) -> dict[str, object]:
+    """What is a manifest by its form, whatever it says and whoever wrote it. Raises ValueError."""
+    # A long one names packs, and little else: no other takes many times its length when it is read.
+    if sum(map(data.count, (b",", b"[", b"{"))) > 4096 + len(data) // 48:
+        raise ValueError("too many values")
+    value = read_canonical(data, most=LARGEST_MANIFEST)
+    if value.get("format") != "yui-point" or type(value.get("version")) is not int:
+        raise ValueError("another format")
+    return value
 
 
 def _point(value: dict[str, object], key: str) -> RecoveryPoint:
@@ -229,8 +278,8 @@ def _point(value: dict[str, object], key: str) -> RecoveryPoint:
         consistency=consistency,
         set=set,
         disks=tuple(_disk(each) for each in disks),
-        stored_bytes=_count(value["stored_bytes"]),
-        packs=tuple(_id(each) for each in packs),
+        stored_bytes=count(value["stored_bytes"]),
+        packs=tuple(read_id(each) for each in packs),
         sealed=base64_bytes(value["sealed"]),
         seal_key=_text(value["seal_key"]),
         key=key,
@@ -240,18 +289,22 @@ def _point(value: dict[str, object], key: str) -> RecoveryPoint:
 def _disk(value: object) -> PointDisk:
     if not isinstance(value, dict):
         raise ValueError("not a disk")
-    how, why, chunk_bytes = value["how"], value["why"], _count(value["chunk_bytes"])
-    if how not in ("full", "changed") or not isinstance(why, str | None) or not chunk_bytes:
+    how, why, chunk_bytes = value["how"], value["why"], count(value["chunk_bytes"])
+    if (
+        how not in ("full", "changed")
+        or not isinstance(why, str | None)
+        or not 0 < chunk_bytes <= PLAIN_LIMIT
+    ):
         raise ValueError("not a disk")
     return PointDisk(
         name=_text(value["name"]),
-        size=_count(value["bytes"]),
+        size=count(value["bytes"]),
         chunk_bytes=chunk_bytes,
-        root=_id(value["root"]),
+        root=read_id(value["root"]),
         how=how,
         why=why,
-        read_bytes=_count(value["read_bytes"]),
-        changed_bytes=_count(value["changed_bytes"]),
+        read_bytes=count(value["read_bytes"]),
+        changed_bytes=count(value["changed_bytes"]),
     )
 
 
@@ -259,19 +312,6 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("not text")
     return value
-
-
-def _count(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError("not a count")
-    return value
-
-
-def _id(value: object) -> bytes:
-    id = bytes.fromhex(_text(value))
-    if len(id) != ID_BYTES:
-        raise ValueError("not an id")
-    return id
 
 
 def _mac(value: Mapping[str, object], keyring: Keyring) -> str:

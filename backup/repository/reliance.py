@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from backup.repository.ids import ID_BYTES, ZERO_ID
-from backup.repository.index import Index, listed_packs
+from backup.repository.index import Index, listed_packs, read_ids
 from backup.repository.pack import pack_object
 from backup.repository.tree import FANOUT, NodeSource, levels_for
 from control_plane.drivers.objects import NoSuchObject, ObjectStore
@@ -35,12 +35,7 @@ def condemned_prefix(tenant: str) -> str:
 def condemned_packs(objects: ObjectStore, tenant: str) -> frozenset[bytes]:
     """Ids of the packs that the collector means to delete."""
     prefix = condemned_prefix(tenant)
-    found: set[bytes] = set()
-    for fact in objects.list(prefix):
-        name = fact.key[len(prefix) :]
-        if len(name) == 64:
-            found.add(bytes.fromhex(name))
-    return frozenset(found)
+    return frozenset(read_ids(fact.key[len(prefix) :] for fact in objects.list(prefix)))
 
 
 class Reliance:

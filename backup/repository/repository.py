@@ -3,13 +3,13 @@ only its own keys open."""
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from backup.repository.canonical import canonical_json, read_time, time_text
+from backup.repository.canonical import canonical_json, time_text
+from backup.repository.description import described
 from backup.repository.errors import (
     malformed,
     no_vault,
@@ -19,6 +19,7 @@ from backup.repository.errors import (
 )
 from backup.repository.keyrings import REPOSITORY_OBJECT, create_keyring, newest_keyring
 from backup.repository.keys import Keyring, RepositoryKey, keyring_object, wrap
+from backup.repository.sizes import LARGEST_SMALL, read_whole
 from backup.repository.vault import Vault
 from control_plane.drivers.objects import NoSuchObject, ObjectExists, ObjectStore
 from control_plane.model.tenant import MunicipalityCode
@@ -51,22 +52,16 @@ class Repository:
         """Raises YuiError("backup-repository-absent", "backup-version-unknown"), Damaged,
         ObjectStoreError."""
         try:
-            data = objects.get(REPOSITORY_OBJECT)
+            data = read_whole(objects, REPOSITORY_OBJECT, LARGEST_SMALL)
         except NoSuchObject:
             raise not_a_repository(objects.name) from None
         try:
-            value = json.loads(data)
-            if not isinstance(value, dict) or value.get("format") != "yui-repository":
-                raise ValueError("another format")
-            if type(value.get("version")) is int and value["version"] != 1:
-                raise unknown_version(objects.name, value["version"])
-            id = value.get("id")
-            if value.get("version") != 1 or not isinstance(id, str) or len(id) != 32:
-                raise ValueError("no id")
-            bytes.fromhex(id)
-            return Repository(objects, key, id, read_time(value.get("created")))
+            version, id, created = described(data)
         except ValueError:
             raise malformed(REPOSITORY_OBJECT, "the repository's description") from None
+        if version != 1:
+            raise unknown_version(objects.name, version)
+        return Repository(objects, key, id, created)
 
     def tenants(self) -> list[str]:
         """Codes of the tenants that have anything here."""

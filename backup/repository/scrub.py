@@ -2,27 +2,37 @@
 
 Without keys each object is compared with the hash in its name: an operator finds every flipped, cut or
 lost byte of what it cannot read. With a keyring everything is opened, too, and each piece compared with
-its id. A keyring has no hash in its name: with the repository's key it is unwrapped. Objects are read in the order of their keys and round again, so that the next one is always the
-one that was looked at the longest ago, and a key is all there is to remember.
+its id. A keyring has no hash in its name: with the repository's key it is unwrapped. Objects are read in
+the order of their keys and round again, so that the next one is always the one that was looked at the
+longest ago, and a key is all there is to remember.
+
+Whatever somebody else put there is told, too, and stops nothing: by its name alone where no writer gives
+such a one, and unread where it is larger than any that is written.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice
 
-from backup.repository.canonical import read_canonical
-from backup.repository.errors import Damaged, altered, malformed, missing
+from backup.repository.canonical import read_canonical, read_json, read_time
+from backup.repository.errors import Damaged, malformed, missing, oversized, stray
 from backup.repository.heal import retention
 from backup.repository.heal_keyring import keyring_damage
-from backup.repository.ids import object_id
+from backup.repository.index import listed_packs
 from backup.repository.keys import Keyring, RepositoryKey, generation_of
+from backup.repository.names import ObjectKind, check_form, kind_of
 from backup.repository.open_whole import open_index, open_pack
-from backup.repository.pack import check_pack, pack_object, packs_prefix
-from backup.repository.point import read_manifest
+from backup.repository.pack import pack_object
+from backup.repository.point import facts_of, packs_told, points_prefix, read_manifest
+from backup.repository.reliance import condemned_prefix
+from backup.repository.sizes import LARGEST_KEYRING, LARGEST_MANIFEST, LARGEST_SMALL, read_whole
 from control_plane.drivers.objects import NoSuchObject, ObjectFacts, ObjectStore
+
+_MOST_MISSING = 1000
+"""Packs that are told of one manifest at a time: without keys nobody knows who wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,10 @@ def scrub(
     gets on, too), from the first key after `cursor`. Raises ObjectStoreError; what was found until then
     is found again, since the cursor did not move."""
     job = _Scrub(objects, tenant, keyring, key)
-    for facts in objects.list(f"tenants/{tenant}/", after=cursor):
-        if job.count and (job.read_bytes + facts.size > budget or stop()):
+    # In the order of their keys.
+    places = (condemned_prefix(tenant), f"tenants/{tenant}/")
+    for facts in chain.from_iterable(objects.list(place, after=cursor) for place in places):
+        if job.count and (job.read_bytes + job.cost(facts) > budget or stop()):
             return job.told(cursor, ended=False)
         job.look_at(facts)
         cursor = facts.key
@@ -69,7 +81,11 @@ def damage_of(
 ) -> Damaged | None:
     """What is wrong with the object called `name`, read as `scrub` reads it; nothing, too, where it is not
     there. Raises ObjectStoreError."""
-    return _Scrub(objects, tenant, keyring, key).damage(name)
+    try:
+        size = objects.stat(name).size
+    except NoSuchObject:
+        return None
+    return _Scrub(objects, tenant, keyring, key).damage(name, size)
 
 
 def points_naming(objects: ObjectStore, tenant: str, packs: Iterable[str]) -> dict[str, list[str]]:
@@ -77,10 +93,18 @@ def points_naming(objects: ObjectStore, tenant: str, packs: Iterable[str]) -> di
     without keys. Later points may need them too: `points_needing` tells, with keys."""
     wanted = set(packs)
     found: dict[str, list[str]] = {pack: [] for pack in wanted}
-    for facts in objects.list(f"tenants/{tenant}/points/"):
-        told = _told(objects, facts.key)
-        for pack in wanted.intersection(_packs_of(told)):
-            found[pack].append(str(told.get("id")))
+    for listed in objects.list(points_prefix(tenant)):
+        point = facts_of(listed.key, listed.size, listed.modified)
+        if point is None:
+            continue
+        try:
+            told = packs_told(
+                point.key, read_whole(objects, point.key, LARGEST_MANIFEST, point.size)
+            )
+        except (Damaged, NoSuchObject):
+            continue
+        for pack in wanted.intersection(each.hex() for each in told):
+            found[pack].append(point.id)
     return found
 
 
@@ -97,57 +121,65 @@ class _Scrub:
         self._keyring = keyring
         self._key = key
         self._found: list[Damaged] = []
+        self._missing: set[bytes] = set()
         self.count = 0
         self.read_bytes = 0
 
+    def cost(self, facts: ObjectFacts) -> int:
+        """How many bytes of it will be read."""
+        kind = kind_of(facts.key, self._tenant)
+        return 0 if kind is None or facts.size > kind.largest else facts.size
+
     def look_at(self, facts: ObjectFacts) -> None:
         self.count += 1
-        damage = self.damage(facts.key)
-        if damage is not None:
+        damage = self.damage(facts.key, facts.size)
+        if damage is not None and self.cost(facts):
             # What was disturbed on its way here is right at the second look.
-            damage = self.damage(facts.key)
+            damage = self.damage(facts.key, facts.size)
         if damage is not None:
             self._found.append(damage)
 
     def told(self, cursor: str, *, ended: bool) -> Scrubbed:
         return Scrubbed(cursor, ended, self.count, self.read_bytes, tuple(self._with_points()))
 
-    def damage(self, key: str) -> Damaged | None:
+    def damage(self, key: str, size: int) -> Damaged | None:
+        kind = kind_of(key, self._tenant)
+        if kind is None:
+            return stray(key)
+        if size > kind.largest:
+            return oversized(key)
         try:
-            data = self._objects.get(key)
+            data = read_whole(self._objects, key, kind.largest)
+            self.read_bytes += len(data)
+            self._check(key, kind, data)
         except NoSuchObject:
             # Deleted since it was listed; whoever still needs it tells so.
             return None
-        self.read_bytes += len(data)
-        try:
-            self._check(key, data)
         except Damaged as damage:
             return damage
         return None
 
-    def _check(self, key: str, data: bytes) -> None:
-        kind = key.split("/")[2]
-        name = key.rpartition("/")[2]
-        if kind in ("packs", "index"):
-            check_pack(key, data)
-            if self._keyring is not None and kind == "packs":
+    def _check(self, key: str, kind: ObjectKind, data: bytes) -> None:
+        check_form(key, data, self._tenant)
+        match kind:
+            case ObjectKind.PACK if self._keyring is not None:
                 open_pack(self._objects, self._keyring, key, data)
-            elif self._keyring is not None:
+            case ObjectKind.INDEX if self._keyring is not None:
                 open_index(self._objects, self._keyring, key)
-        elif kind == "points":
-            if object_id(data).hex() != name.partition(".")[2]:
-                raise altered(key)
-            if self._keyring is not None:
-                read_manifest(key, data, self._keyring)
-            self._check_packs(data)
-        elif kind == "keyring":
-            self._check_keyring(key, data)
+            case ObjectKind.POINT:
+                if self._keyring is not None:
+                    read_manifest(key, data, self._keyring)
+                self._check_packs(key, data)
+            case ObjectKind.KEYRING:
+                self._check_keyring(key, data)
+            case ObjectKind.MARK:
+                _check_mark(key, data)
 
     def _check_keyring(self, key: str, data: bytes) -> None:
         """One that another repository key has closed is a keyring; one whose place a later one has taken
         and that retention keeps is in nobody's way."""
         try:
-            read_canonical(data)
+            read_canonical(data, most=LARGEST_KEYRING)
         except ValueError:
             damage = malformed(key, "the keyring")
         else:
@@ -170,27 +202,26 @@ class _Scrub:
         until = retention(self._objects, key)
         return until is not None and until > self._objects.now()
 
-    def _check_packs(self, data: bytes) -> None:
+    def _check_packs(self, key: str, data: bytes) -> None:
         """A pack that went since its point was written is told under the pack's own key."""
-        told = json.loads(data)
-        for pack in _packs_of(told):
-            if pack not in self._packs_there and not self._there(pack):
-                absent = missing(pack_object(self._tenant, bytes.fromhex(pack)))
-                if all(each.object != absent.object for each in self._found):
-                    self._found.append(absent.needed_by(str(told["id"])))
+        told = dict.fromkeys(packs_told(key, data))
+        if self._packs_there.issuperset(told):
+            return
+        # What was put since they were listed is there, too.
+        self._packs_there = self._listed()
+        known = self._packs_there | self._missing
+        absent = (pack for pack in told if pack not in known)
+        for pack in islice(absent, _MOST_MISSING):
+            self._missing.add(pack)
+            lost = missing(pack_object(self._tenant, pack))
+            self._found.append(lost.needed_by(_name_of(key).partition(".")[0]))
 
     @cached_property
-    def _packs_there(self) -> frozenset[str]:
-        return frozenset(
-            facts.key.rpartition("/")[2] for facts in self._objects.list(packs_prefix(self._tenant))
-        )
+    def _packs_there(self) -> frozenset[bytes]:
+        return self._listed()
 
-    def _there(self, pack: str) -> bool:
-        try:
-            self._objects.stat(pack_object(self._tenant, bytes.fromhex(pack)))
-        except NoSuchObject:
-            return False
-        return True
+    def _listed(self) -> frozenset[bytes]:
+        return frozenset(id for id, _ in listed_packs(self._objects, self._tenant))
 
     def _with_points(self) -> Iterator[Damaged]:
         damaged = [each for each in self._found if each.object.split("/")[2] == "packs"]
@@ -206,20 +237,15 @@ class _Scrub:
 
 
 def _name(damage: Damaged) -> str:
-    return damage.object.rpartition("/")[2]
+    return _name_of(damage.object)
 
 
-def _told(objects: ObjectStore, key: str) -> dict[str, object]:
-    """A manifest as far as it can be read without keys; nothing where it can't."""
+def _name_of(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _check_mark(key: str, data: bytes) -> None:
     try:
-        told = json.loads(objects.get(key))
-    except (NoSuchObject, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _packs_of(told: dict[str, object]) -> list[str]:
-    packs = told.get("packs")
-    if not isinstance(packs, list):
-        return []
-    return [pack for pack in packs if isinstance(pack, str) and len(pack) == 64]
+        read_time(read_json(data, most=LARGEST_SMALL).get("since"))
+    except ValueError:
+        raise malformed(key, "the mark") from None

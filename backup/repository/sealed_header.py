@@ -33,12 +33,20 @@ def new_header(magic: bytes, keyring: Keyring) -> tuple[bytes, Header]:
     return packed, Header(salt, AESGCM(derive(key.secret, _INFO[magic], salt=salt)))
 
 
-def read_header(magic: bytes, data: bytes | memoryview, keyring: Keyring) -> Header:
-    """Raises ValueError when it is another's, of another kind, or under an unknown key."""
+def check_header(magic: bytes, data: bytes, tenant: str) -> None:
+    """As far as it can be read without keys. Raises ValueError."""
     if len(data) < HEADER_BYTES:
         raise ValueError("too short")
-    found, tenant, gap, key_id, salt, rest = _HEADER.unpack_from(data)
-    key = keyring.seal_key(key_id.hex())
-    if found != magic or tenant != keyring.tenant.encode() or any(gap) or any(rest) or key is None:
+    found, whose, gap, _, _, rest = _HEADER.unpack_from(data)
+    if found != magic or whose != tenant.encode() or any(gap) or any(rest):
         raise ValueError("not this tenant's header")
+
+
+def read_header(magic: bytes, data: bytes | memoryview, keyring: Keyring) -> Header:
+    """Raises ValueError when it is another's, of another kind, or under an unknown key."""
+    check_header(magic, bytes(data[:HEADER_BYTES]), keyring.tenant)
+    _, _, _, key_id, salt, _ = _HEADER.unpack_from(data)
+    key = keyring.seal_key(key_id.hex())
+    if key is None:
+        raise ValueError("sealed with an unknown key")
     return Header(salt, AESGCM(derive(key.secret, _INFO[magic], salt=salt)))

@@ -32,6 +32,7 @@ from backup.repository.point import (
     read_manifest,
 )
 from backup.repository.reader import DiskReader
+from backup.repository.sizes import LARGEST_MANIFEST, read_whole
 from backup.repository.writer import PointWriter
 from control_plane.drivers.objects import NoSuchObject, ObjectStore
 from control_plane.model.errors import YuiError
@@ -115,7 +116,7 @@ class Vault:
         """Its hash and its mac are compared. Raises YuiError("recovery-point-not-found"), Damaged."""
         facts = id if isinstance(id, PointFacts) else self._facts(id)
         try:
-            data = self._objects.get(facts.key)
+            data = read_whole(self._objects, facts.key, LARGEST_MANIFEST, facts.size)
         except NoSuchObject:
             raise no_point(self.tenant, facts.id) from None
         return read_manifest(facts.key, data, self.keyring)

@@ -14,12 +14,11 @@ from datetime import datetime
 from types import TracebackType
 
 from backup.repository.disk_writer import DiskWriter
-from backup.repository.errors import Damaged, overtaken, vault_destroyed
+from backup.repository.errors import Damaged, overtaken, point_too_large, vault_destroyed
 from backup.repository.index import Index
 from backup.repository.index_object import ITEMS_PER_INDEX, index_object, seal_index
 from backup.repository.items_of_base import ItemsOfBase
-from backup.repository.keyrings import lock_keys
-from backup.repository.keys import keyrings_prefix
+from backup.repository.keyrings import generations, lock_keys
 from backup.repository.pack import PackFacts
 from backup.repository.pack_writer import PackWriter
 from backup.repository.point import (
@@ -34,6 +33,7 @@ from backup.repository.point import (
 from backup.repository.reader import DiskReader
 from backup.repository.reliance import Reliance, in_tree, look_holds
 from backup.repository.segment import Kind
+from backup.repository.sizes import MOST_PACKS
 from backup.repository.tree import chunks_in
 from control_plane.drivers.objects import ObjectStore, ObjectStoreError
 
@@ -165,7 +165,7 @@ class PointWriter:
         key, data, point = self._manifest(consistency, sealed, set)
         if not look_holds(looked_at, self._objects.now()):
             raise overtaken(self.id)
-        if next(iter(self._objects.list(keyrings_prefix(self._keyring.tenant))), None) is None:
+        if not generations(self._objects, self._keyring.tenant):
             raise vault_destroyed(self._keyring.tenant)
         if self._locked_until is not None:
             lock_keys(self._objects, self._keyring, self._locked_until)
@@ -201,6 +201,8 @@ class PointWriter:
             self._unpublished.append(pack)
             self._unpublished_items += len(pack.footer) // 40
             self._written.append(pack.id)
+            if len(self._written) > MOST_PACKS:
+                raise point_too_large(self.id)
             self._stored_bytes += pack.length
             self._reliance.wrote(pack.id)
 
