@@ -28,17 +28,19 @@ import errno
 import getpass
 import hashlib
 import hmac
+import itertools
 import json
 import locale
 import os
 import re
 import sqlite3
+import stat
 import struct
 import sys
 import threading
 import time
 import unicodedata
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timezone
@@ -78,10 +80,20 @@ FANOUT = 256
 CHUNKS, NODES = 1, 2
 ZSTD = 1
 HEADER, TRAILER = 64, 16
-LARGEST_FOOTER = 256 << 20
-LARGEST_SEGMENT = 64 << 20
-LARGEST_INDEX = 4 << 30
+CONSISTENCIES = ("quiesced", "stopped", "crash")
+LARGEST_COUNT = (1 << 63) - 1
+LARGEST_MANIFEST = 256 << 20
+LARGEST_REPOSITORY = 64 << 10
+LARGEST_KEYS = 1 << 20
+LARGEST_PACK = 96 << 20
+DEEPEST = 16
+LONGEST_TEXT = 4096
+LONGEST_CELL = 60
+LARGEST_FOOTER = 64 << 20
+LARGEST_SEGMENT = 1 << 20
+LARGEST_INDEX = 96 << 20
 LARGEST_SCRYPT = (1 << 22, 32, 16)
+MOST_WORKERS = 256
 
 # ---------------------------------------------------------------------------------- messages
 
@@ -103,6 +115,46 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "新しい yui_restore.py を使ってください。",
     ),
     "unreadable": ("{what} can not be read: {why}.", "{what} を読めません（{why}）。"),
+    "no-json": ("{what} can not be understood: {why}.", "{what} を解釈できません（{why}）。"),
+    "too-large": (
+        "{what} has {size} bytes, more than any that is written: it is not read.",
+        "{what} は {size} バイトで、書き込まれる大きさを超えているため読みません。",
+    ),
+    "no-memory": (
+        "This machine has too little memory for that.",
+        "この機械のメモリーが足りません。",
+    ),
+    "keyring-passed-over": (
+        "{used} is used, as a later keyring can not be: what was sealed since may lack its keys.",
+        "新しい鍵束を使えないため、{used} を使います。その後に作られたデータの鍵は、ないことがあります。",
+    ),
+    "out-of-bounds": (
+        "{given} is not a whole number from {least} to {most}.",
+        "{given} は {least} から {most} までの整数ではありません。",
+    ),
+    "set-unread": (
+        "No recovery point that can be read is of set {set}; {count} that can not be read may be: {what}.",
+        "読める復元ポイントに、セット {set} のものはありません。"
+        "読めない {count} 件（{what}）がそうかもしれません。",
+    ),
+    "set-lacks": (
+        "Set {set} lacks server {server}: no recovery point of it can be read here. "
+        "Fetch that from another copy and restore it by its own name.",
+        "セット {set} のサーバー {server} が欠けています。その復元ポイントはここでは読めません。"
+        "別の写しから用意し、その名前を指定して復元してください。",
+    ),
+    "set-may-lack": (
+        "Set {set} may lack server {server}: {what} is of the same time and can not be read. "
+        "Fetch that from another copy and restore it by its own name.",
+        "セット {set} のサーバー {server} が欠けているかもしれません。"
+        "同じ時刻の {what} を読めません。"
+        "別の写しから用意し、その名前を指定して復元してください。",
+    ),
+    "named-apart": (
+        "{path} is disk {disk} of {server} ({point}): others would have the same name.",
+        "{path} は {server} のディスク {disk}（{point}）です。"
+        "同じ名前になるものがほかにあるため、区別しました。",
+    ),
     "no-point": (
         "There is no recovery point {point} in this copy: `list` shows what there is.",
         "復元ポイント {point} はこの写しにありません。list で一覧を確認してください。",
@@ -298,7 +350,36 @@ class Words:
         self._at = 1 if language == "ja" else 0
 
     def __call__(self, key: str, /, **values: object) -> str:
-        return MESSAGES[key][self._at].format(**values)
+        shown = {name: printable(value) for name, value in values.items()}
+        return MESSAGES[key][self._at].format(**shown)
+
+
+def printable(value: object, at_most: int = LONGEST_TEXT) -> str:
+    """In one line, and without what a terminal would obey: anybody may have written it."""
+    text = str(value)
+    if len(text) > at_most:
+        text = text[: at_most - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or unicodedata.category(each) == "Zs" else in_json(each)
+        for each in text
+    )
+
+
+def in_json(letters: str) -> str:
+    return json.dumps(letters)[1:-1]
+
+
+def json_text(value: object) -> str:
+    """For people and programs: whatever a terminal would obey is told as JSON tells it."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return "".join(
+        each
+        if each == "\n" or each.isprintable() or unicodedata.category(each) == "Zs"
+        else in_json(each)
+        for each in text
+    )
 
 
 class Trouble(Exception):
@@ -511,6 +592,65 @@ def b64(text: object) -> bytes:
     return base64.b64decode(str(text), validate=True)
 
 
+def parsed(data: bytes, *, whole: bool = True) -> Any:
+    """JSON of whole numbers alone where `whole`, of bounded depth. Raises ValueError for all else."""
+    try:
+        value = json.loads(
+            data.decode(json.detect_encoding(data)),
+            parse_int=whole_number,
+            parse_float=not_whole if whole else None,
+            parse_constant=not_whole,
+        )
+    except RecursionError:
+        raise ValueError("JSON, too deep") from None
+    except UnicodeDecodeError:
+        raise ValueError("JSON, not UTF-8") from None
+    level = [value]
+    for _ in range(DEEPEST):
+        below: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                below += each.keys()
+                below += each.values()
+            elif isinstance(each, list):
+                below += each
+            elif isinstance(each, str) and not each.isascii():
+                each.encode()  # Half a letter, as \\ud800 alone is, can't be written anywhere.
+        level = below
+        if not level:
+            return value
+    raise ValueError("JSON, too deep")
+
+
+def whole_number(text: str) -> int:
+    if len(text) > 20:
+        raise ValueError("JSON, a number out of bounds")
+    return int(text)
+
+
+def not_whole(text: str) -> NoReturn:
+    raise ValueError(f"JSON, {text[:20]} is no whole number")
+
+
+def named_text(told: Any, name: str) -> str:
+    value = told[name]
+    if not isinstance(value, str) or not value:
+        raise ValueError(name)
+    return value
+
+
+def count_of(told: Any, name: str, at_most: int = LARGEST_COUNT) -> int:
+    value = told[name]
+    if type(value) is not int or not 0 <= value <= at_most:
+        raise ValueError(name)
+    return value
+
+
+def why_of(error: Exception) -> str:
+    """A KeyError tells but the name of what is lacking."""
+    return repr(error) if isinstance(error, KeyError) else str(error)
+
+
 def unseal(key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes | None:
     """The plaintext, or None where it was not sealed so."""
     try:
@@ -524,11 +664,11 @@ class Keys:
 
     def __init__(self, tenant: str, secret: bytes, what: str) -> None:
         try:
-            read = json.loads(secret)
+            read = parsed(secret)
             id_key = b64(read["id_key"])
             self._seals = {str(each["id"]): b64(each["key"]) for each in read["seal_keys"]}
         except (ValueError, KeyError, TypeError) as error:
-            raise Trouble(WRONG_KEYS, "malformed", what=what, why=repr(error)) from None
+            raise Trouble(WRONG_KEYS, "malformed", what=what, why=why_of(error)) from None
         self.tenant = tenant
         self.chunk = hkdf(id_key, b"", "yui chunk id")
         self.node = hkdf(id_key, b"", "yui node id")
@@ -540,22 +680,32 @@ class Keys:
         return self._seals[key_id]
 
 
-def read_json(path: Path, form: str) -> dict[str, Any]:
+def read_json(path: Path, form: str, at_most: int = LARGEST_KEYS) -> dict[str, Any]:
     try:
-        read = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "JSON"
-        raise Trouble(UNREADABLE, "unreadable", what=path, why=why) from None
-    if not isinstance(read, dict) or read.get("format") != form or read.get("version") != 1:
-        read = read if isinstance(read, dict) else {}
+        with reading(path, at_most) as file:
+            data = file.read()
+    except Trouble as trouble:
+        raise Trouble(UNREADABLE, trouble.key, **trouble.values) from None
+    return form_of(data, form, path)
+
+
+def form_of(data: bytes, form: str, what: Path) -> dict[str, Any]:
+    try:
+        read = parsed(data)
+    except ValueError as error:
+        why = "JSON" if isinstance(error, json.JSONDecodeError) else error
+        raise Trouble(UNREADABLE, "no-json", what=what, why=why) from None
+    told = read if isinstance(read, dict) else {}
+    found, version = told.get("format"), told.get("version")
+    if found != form or type(version) is not int or version != 1:
         raise Trouble(
             UNREADABLE,
             "unknown-version",
-            what=path,
-            format=read.get("format"),
-            version=read.get("version"),
+            what=what,
+            format=printable(found, LONGEST_CELL),
+            version=printable(version, LONGEST_CELL),
         )
-    return read
+    return told
 
 
 def read_key(path: Path) -> bytes:
@@ -591,12 +741,12 @@ def read_private_key(path: Path) -> X25519PrivateKey:
 def keys_from_escrow(path: Path, passphrase: Callable[[], str], private_key: Path | None) -> Keys:
     escrow = read_json(path, "yui-escrow")
     try:
-        tenant, generation = str(escrow["tenant"]), int(escrow["generation"])
+        tenant, generation = named_text(escrow, "tenant"), count_of(escrow, "generation")
         nonce, sealed = b64(escrow["nonce"]), b64(escrow["sealed"])
         aad = b"yui-escrow 1\0" + tenant.encode() + b"\0" + str(generation).encode()
         if escrow["how"] == "passphrase":
             wrong = "wrong-passphrase"
-            n, r, p = (int(escrow["scrypt"][name]) for name in ("n", "r", "p"))
+            n, r, p = (count_of(escrow["scrypt"], name) for name in ("n", "r", "p"))
             if n > LARGEST_SCRYPT[0] or r > LARGEST_SCRYPT[1] or p > LARGEST_SCRYPT[2]:
                 raise Trouble(WRONG_KEYS, "scrypt-too-large", what=path, n=n, r=r, p=p)
             key = hashlib.scrypt(
@@ -618,31 +768,71 @@ def keys_from_escrow(path: Path, passphrase: Callable[[], str], private_key: Pat
             shared = mine.exchange(X25519PublicKey.from_public_bytes(ephemeral))
             key = hkdf(shared, ephemeral + public, "yui escrow")
         else:
-            raise Trouble(UNREADABLE, "unknown-version", what=path, format=escrow["how"], version=1)
-    except (KeyError, TypeError, ValueError) as error:
-        raise Trouble(UNREADABLE, "malformed", what=path, why=repr(error)) from None
+            how = printable(escrow["how"], LONGEST_CELL)
+            raise Trouble(UNREADABLE, "unknown-version", what=path, format=how, version=1)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise Trouble(UNREADABLE, "malformed", what=path, why=why_of(error)) from None
     secret = unseal(key, nonce, sealed, aad)
     if secret is None:
         raise Trouble(WRONG_KEYS, wrong, what=path)
     return Keys(tenant, secret, str(path))
 
 
-def keys_from_keyring(copy: Copy, repository_key: bytes) -> Keys:
-    """The newest keyring that this repository key opens (a copy may hold older ones besides)."""
-    rings = sorted((copy.root / "keyring").glob("[0-9]*.json"), reverse=True)
-    key_id = hkdf(repository_key, b"", "yui repository key id", 8).hex()
-    for path in rings:
-        ring = read_json(path, "yui-keyring")
-        if ring.get("wrapped_by") != key_id:
-            continue
+class Ring(NamedTuple):
+    """A keyring as it lies in the copy."""
+
+    tenant: str
+    generation: int
+    wrapped_by: str
+    nonce: bytes
+    wrapped: bytes
+
+    @staticmethod
+    def at(path: Path) -> Ring:
+        told = read_json(path, "yui-keyring")
         try:
-            tenant = str(ring["tenant"])
-            aad = b"yui-keyring 1\0" + tenant.encode() + b"\0" + str(ring["generation"]).encode()
-            secret = unseal(repository_key, b64(ring["nonce"]), b64(ring["wrapped"]), aad)
-        except (KeyError, ValueError) as error:
-            raise Trouble(UNREADABLE, "malformed", what=path, why=repr(error)) from None
-        if secret is not None:
-            return Keys(tenant, secret, str(path))
+            ring = Ring(
+                named_text(told, "tenant"),
+                count_of(told, "generation"),
+                named_text(told, "wrapped_by"),
+                b64(told["nonce"]),
+                b64(told["wrapped"]),
+            )
+            if ring.generation != int(path.name[:8]):
+                raise ValueError("generation")
+        except (KeyError, TypeError, ValueError) as error:
+            raise Trouble(UNREADABLE, "malformed", what=path, why=why_of(error)) from None
+        return ring
+
+    def opened(self, repository_key: bytes, path: Path) -> Keys:
+        aad = b"yui-keyring 1\0" + self.tenant.encode() + b"\0" + str(self.generation).encode()
+        secret = unseal(repository_key, self.nonce, self.wrapped, aad)
+        if secret is None:
+            raise Trouble(WRONG_KEYS, "wrong-key", what=path)
+        return Keys(self.tenant, secret, str(path))
+
+
+def keys_from_keyring(copy: Copy, repository_key: bytes, words: Words) -> Keys:
+    """The newest keyring that this repository key opens (a copy may hold older ones besides)."""
+    rings = copy.keyrings()
+    key_id = hkdf(repository_key, b"", "yui repository key id", 8).hex()
+    troubles: list[Trouble] = []
+    for path in rings:
+        try:
+            ring = Ring.at(path)
+            if ring.wrapped_by != key_id:
+                continue
+            keys = ring.opened(repository_key, path)
+        except Trouble as trouble:
+            troubles.append(trouble)
+            continue
+        for each in troubles:
+            print(words(each.key, **each.values), file=sys.stderr)
+        if troubles:
+            print(words("keyring-passed-over", used=path), file=sys.stderr)
+        return keys
+    if troubles:
+        raise troubles[0]
     raise Trouble(WRONG_KEYS, "wrong-key", what=rings[0] if rings else copy.root / "keyring")
 
 
@@ -672,46 +862,66 @@ class Point:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with reading(path) as file:
-            self.object = file.read()
+        with reading(path, LARGEST_MANIFEST) as file:
+            data = file.read()
         point_id, _, named = path.name.partition(".")
-        if blake3_of(self.object).hex() != named:
+        if blake3_of(data).hex() != named:
             raise Trouble(DAMAGED, "hash-differs", what=path)
-        self.told: dict[str, Any] = read_json(path, "yui-point")
+        self.told = form_of(data, "yui-point", path)
         try:
-            self.id = str(self.told["id"])
-            self.server = str(self.told["server"])
-            self.tenant = str(self.told["tenant"])
-            self.taken_at = str(self.told["taken_at"])
+            self.id = named_text(self.told, "id")
+            self.server = named_text(self.told, "server")
+            self.tenant = named_text(self.told, "tenant")
+            self.taken_at = named_text(self.told, "taken_at")
             self.disks = [
                 Disk(
-                    str(disk["name"]),
-                    int(disk["bytes"]),
-                    int(disk["chunk_bytes"]),
-                    bytes.fromhex(disk["root"]),
+                    named_text(disk, "name"),
+                    count_of(disk, "bytes"),
+                    count_of(disk, "chunk_bytes", LARGEST_SEGMENT),
+                    bytes.fromhex(named_text(disk, "root")),
                 )
                 for disk in self.told["disks"]
             ]
         except (KeyError, TypeError, ValueError) as error:
-            raise Trouble(DAMAGED, "malformed", what=path, why=repr(error)) from None
-        sound = all(d.size >= 0 and d.chunk_bytes > 0 and len(d.root) == 32 for d in self.disks)
-        if self.id != point_id or not sound:
-            raise Trouble(DAMAGED, "malformed", what=path, why="id, size")
+            raise Trouble(DAMAGED, "malformed", what=path, why=why_of(error)) from None
+        sound = all(d.chunk_bytes > 0 and len(d.root) == 32 for d in self.disks)
+        if not sound or self.id != point_id or self.server != path.parent.name:
+            raise Trouble(DAMAGED, "malformed", what=path, why="id, server, size")
 
     def authenticate(self, keys: Keys) -> None:
         told = {name: value for name, value in self.told.items() if name != "mac"}
         mac = blake3_of(canonical(told), keys.point).hex()
-        if not hmac.compare_digest(mac, str(self.told.get("mac"))):
+        if not hmac.compare_digest(mac.encode(), str(self.told.get("mac")).encode()):
             raise Trouble(DAMAGED, "mac-differs", what=self.path)
 
     def description(self, keys: Keys) -> Any:
-        sealed = b64(self.told["sealed"])
-        seal = keys.seal(str(self.told["seal_key"]), str(self.path))
+        try:
+            sealed = b64(named_text(self.told, "sealed"))
+            key_id = named_text(self.told, "seal_key")
+        except (KeyError, ValueError) as error:
+            raise Trouble(DAMAGED, "malformed", what=self.path, why=why_of(error)) from None
+        seal = keys.seal(key_id, str(self.path))
         key = hkdf(seal, self.id.encode(), "yui point details")
         plain = unseal(key, sealed[:12], sealed[12:], self.id.encode())
         if plain is None:
             raise Trouble(DAMAGED, "seal-broken", what=self.path, part="sealed")
-        return json.loads(plain)
+        try:
+            return parsed(plain, whole=False)
+        except ValueError as error:
+            raise Trouble(DAMAGED, "malformed", what=self.path, why=why_of(error)) from None
+
+    def servers_of_set(self, keys: Keys) -> set[str]:
+        """All that were taken together with it, as far as its description tells."""
+        try:
+            described = self.description(keys)
+        except Trouble:
+            return set()
+        servers = described.get("servers") if isinstance(described, dict) else None
+        return (
+            {each for each in servers if isinstance(each, str)}
+            if isinstance(servers, list)
+            else set()
+        )
 
 
 class Segment(NamedTuple):
@@ -725,13 +935,20 @@ class Segment(NamedTuple):
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[BinaryIO]:
-    """A file of the copy. What a dying disk does not give back is damaged, and the rest goes on."""
+def reading(path: Path, at_most: int) -> Iterator[BinaryIO]:
+    """A file of the copy. What is larger than anything that is written is not read at all. What a dying disk does not give back is damaged, and the rest goes on."""
     try:
+        found = path.stat()
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            raise Trouble(DAMAGED, "unreadable", what=path, why=stat.filemode(found.st_mode))
+        if found.st_size > at_most:
+            raise Trouble(DAMAGED, "too-large", what=path, size=found.st_size)
         with path.open("rb") as file:
             yield file
     except OSError as error:
         raise Trouble(DAMAGED, "unreadable", what=path, why=error.strerror) from None
+    except MemoryError:
+        raise Trouble(DAMAGED, "unreadable", what=path, why="memory") from None
 
 
 class Pack:
@@ -739,7 +956,7 @@ class Pack:
 
     def __init__(self, path: Path, keys: Keys) -> None:
         self.path = path
-        with reading(path) as file:
+        with reading(path, LARGEST_PACK) as file:
             self.size = os.fstat(file.fileno()).st_size
             header = file.read(HEADER)
             file.seek(max(self.size - TRAILER, 0))
@@ -749,7 +966,7 @@ class Pack:
                 self.size >= HEADER + TRAILER
                 and header[:8] == b"YUIPACK\x01"
                 and trailer[8:] == b"YUIPEND\x01"
-                and length <= self.size - HEADER - TRAILER
+                and length <= min(self.size - HEADER - TRAILER, LARGEST_FOOTER)
             )
             if not whole:
                 raise Trouble(DAMAGED, "malformed", what=path, why="YUIPACK")
@@ -795,7 +1012,7 @@ class Pack:
 
     def read(self, segment: Segment) -> bytes:
         """A segment's plaintext."""
-        with reading(self.path) as file:
+        with reading(self.path, LARGEST_PACK) as file:
             file.seek(segment.offset)
             sealed = file.read(segment.sealed)
         aad = self.salt + struct.pack(">IBB", segment.number, segment.kind, segment.compression)
@@ -827,9 +1044,24 @@ class Copy:
     def __init__(self, place: Path, tenant: str | None) -> None:
         self.root = self._find(place, tenant)
         self.tenant = self.root.name if re.fullmatch("[0-9]{6}", self.root.name) else tenant
+        self.troubles: list[Trouble] = []
+        """Of what only tells of the rest: all else can be read without it."""
         for candidate in (place / "repository.json", self.root.parent.parent / "repository.json"):
             if candidate.is_file():
-                read_json(candidate, "yui-repository")
+                self._known(candidate)
+
+    def _known(self, path: Path) -> None:
+        """Refused where it says that it is of another version; damage of it stands in nobody's way."""
+        try:
+            read_json(path, "yui-repository", LARGEST_REPOSITORY)
+        except Trouble as trouble:
+            if trouble.values.get("format") == "yui-repository":
+                raise
+            self._trouble(trouble)
+
+    def _trouble(self, trouble: Trouble) -> None:
+        if str(trouble) not in map(str, self.troubles):
+            self.troubles.append(trouble)
 
     @staticmethod
     def _find(place: Path, tenant: str | None) -> Path:
@@ -845,27 +1077,47 @@ class Copy:
             raise Trouble(USAGE, "several-tenants", place=place, tenants=", ".join(tenants))
         return base / tenants[0]
 
+    def _within(self, folder: Path) -> list[Path]:
+        """What a folder holds, by name; one that can't be read is named, and the rest goes on."""
+        try:
+            return sorted(folder.iterdir()) if folder.is_dir() else []
+        except OSError as error:
+            self._trouble(Trouble(DAMAGED, "unreadable", what=folder, why=error.strerror))
+            return []
+
     def packs(self) -> Iterator[Path]:
-        base = self.root / "packs"
-        for shelf in sorted(base.iterdir()) if base.is_dir() else []:
+        for shelf in self._within(self.root / "packs"):
             if re.fullmatch("[0-9a-f]{2}", shelf.name):
-                for path in sorted(shelf.iterdir()):
+                for path in self._within(shelf):
                     if re.fullmatch("[0-9a-f]{64}", path.name):
                         yield path
 
     def indexes(self) -> Iterator[Path]:
-        for path in sorted((self.root / "index").glob("*")):
+        for path in self._within(self.root / "index"):
             if re.fullmatch("[0-9a-f]{64}", path.name):
                 yield path
+
+    def keyrings(self) -> list[Path]:
+        """The newest first."""
+        found = self._within(self.root / "keyring")
+        return [path for path in reversed(found) if re.fullmatch(r"[0-9]{8}\.json", path.name)]
 
     def manifests(self) -> list[Path]:
         """By time, whatever the server."""
         found = [
             path
-            for path in (self.root / "points").glob("*/*")
+            for folder in self._within(self.root / "points")
+            for path in self._within(folder)
             if re.fullmatch(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}\.[0-9a-f]{64}", path.name)
         ]
         return sorted(found, key=lambda path: (path.name, path.parent.name))
+
+    def key_of(self, path: Path) -> str:
+        """As the format's page names an object."""
+        for above in (self.root, self.root.parent.parent):
+            with contextlib.suppress(ValueError):
+                return path.relative_to(above).as_posix()
+        return path.name
 
 
 # ------------------------------------------------------------------------------------- trees
@@ -896,6 +1148,7 @@ class Trees:
         )
         for path in copy.packs():
             self._take(path)
+        self.troubles += copy.troubles
         database.execute("CREATE INDEX node_by_id ON node (id)")
 
     def _take(self, path: Path) -> None:
@@ -1395,6 +1648,14 @@ class Restore:
         return sorted([number for (number,) in rows] + self.disks[which].lost)
 
 
+def size_of(path: Path) -> int:
+    """Of what can't be read, 0."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def in_groups(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     group: list[Any] = []
     for item in items:
@@ -1408,51 +1669,99 @@ def in_groups(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def plain_name(text: str) -> str:
     """What a manifest calls something, as part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".") or "_"
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".")[:80] or "_"
 
 
-def restore(options: argparse.Namespace, words: Words) -> int:
-    copy = Copy(options.place, options.tenant)
-    points = chosen(copy, options)
-    keys = needed_keys(copy, options, words)
-    directory: Path = options.to
-    kind = Qcow2File if options.format == "qcow2" else RawFile
-    plan: list[tuple[Point, Disk, Path]] = []
+def apart(stems: Sequence[str]) -> list[str]:
+    """The same where no two are equal, as letters of either case are on some systems; else numbered."""
+    alike = Counter(stem.lower() for stem in stems)
+    taken = set(alike)
+    found = []
+    for stem in stems:
+        name = stem
+        if alike[stem.lower()] > 1:
+            numbered = (f"{stem}_{number}" for number in itertools.count(1))
+            name = next(each for each in numbered if each.lower() not in taken)
+            taken.add(name.lower())
+        found.append(name)
+    return found
+
+
+class Planned(NamedTuple):
+    point: Point
+    disk: Disk
+    final: Path
+    alike: bool
+
+
+def planned(points: Sequence[Point], options: argparse.Namespace) -> list[Planned]:
+    """Which disk becomes which file, no two the same."""
+    wanted: list[tuple[Point, Disk]] = []
     for point in points:
-        point.authenticate(keys)
         names = [disk.name for disk in point.disks]
         for name in options.disk or []:
             if name not in names:
                 raise Trouble(USAGE, "no-disk", disk=name, disks=", ".join(names))
-        for disk in point.disks:
-            if not options.disk or disk.name in options.disk:
-                stem = f"{plain_name(point.server)}-{plain_name(disk.name)}"
-                plan.append((point, disk, directory / f"{stem}.{kind.suffix}"))
-    for _, _, final in plan:
-        if final.exists():
-            raise Trouble(DESTINATION, "exists", path=final)
+        wanted += [
+            (point, disk) for disk in point.disks if not options.disk or disk.name in options.disk
+        ]
+    stems = [f"{plain_name(point.server)}-{plain_name(disk.name)}" for point, disk in wanted]
+    return [
+        Planned(point, disk, options.to / f"{name}.{options.format}", name != stem)
+        for (point, disk), stem, name in zip(wanted, stems, apart(stems))
+    ]
+
+
+def restore(options: argparse.Namespace, words: Words) -> int:
+    copy = Copy(options.place, options.tenant)
+    chosen = choose(copy, options)
+    tell_of(copy, words)
+    keys = needed_keys(copy, options, words)
+    chosen.authenticate(keys)
+    directory: Path = options.to
+    kind = Qcow2File if options.format == "qcow2" else RawFile
+    plan = planned(chosen.points, options)
+    for each in plan:
+        if os.path.lexists(each.final):
+            raise Trouble(DESTINATION, "exists", path=each.final)
+    for each in plan:
+        if each.alike:
+            facts = {"disk": each.disk.name, "server": each.point.server, "point": each.point.id}
+            print(words("named-apart", path=each.final, **facts))
     try:
         directory.mkdir(parents=True, exist_ok=True)
         job = Restore(copy, keys, words, directory, options.workers)
-    except OSError as error:
-        raise Trouble(DESTINATION, "destination", path=directory, why=error.strerror) from None
+    except (OSError, sqlite3.Error) as error:
+        raise Trouble(DESTINATION, "destination", path=directory, why=error) from None
     try:
-        for point, disk, final in plan:
+        for each in plan:
             # The part's name holds the point, so that another point's part is never gone on with.
-            part = final.with_name(f".{final.name}.{point.id}.part")
-            job.want(Wanted(point, disk, final, kind(part, disk.size)))
+            part = each.final.with_name(f".{each.final.name}.{each.point.id}.part")
+            job.want(Wanted(each.point, each.disk, each.final, kind(part, each.disk.size)))
         job.run()
         status = finish(job, options, words)
-        for point in points:
-            path = directory / f"{plain_name(point.server)}.json"
-            text = json.dumps(point.description(keys), ensure_ascii=False, indent=2)
-            path.write_text(text + "\n", encoding="utf-8")
-            print(words("described", path=path))
-        return status
-    except OSError as error:
-        raise Trouble(DESTINATION, "destination", path=directory, why=error.strerror) from None
+        status = max(status, describe(chosen.points, keys, directory, words))
+        return max(status, chosen.tell(words, keys))
+    except (OSError, sqlite3.Error) as error:
+        raise Trouble(DESTINATION, "destination", path=directory, why=error) from None
     finally:
         job.close()
+
+
+def describe(points: Sequence[Point], keys: Keys, directory: Path, words: Words) -> int:
+    """Each server's description, beside its disks."""
+    status = OK
+    for point, stem in zip(points, apart([plain_name(point.server) for point in points])):
+        path = directory / f"{stem}.json"
+        try:
+            text = json.dumps(point.description(keys), ensure_ascii=False, indent=2)
+        except Trouble as trouble:
+            status = DAMAGED
+            print(words(trouble.key, **trouble.values), file=sys.stderr)
+            continue
+        path.write_text(text + "\n", encoding="utf-8")
+        print(words("described", path=path))
+    return status
 
 
 def finish(job: Restore, options: argparse.Namespace, words: Words) -> int:
@@ -1518,7 +1827,7 @@ class Check:
 
     def _damage(self, path: Path, trouble: Trouble) -> None:
         text = self._words(trouble.key, **trouble.values)
-        key = str(path.relative_to(self._copy.root))
+        key = self._copy.key_of(path)
         if not any(each["object"] == key and each["what"] == text for each in self.damages):
             self.damages.append({"object": key, "what": text})
             print(text, file=sys.stderr)
@@ -1526,18 +1835,31 @@ class Check:
     def objects_by_name(self) -> None:
         """What anyone can check: each object's hash is its name."""
         paths = [*self._copy.packs(), *self._copy.indexes()]
-        progress = Progress(self._words, sum(path.stat().st_size for path in paths))
-        for path in paths:
+        sizes = [size_of(path) for path in paths]
+        progress = Progress(self._words, sum(sizes))
+        for path, size in zip(paths, sizes):
             self.objects += 1
             try:
-                with reading(path) as file:
-                    data = file.read()
-                if blake3_of(data).hex() != path.name:
+                # Neither a pack nor an index is larger.
+                with reading(path, LARGEST_PACK) as file:
+                    named = blake3_of(file.read()).hex()
+                if named != path.name:
                     raise Trouble(DAMAGED, "hash-differs", what=path)
             except Trouble as trouble:
                 self._damage(path, trouble)
-            progress.add(path.stat().st_size)
+            progress.add(size)
         progress.end()
+
+    def what_tells_of_the_rest(self) -> None:
+        """Keyrings have no hash in their names: whether one opens is known with the repository key alone."""
+        for path in self._copy.keyrings():
+            self.objects += 1
+            try:
+                Ring.at(path)
+            except Trouble as trouble:
+                self._damage(path, trouble)
+        for each in self._copy.troubles:
+            self._damage(Path(str(each.values["what"])), each)
 
     def whole_points(self) -> list[Point]:
         points = []
@@ -1572,7 +1894,7 @@ class Check:
                         text = self._words(
                             "point-affected", point=point.id, server=point.server, disk=disk.name
                         )
-                        key = str(point.path.relative_to(self._copy.root))
+                        key = self._copy.key_of(point.path)
                         self.damages.append({"object": key, "what": text, "point": point.id})
                         print(text, file=sys.stderr)
             for trouble in trees.troubles:
@@ -1587,7 +1909,7 @@ class Check:
         """An index is only a shortcut, which this program never takes; yet it has to be sound."""
         assert self._keys is not None  # noqa: S101
         try:
-            with reading(path) as file:
+            with reading(path, LARGEST_INDEX) as file:
                 data = file.read()
             if data[:8] != b"YUIINDX\x01":
                 raise Trouble(DAMAGED, "malformed", what=path, why="YUIINDX")
@@ -1675,13 +1997,18 @@ def check(options: argparse.Namespace, words: Words) -> int:
     job = Check(copy, keys, words)
     points = job.whole_points()
     job.objects_by_name()
+    job.what_tells_of_the_rest()
     if keys is not None:
         scratch = Path(options.scratch or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108
-        job.contents(points, scratch / f"yui-restore-{os.getpid()}.scratch")
+        path = scratch / f"yui-restore-{os.getpid()}.scratch"
+        try:
+            job.contents(points, path)
+        except sqlite3.Error as error:
+            raise Trouble(DESTINATION, "destination", path=path, why=error) from None
     how = words("how-keyless" if keys is None else "how-keys")
     if options.json:
         told = {"objects": job.objects, "points": job.points, "damages": job.damages}
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        print(json_text(told))
     else:
         key = "check-bad" if job.damages else "check-good"
         print(words(key, objects=job.objects, points=job.points, damages=len(job.damages), how=how))
@@ -1691,31 +2018,127 @@ def check(options: argparse.Namespace, words: Words) -> int:
 # ------------------------------------------------------------------------------ list and show
 
 
-def chosen(copy: Copy, options: argparse.Namespace) -> list[Point]:
+class Chosen:
+    """The recovery points that a command names, and what of a set can't be told for damage."""
+
+    def __init__(
+        self, points: list[Point], of_set: str | None = None, server: str | None = None
+    ) -> None:
+        self.points = points
+        self._set = of_set
+        self._server = server
+        self.passed: list[tuple[Path, Trouble]] = []
+        """Manifests that can't be read, or that no holder of the keys wrote: of any server."""
+        self.junk: list[Trouble] = []
+        """Of what was never a recovery point: its name agrees with what it holds, and that is none."""
+        self.systems: dict[str, set[object]] = {}
+        """Which systems each server is of, by its manifests that can be read."""
+
+    def take(self, path: Path) -> None:
+        """Of a set: what the manifest tells, if it can be read."""
+        try:
+            point = Point(path)
+        except Trouble as trouble:
+            other = trouble.key == "unknown-version" and trouble.values["format"] != "yui-point"
+            if trouble.key == "no-json" or other:
+                self.junk.append(trouble)
+            else:
+                self.passed.append((path, trouble))
+            return
+        self.systems.setdefault(point.server, set()).add(str(point.told.get("system")))
+        if point.told.get("set") == self._set:
+            self.points.append(point)
+
+    def authenticate(self, keys: Keys) -> None:
+        """What somebody else wrote stops nobody from reading the rest of a set."""
+        if self._set is None:
+            for point in self.points:
+                point.authenticate(keys)
+            return
+        for point in list(self.points):
+            try:
+                point.authenticate(keys)
+            except Trouble as trouble:
+                self.points.remove(point)
+                self.passed.append((point.path, trouble))
+        if not self.points:
+            raise self.passed[-1][1]
+
+    def tell(self, words: Words, keys: Keys | None) -> int:
+        """Names what was passed over, and which servers of the set are lacking for it or may be."""
+        if self._set is None:
+            return OK
+        for trouble in [*self.junk, *(trouble for _, trouble in self.passed)]:
+            print(words(trouble.key, **trouble.values), file=sys.stderr)
+        lacking = self._lacking(keys)
+        for server, path in sorted(lacking.items()):
+            key = "set-lacks" if path is None else "set-may-lack"
+            told = words(key, set=self._set, server=server, what=path)
+            print(told, file=sys.stderr)
+        return DAMAGED if lacking else OK
+
+    def _lacking(self, keys: Keys | None) -> dict[str, Path | None]:
+        """Servers of the set without a point here. With the manifest that may be theirs, where nothing
+        tells for sure: one of the same time, and not known to be of another system."""
+        here = {point.server for point in self.points}
+        known: set[str] = set()
+        for point in self.points:
+            known |= set() if keys is None else point.servers_of_set(keys)
+        if known:
+            wanted = known if self._server is None else known & {self._server}
+            return dict.fromkeys(wanted - here)
+        times = {point.id[:16] for point in self.points}
+        systems = {str(point.told.get("system")) for point in self.points}
+        return {
+            path.parent.name: path
+            for path, _ in self.passed
+            if path.parent.name not in here
+            and path.name[:16] in times
+            and systems & self.systems.get(path.parent.name, systems)
+        }
+
+
+def choose(copy: Copy, options: argparse.Namespace) -> Chosen:
     """The recovery points that a command names: one, or those of a set."""
     paths = copy.manifests()
+    if options.server:
+        paths = [path for path in paths if path.parent.name == options.server]
     if options.point:
         fitting = [path for path in paths if path.name.startswith(options.point)]
-        if options.server:
-            fitting = [path for path in fitting if path.parent.name == options.server]
         if not fitting:
             raise Trouble(UNREADABLE, "no-point", point=options.point)
         if len(fitting) > 1:
-            names = ", ".join(path.name.partition(".")[0] for path in fitting[:5])
-            raise Trouble(USAGE, "several-points", point=options.point, points=names)
-        return [Point(fitting[0])]
+            names = {path.name.partition(".")[0] for path in fitting}
+            shown = sorted(names) if len(names) > 1 else [path.name for path in fitting]
+            points = ", ".join(shown[:5])
+            raise Trouble(USAGE, "several-points", point=options.point, points=points)
+        return Chosen([Point(fitting[0])])
     if options.set:
-        points = [point for point in map(Point, paths) if point.told.get("set") == options.set]
-        if not points:
-            raise Trouble(UNREADABLE, "no-point", point=options.set)
-        return points
+        chosen = Chosen([], options.set, options.server)
+        for path in paths:
+            chosen.take(path)
+        if not chosen.points:
+            return nothing_of(chosen, options)
+        return chosen
     if options.server:
         until = moment(options.date)
         for path in reversed(paths):
-            if path.parent.name == options.server and path.name[:16] <= until:
-                return [Point(path)]
+            if path.name[:16] <= until:
+                return Chosen([Point(path)])
         raise Trouble(UNREADABLE, "no-point", point=f"{options.server} {options.date or ''}")
     raise Trouble(USAGE, "choose-what")
+
+
+def nothing_of(chosen: Chosen, options: argparse.Namespace) -> NoReturn:
+    if not chosen.passed:
+        raise Trouble(UNREADABLE, "no-point", point=options.set)
+    raise Trouble(
+        DAMAGED,
+        "set-unread",
+        set=options.set,
+        count=len(chosen.passed),
+        what=", ".join(str(path) for path, _ in chosen.passed[:5]),
+    )
 
 
 def moment(date: str | None) -> str:
@@ -1724,21 +2147,23 @@ def moment(date: str | None) -> str:
         return "99999999T999999Z"
     try:
         read = datetime.fromisoformat(date.replace("Z", "+00:00"))
-    except ValueError:
+        if len(date) == 10:
+            read = read.replace(hour=23, minute=59, second=59)
+        if read.tzinfo is None:
+            read = read.replace(tzinfo=timezone.utc)
+        return read.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    except (ValueError, OverflowError):
         raise Trouble(USAGE, "bad-date", date=date) from None
-    if len(date) == 10:
-        read = read.replace(hour=23, minute=59, second=59)
-    if read.tzinfo is None:
-        read = read.replace(tzinfo=timezone.utc)
-    return read.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
 
 
 def list_points(options: argparse.Namespace, words: Words) -> int:
     copy = Copy(options.place, options.tenant)
     keys = keys_of(copy, options, words)
     rows: list[dict[str, object]] = []
-    status = OK
-    for path in copy.manifests():
+    paths = copy.manifests()
+    status = DAMAGED if copy.troubles else OK
+    tell_of(copy, words)
+    for path in paths:
         row: dict[str, object] = {
             "point": path.name.partition(".")[0],
             "server": path.parent.name,
@@ -1763,7 +2188,7 @@ def list_points(options: argparse.Namespace, words: Words) -> int:
     if options.json:
         for row in rows:
             row["state"] = str(row["state"])[len("state-") :]
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        print(json_text(rows))
         return status
     if not rows:
         print(words("no-points"))
@@ -1772,13 +2197,13 @@ def list_points(options: argparse.Namespace, words: Words) -> int:
     for row in rows:
         disks = row.get("disks") or {}
         assert isinstance(disks, dict)  # noqa: S101
-        consistency = str(row.get("consistency", "-"))
+        consistency = str(row.get("consistency") or "-")
         table.append(
             [
                 str(row["point"]),
                 str(row.get("taken_at", "-")),
                 str(row["server"]),
-                words(consistency) if consistency in MESSAGES else consistency,
+                words(consistency) if consistency in CONSISTENCIES else consistency,
                 str(len(disks)),
                 readable(sum(disks.values())),
                 words(str(row["state"])),
@@ -1789,6 +2214,7 @@ def list_points(options: argparse.Namespace, words: Words) -> int:
 
 
 def print_table(table: list[list[str]]) -> None:
+    table = [[printable(cell, LONGEST_CELL) for cell in line] for line in table]
     widths = [max(map(width, column)) for column in zip(*table)]
     for line in table:
         cells = (cell + " " * (room - width(cell)) for cell, room in zip(line, widths))
@@ -1802,18 +2228,27 @@ def width(text: str) -> int:
 
 def show(options: argparse.Namespace, words: Words) -> int:
     copy = Copy(options.place, options.tenant)
-    points = chosen(copy, options)
+    chosen = choose(copy, options)
+    tell_of(copy, words)
     keys = keys_of(copy, options, words)
-    for point in points:
+    if keys is not None:
+        chosen.authenticate(keys)
+    for point in chosen.points:
         told = {name: value for name, value in point.told.items() if name not in ("sealed", "mac")}
         if keys is not None:
-            point.authenticate(keys)
             told["description"] = point.description(keys)
-        print(json.dumps(told, ensure_ascii=False, indent=2))
-    return OK
+        print(json_text(told))
+    return chosen.tell(words, keys)
 
 
 # ---------------------------------------------------------------------------------- commands
+
+
+def tell_of(copy: Copy, words: Words) -> None:
+    """What of the copy itself can't be read, each once."""
+    for trouble in copy.troubles:
+        print(words(trouble.key, **trouble.values), file=sys.stderr)
+    copy.troubles.clear()
 
 
 def keys_of(copy: Copy, options: argparse.Namespace, words: Words) -> Keys | None:
@@ -1822,7 +2257,7 @@ def keys_of(copy: Copy, options: argparse.Namespace, words: Words) -> Keys | Non
             options.escrow, lambda: passphrase(options, words), options.private_key
         )
     elif options.repository_key:
-        keys = keys_from_keyring(copy, read_key(options.repository_key))
+        keys = keys_from_keyring(copy, read_key(options.repository_key), words)
     else:
         return None
     if copy.tenant is not None and keys.tenant != copy.tenant:
@@ -1849,12 +2284,24 @@ def passphrase(options: argparse.Namespace, words: Words) -> str:
                 text = file.read()
         else:
             return getpass.getpass(words("ask-passphrase", file=options.escrow))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         what = options.passphrase_file or f"fd {options.passphrase_fd}"
         raise Trouble(UNREADABLE, "unreadable", what=what, why=error) from None
     except EOFError:
         raise Trouble(WRONG_KEYS, "keys-needed") from None
     return str(text).rstrip("\r\n")
+
+
+def bounded(words: Words, least: int, most: int) -> Callable[[str], int]:
+    def read(given: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", given) or not least <= int(given) <= most:
+            told = words(
+                "out-of-bounds", given=printable(given, LONGEST_CELL), least=least, most=most
+            )
+            raise argparse.ArgumentTypeError(told)
+        return int(given)
+
+    return read
 
 
 class Arguments(argparse.ArgumentParser):
@@ -1899,7 +2346,7 @@ def arguments(words: Words) -> argparse.ArgumentParser:
             command.add_argument("--accept-holes", action="store_true", help=words("help-holes"))
             command.add_argument(
                 "--workers",
-                type=int,
+                type=bounded(words, 1, MOST_WORKERS),
                 default=min(4, os.cpu_count() or 1),
                 help=words("help-workers"),
             )
@@ -1914,7 +2361,9 @@ def add_keys(command: argparse.ArgumentParser, words: Words) -> None:
     command.add_argument("--tenant", help=words("help-tenant"))
     command.add_argument("--escrow", type=Path, help=words("help-escrow"))
     command.add_argument("--passphrase-file", type=Path, help=words("help-passphrase-file"))
-    command.add_argument("--passphrase-fd", type=int, help=words("help-passphrase-fd"))
+    command.add_argument(
+        "--passphrase-fd", type=bounded(words, 0, 1 << 20), help=words("help-passphrase-fd")
+    )
     command.add_argument("--private-key", type=Path, help=words("help-private-key"))
     command.add_argument("--repository-key", type=Path, help=words("help-repository-key"))
 
@@ -1937,6 +2386,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(words("interrupted"), file=sys.stderr)
         return INTERRUPTED
+    except MemoryError:
+        print(words("no-memory"), file=sys.stderr)
+        return UNREADABLE
     except OSError as error:
         what = error.filename or options.place
         print(words("unreadable", what=what, why=error.strerror), file=sys.stderr)

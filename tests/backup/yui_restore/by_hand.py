@@ -113,9 +113,14 @@ class ByHand:
         return json.dumps(told, indent=1).encode()
 
     def point(
-        self, server: str, when: str, disks: dict[str, bytes], together: str | None = None
+        self,
+        server: str,
+        when: str,
+        disks: dict[str, bytes],
+        together: str | None = None,
+        servers: tuple[str, ...] = (),
     ) -> str:
-        """A recovery point of what the disks hold; its id."""
+        """A recovery point of what the disks hold; its id. `servers` are those of the set, if it is told."""
         chunks: dict[bytes, bytes] = {}
         nodes: dict[bytes, bytes] = {}
         told = [
@@ -138,7 +143,8 @@ class ByHand:
         self._stored |= chunks.keys() | nodes.keys()
         point_id = f"{when}-{secrets.token_hex(4)}"
         nonce = secrets.token_bytes(12)
-        details = canonical({"name": server, "名前": "住民記録"})
+        told_servers = {"servers": list(servers)} if servers else {}
+        details = canonical({"name": server, "名前": "住民記録", **told_servers})
         key = derived(self.seal_key, "yui point details", point_id.encode())
         point: dict[str, object] = {
             "format": "yui-point",
@@ -157,11 +163,18 @@ class ByHand:
             "seal_key": self.seal_id.hex(),
             "sealed": b64(nonce + AESGCM(key).encrypt(nonce, details, point_id.encode())),
         }
-        mac = blake3(canonical(point), key=derived(self.id_key, "yui point")).hexdigest()
-        written = canonical(point | {"mac": mac})
-        name = f"{point_id}.{blake3(written).hexdigest()}"
-        self._write(self.tenant / "points" / server / name, written)
+        self.put(server, point_id, canonical(point | {"mac": self.mac(point)}))
         return point_id
+
+    def mac(self, point: dict[str, object]) -> str:
+        told = {name: value for name, value in point.items() if name != "mac"}
+        return blake3(canonical(told), key=derived(self.id_key, "yui point")).hexdigest()
+
+    def put(self, server: str, point_id: str, manifest: bytes) -> Path:
+        """Under the name that its content gives it, whatever that is."""
+        name = f"{point_id}.{blake3(manifest).hexdigest()}"
+        self._write(self.tenant / "points" / server / name, manifest)
+        return self.tenant / "points" / server / name
 
     def _tree(self, data: bytes, chunks: dict[bytes, bytes], nodes: dict[bytes, bytes]) -> bytes:
         chunk_key, node_key = (
