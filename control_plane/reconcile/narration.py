@@ -67,24 +67,6 @@ def fence_failed(host: HostId, failures: Sequence[str], at: datetime) -> Event:
     )
 
 
-def evacuated(server: Server, dead: HostId, refuge: HostId, at: datetime, *, kept: bool) -> Event:
-    """`kept` is False when the certificate had no usable refuge and another host was looked for."""
-    how = "its refuge" if kept else "the nearest host with room"
-    how_ja = "退避先" if kept else "空きのあるホスト"
-    return Event(
-        "server.evacuated",
-        f"server:{server.id}",
-        at,
-        Severity.WARNING,
-        f"Server {server.name} restarts on {refuge}, {how}, because {dead} died.",
-        f"ホスト {dead} が停止したため、サーバー {server.name} を{how_ja} {refuge} で再起動します。",
-        tenant=server.tenant.text,
-        fields={"from": dead, "to": refuge, "tier": server.tier, "by_certificate": kept},
-        member_en=f"Server {server.name} restarts on another machine, because the one under it failed.",
-        member_ja=f"稼働していた機器が停止したため、サーバー {server.name} を別の機器で再起動します。",
-    )
-
-
 def stranded(server: Server, why_en: str, why_ja: str, at: datetime) -> Event:
     return Event(
         "server.stranded",

@@ -12,8 +12,9 @@ from control_plane.model.ids import HostId, RegionId
 from control_plane.model.pool import Duty, Host
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Server, Stranded
-from control_plane.placement import Refusal, Resettlement
+from control_plane.placement import Refusal
 from control_plane.reconcile import narration
+from control_plane.reconcile.failure import course, lost_hosts
 from control_plane.reconcile.relocation import Relocation, in_one, in_order, record
 from control_plane.reconcile.timings import Timings
 from control_plane.store import Lease, LostRace, Store, Transaction
@@ -73,22 +74,20 @@ class Rehoming:
     def _some(self, region: RegionId, tx: Transaction) -> tuple[int, bool]:
         """Place as many as one tick has time for: how many, and whether everybody was asked for."""
         ledger = tx.ledger(region)
-        servers = {server.id: server for server in tx.servers(region=region)}
-        waiting = [id for id, s in servers.items() if isinstance(s.placement, Stranded)]
+        waiting = [s for s in tx.servers(region=region) if isinstance(s.placement, Stranded)]
         if not waiting:
             return 0, True
-        room = Resettlement(ledger, waiting)
+        at, one_failure = self.clock.now(), self.timings.one_failure
+        # Those whose hosts are about to be fenced keep the refuges that they are promised.
+        taken = course(ledger, lost_hosts(tx.hosts(region), at, one_failure), one_failure)
         found: list[Relocation] = []
-        for server in in_order(servers[id] for id in waiting):
+        for server, given in taken.places(in_order(waiting)):
+            if isinstance(given.answer, Refusal) or not isinstance(server.placement, Stranded):
+                continue
+            there = replace(server, placement=server.placement.rehome(given.answer))
+            event = narration.rehomed(server, given.answer, at)
+            found.append(Relocation(there, event, takes=given.answer))
             if len(found) >= self.timings.servers_per_tick:
                 break
-            if not isinstance(server.placement, Stranded):
-                continue
-            answer = room.find(server.id)
-            if isinstance(answer, Refusal):
-                continue
-            there = replace(server, placement=server.placement.rehome(answer))
-            event = narration.rehomed(server, answer, self.clock.now())
-            found.append(Relocation(there, event, takes=answer))
         record(tx, ledger, found)
         return len(found), len(found) < self.timings.servers_per_tick

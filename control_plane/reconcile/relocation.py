@@ -7,8 +7,9 @@ make way for servers that are down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 from control_plane.model.host_health import Up
@@ -57,22 +58,33 @@ def in_one(store: Store, region: RegionId, lease: Lease, some: Callable[[Transac
     raise AssertionError("at least one try is made")
 
 
-def record(tx: Transaction, ledger: Ledger, relocations: Sequence[Relocation]) -> None:
-    """Write them in the transaction that read `ledger`. Raises LostRace as the transaction does.
+def record(
+    tx: Transaction,
+    ledger: Ledger,
+    relocations: Sequence[Relocation],
+    agreed: Mapping[tuple[FailureDomain, ServerId], HostId] = MappingProxyType({}),
+) -> None:
+    """Write them in the transaction that read `ledger`, and the refuges that are `agreed` on from now
+    on for what has not moved yet. Raises LostRace as the transaction does.
 
     Hosts come first and in one call, so that two writers never wait for each other; the journal
     last, since everybody waits for it.
     """
-    taken = {r.takes for r in relocations if r.takes is not None}
+    taken = {r.takes for r in relocations if r.takes is not None} | set(agreed.values())
     tx.guard_hosts({host: ledger.hosts[host].generation for host in taken})
     tx.drop_growths({r.server.id for r in relocations} & growing(ledger))
     for relocation in relocations:
         tx.save_server(relocation.server)
-    _drop_refuges(tx, ledger, {r.server.id for r in relocations})
-    tx.drop_holdings(
-        overtaken(ledger, {r.server.id: hosts_of(r.server.placement) for r in relocations})
-    )
+    changes = {**given_up_refuges(ledger, relocations), **agreed}
+    if changes:
+        tx.set_refuges(ledger.region, changes)
+    tx.drop_holdings(overtaken(ledger, places_after(relocations)))
     tx.add_events([relocation.event for relocation in relocations])
+
+
+def places_after(relocations: Iterable[Relocation]) -> dict[ServerId, tuple[HostId, ...]]:
+    """The hosts that hold each of these servers from now on."""
+    return {r.server.id: hosts_of(r.server.placement) for r in relocations}
 
 
 def growing(ledger: Ledger) -> set[ServerId]:
@@ -80,10 +92,18 @@ def growing(ledger: Ledger) -> set[ServerId]:
     return {w.grows for w in ledger.workloads.values() if w.grows is not None}
 
 
-def _drop_refuges(tx: Transaction, ledger: Ledger, moved: Collection[ServerId]) -> None:
-    """The servers that moved are unprotected until the pool is certified anew: say so."""
-    gone: dict[tuple[FailureDomain, ServerId], HostId | None] = {
-        key: None for key in ledger.certificate.refuges if key[1] in moved
-    }
-    if gone:
-        tx.set_refuges(ledger.region, gone)
+def given_up_refuges(
+    ledger: Ledger, relocations: Iterable[Relocation]
+) -> dict[tuple[FailureDomain, ServerId], None]:
+    """The servers that moved are unprotected until the pool is certified anew: say so. One that stays
+    at the end that it has left keeps the refuges that it has from there."""
+    after = places_after(relocations)
+    gone: dict[tuple[FailureDomain, ServerId], None] = {}
+    for (domain, server), refuge in ledger.certificate.refuges.items():
+        if server in after and not (
+            set(after[server]) < set(ledger.workloads[server].hosts)
+            and refuge not in ledger.workloads[server].hosts
+            and any(domain in ledger.hosts[host].domains for host in after[server])
+        ):
+            gone[domain, server] = None
+    return gone

@@ -37,3 +37,6 @@ class Timings:
     """How many servers of dead hosts are placed before hosts are listened to again."""
     ask_for_word_after: Seconds = Seconds(60.0)
     """How long a host may be suspect before operators are asked to look at it."""
+    one_failure: Seconds = Seconds(600.0)
+    """Hosts lost within so long of each other are taken to be lost to one failure, such as their
+    rack's."""

@@ -56,9 +56,10 @@ def host(
     storage: Iterable[str] = (POOL,),
     traits: Iterable[str] = (),
     in_rack: str | None = None,
+    domains: Iterable[FailureDomain] = (),
     standing: Standing = Standing.OPEN,
 ) -> LedgerHost:
-    domains = {host_domain(name)}
+    domains = {host_domain(name), *domains}
     if in_rack is not None:
         domains.add(rack(in_rack))
     return LedgerHost(
@@ -171,6 +172,7 @@ def abandoned(ledger: Ledger, name: ServerId) -> Ledger:
 ZONES = (Zone.LGWAN, Zone.INTERNET)
 SITES = ("site-a", "site-b")
 STORES = ("pool-a", "pool-b")
+WIDE = (DomainKind.RACK, DomainKind.POWER, DomainKind.SITE)
 
 
 @st.composite
@@ -260,7 +262,58 @@ def loaded_regions(draw, most: int = 6, servers: int = 9, migrating: bool = Fals
 @st.composite
 def certified_regions(draw, most: int = 6, servers: int = 9) -> Ledger:
     """Loaded at random, then emptied of what has no refuge, and certified."""
-    ledger = draw(loaded_regions(most, servers))
+    return certified_without_the_uncovered(draw(loaded_regions(most, servers)))
+
+
+@st.composite
+def certified_for_wide_failures(draw, servers: int = 7) -> Ledger:
+    """Tight regions that promise more than hosts: racks of two or three, power feeds that cross them,
+    and sites. Servers may be moving."""
+    wide = draw(st.lists(st.sampled_from(WIDE), min_size=1, max_size=2, unique=True))
+    hosts = []
+    for number in range(draw(st.integers(4, 6))):
+        domains = {
+            DomainKind.RACK: f"r{number // draw(st.sampled_from([2, 2, 3]))}",
+            DomainKind.POWER: draw(st.sampled_from("ab")),
+            DomainKind.SITE: SITES[number // 3],
+        }
+        hosts.append(
+            host(
+                f"h{number}",
+                draw(st.integers(3, 8)),
+                draw(st.integers(3, 8)),
+                site=SITES[number // 3],
+                zones=draw(st.sampled_from([ZONES, ZONES, ZONES[:1]])),
+                domains=[FailureDomain(kind, name) for kind, name in domains.items()],
+                standing=draw(st.sampled_from([Standing.OPEN] * 9 + [Standing.CLOSED])),
+            )
+        )
+    ledger = region(hosts, promised=frozenset({DomainKind.HOST, *wide}))
+    for number in range(draw(st.integers(2, servers))):
+        new = server(
+            f"s{number}",
+            draw(st.integers(1, 4)),
+            draw(st.integers(1, 4)),
+            tier=draw(st.integers(0, 2)),
+            zone=draw(st.sampled_from(ZONES)),
+            group=draw(st.sampled_from([None, None, None, "g0"])),
+        )
+        fitting = [h.id for h in hosts if may_stand(ledger, new, h)]
+        if not fitting:
+            continue
+        places = draw(
+            st.lists(
+                st.sampled_from(fitting),
+                min_size=1,
+                max_size=draw(st.sampled_from([1, 1, 1, 2])),
+                unique=True,
+            )
+        )
+        ledger = with_server(ledger, replace(new, hosts=tuple(places)))
+    return certified_without_the_uncovered(ledger)
+
+
+def certified_without_the_uncovered(ledger: Ledger) -> Ledger:
     while True:
         answer = recertify(ledger)
         if not answer.uncovered:
