@@ -40,6 +40,8 @@ class HostCare:
     _intake: Intake = field(init=False)
     _watched_since: dict[HostId, Seconds] = field(default_factory=dict)
     _listened_at: Seconds = Seconds(float("-inf"))
+    _last_heard: dict[HostId, Seconds] = field(default_factory=dict)
+    _words_waiting: dict[HostId, tuple[FenceWord, Seconds]] = field(default_factory=dict)
     _suspect_since: dict[HostId, tuple[Seconds, bool]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,6 +79,8 @@ class HostCare:
             if health != host.health:
                 changes += write_health(self.store, lease, host, health, at)
             heard = Sign.ALIVE in hearing.of(host.id).values()
+            if heard:
+                self._last_heard[host.id] = now
             self._ask_for_word(host.id, health, heard, lease)
         return changes
 
@@ -162,18 +166,27 @@ class HostCare:
 
     def _take_word(self, word: FenceWord, host: Host, hearing: Hearing, lease: Lease) -> int:
         """A person's word is believed about a host that nothing hears, never against one that is
-        heard. It may be old, or about another host, so this process listens for itself first."""
+        heard. It may be old, or about another host, and a host that is well can be silent for a
+        moment: so this process itself must have listened for a while and heard nothing."""
         heard = [name for name, sign in hearing.of(host.id).items() if sign is Sign.ALIVE]
         if not heard:
-            watched = self.world.clock.monotonic() - self._watched_since[host.id]
-            if watched < self.timings.watch_before_word:
-                return 0
-            return self._record_fence(word.evidence(), Cause(None, word), lease)
+            now, since = self.world.clock.monotonic(), self._silent_since(host.id)
+            if now - since >= self.timings.watch_before_word:
+                return self._record_fence(word.evidence(), Cause(None, word), lease)
+            if self._words_waiting.get(host.id) != (word, since):
+                self._words_waiting[host.id] = (word, since)
+                left = Seconds(since + self.timings.watch_before_word - now)
+                self._say(narration.word_waits(host.id, word.by, left, self._now()), lease)
+            return 0
         with self.store.write(lease) as tx:
             tx.remove_fence_word(host.id)
             at = self.world.clock.now()
             tx.add_event(narration.word_not_believed(host.id, word.by, heard[0], at))
         return 1
+
+    def _silent_since(self, host: HostId) -> Seconds:
+        """Since when this process has listened without a gap and heard it on no channel."""
+        return max(self._watched_since[host], self._last_heard.get(host, self._watched_since[host]))
 
     def _end_attempt(self, attempt: Attempt, lease: Lease) -> int:
         if attempt.evidence is not None:
