@@ -25,6 +25,8 @@ _Found = Mapping[str, Any]
 _Page = tuple[Sequence[_Found], Mapping[str, str] | None]
 """And how to ask for the next one; None: there is none."""
 _PIECE = 256 << 10
+_MOST_EMPTY = 10_000
+"""Pages of a listing, one after another."""
 _WITHOUT_LOCK = {"InvalidRequest", "InvalidBucketState", "ObjectLockConfigurationNotFoundError"}
 
 
@@ -71,10 +73,13 @@ class S3Bucket:
 
         def read(client: Any) -> bytes:
             answer = client.get_object(Bucket=self._bucket, Key=key, **part)
-            data = self._body(_with({"ContentLength", "ETag"}, answer))
+            _with({"ContentLength", "ETag"}, answer)
             # Who does not know of parts gives the whole.
-            partial = answer["ResponseMetadata"]["HTTPStatusCode"] == 206
-            return data if partial or "Range" not in part else data[start:end]
+            if answer["ResponseMetadata"]["HTTPStatusCode"] != 206 and "Range" in part:
+                return self._body(answer, end)[start:end]
+            if end is not None and answer["ContentLength"] > end - start:
+                raise NotAnAnswer
+            return self._body(answer)
 
         return self._asking.ask(what, read)
 
@@ -97,9 +102,8 @@ class S3Bucket:
 
     def below(self, what: str, prefix: str, after: str = "") -> Iterator[_Found]:
         """Objects whose keys begin with `prefix` and sort after `after`, with Key, Size, LastModified."""
-        which: Mapping[str, str] | None = {"StartAfter": after} if after else {}
-        while which is not None:
-            page, which = self._page_of(what, self._list_page, prefix, which)
+        first = {"StartAfter": after} if after else {}
+        for page in self._pages(what, self._list_page, prefix, first):
             yield from page
 
     def lock(self, what: str, key: str, until: datetime, **more: object) -> None:
@@ -130,9 +134,7 @@ class S3Bucket:
         """By key, the newest first, with Key, VersionId, LastModified, and no Size where somebody
         deleted."""
         of_key: list[_Found] = []
-        which: Mapping[str, str] | None = {}
-        while which is not None:
-            page, which = self._page_of(what, self._version_page, prefix, which)
+        for page in self._pages(what, self._version_page, prefix, {}):
             # Versions and deletions come apart, and a page may end between the two of one key.
             for found in sorted(page, key=lambda version: version["Key"].encode()):
                 if of_key and found["Key"] != of_key[0]["Key"]:
@@ -172,21 +174,48 @@ class S3Bucket:
             return StoreRefused(f"{name} did not {what}: {answer.says}.")
         return StoreRefused(f"{name} did not {what}: {why} ({answer.says}).")
 
-    def _body(self, answer: _Found) -> bytes:
-        """However slowly it comes, unless no end can be hoped for."""
-        size = answer["ContentLength"]
+    def _body(self, answer: _Found, most: int | None = None) -> bytes:
+        """The first `most` bytes, however slowly they come, unless no end can be hoped for."""
+        size = answer["ContentLength"] if most is None else min(answer["ContentLength"], most)
         patience = self._asking.patience
         until = self._asking.clock.monotonic() + patience.whole + size / patience.slowest
         pieces = []
+        left = size
         with answer["Body"] as body:
-            while piece := body.read(_PIECE):
+            while left and (piece := body.read(min(left, _PIECE))):
                 pieces.append(piece)
+                left -= len(piece)
                 if self._asking.clock.monotonic() > until:
                     raise ReadTimeoutError(endpoint_url=self._asking.name)
         data = b"".join(pieces)
         if len(data) != size:
             raise IncompleteRead(data)
         return data
+
+    def _pages(
+        self,
+        what: str,
+        ask: Callable[[Any, str, Mapping[str, str]], _Page],
+        prefix: str,
+        first: Mapping[str, str],
+    ) -> Iterator[Sequence[_Found]]:
+        """Until the last: one that leads back to where it was already is none, nor is the one after ever so
+        many that hold nothing."""
+        asked: set[tuple[str, ...]] = set()
+        which: Mapping[str, str] | None = first
+        empty = 0
+
+        def look(client: Any, prefix: str, which: Mapping[str, str]) -> _Page:
+            page, further = ask(client, prefix, which)
+            if further is not None and (tuple(further.values()) in asked or empty > _MOST_EMPTY):
+                raise NotAnAnswer
+            return page, further
+
+        while which is not None:
+            page, which = self._page_of(what, look, prefix, which)
+            asked.add(tuple((which or {}).values()))
+            empty = 0 if page else empty + 1
+            yield page
 
     def _page_of(
         self,
@@ -202,10 +231,11 @@ class S3Bucket:
             Bucket=self._bucket, Prefix=prefix, MaxKeys=self._page, **which
         )
         _with({"IsTruncated"}, page)
-        found = page.get("Contents", ())
+        found = _whole(page.get("Contents", ()), {"Key", "Size", "LastModified"}, prefix)
         # A page may be empty and yet not the last: what is hidden takes its room.
         if not page["IsTruncated"]:
             return found, None
+        _with({"NextContinuationToken"}, page)
         return found, {"ContinuationToken": page["NextContinuationToken"]}
 
     def _version_page(self, client: Any, prefix: str, which: Mapping[str, str]) -> _Page:
@@ -213,9 +243,14 @@ class S3Bucket:
             Bucket=self._bucket, Prefix=prefix, MaxKeys=self._page, **which
         )
         _with({"IsTruncated"}, page)
-        found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+        found = _whole(
+            [*page.get("Versions", ()), *page.get("DeleteMarkers", ())],
+            {"Key", "VersionId", "IsLatest", "LastModified"},
+            prefix,
+        )
         if not page["IsTruncated"]:
             return found, None
+        _with({"NextKeyMarker", "NextVersionIdMarker"}, page)
         return found, {
             "KeyMarker": page["NextKeyMarker"],
             "VersionIdMarker": page["NextVersionIdMarker"],
@@ -228,6 +263,12 @@ def _with(parts: Set[str], answer: _Found) -> _Found:
     if not parts <= answer.keys():
         raise NotAnAnswer
     return answer
+
+
+def _whole(listed: Sequence[_Found], parts: Set[str], prefix: str) -> Sequence[_Found]:
+    if not all(_with(parts, each)["Key"].startswith(prefix) for each in listed):
+        raise NotAnAnswer
+    return listed
 
 
 def _time_in(answer: _Found, header: str) -> datetime:

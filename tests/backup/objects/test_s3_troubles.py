@@ -300,6 +300,77 @@ def test_a_listing_that_cannot_be_finished_fails(store: S3Store, gateway: Gatewa
         next(listing)
 
 
+def listing(text: str, root: str = "ListBucketResult") -> Says:
+    return Says(
+        body=f"<{root}>{text}</{root}>".encode(), headers={"Content-Type": "application/xml"}
+    )
+
+
+MORE = "<IsTruncated>true</IsTruncated>"
+LAST = "<IsTruncated>false</IsTruncated>"
+AT = "<LastModified>2026-04-01T00:00:00.000Z</LastModified>"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        MORE,
+        f"{LAST}<Contents><Key>yui/a</Key>{AT}</Contents>",
+        f"{LAST}<Contents><Key>yui/a</Key><Size>1</Size></Contents>",
+        f"{LAST}<Contents><Size>1</Size>{AT}</Contents>",
+        f"{LAST}<Contents><Key>yui/a</Key><Size>many</Size>{AT}</Contents>",
+        f"{LAST}<Contents><Key>another/a</Key><Size>1</Size>{AT}</Contents>",
+    ],
+)
+def test_a_listing_that_lacks_what_each_has_is_asked_for_again_and_never_believed(
+    store: S3Store, gateway: Gateway, broken: str
+) -> None:
+    gateway.script = [listing(broken), page("a")]
+    assert [o.key for o in store.list("")] == ["a"]
+    gateway.otherwise = lambda _: listing(broken)
+    with pytest.raises(StoreUnavailable, match="no answer of an S3 store"):
+        list(store.list(""))
+    assert len(gateway.requests) == 2 + 4
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        MORE,
+        f"{MORE}<NextKeyMarker>yui/a</NextKeyMarker>",
+        f"{LAST}<Version><Key>yui/a</Key>{AT}</Version>",
+        f"{LAST}<Version><VersionId>1</VersionId><IsLatest>true</IsLatest>{AT}</Version>",
+        f"{MORE}<NextKeyMarker>yui/a</NextKeyMarker><NextVersionIdMarker>1</NextVersionIdMarker>",
+    ],
+)
+def test_a_listing_of_versions_that_breaks_off_is_never_believed(
+    store: S3Store, gateway: Gateway, broken: str
+) -> None:
+    gateway.otherwise = lambda _: listing(broken, "ListVersionsResult")
+    with pytest.raises(StoreUnavailable, match="no answer of an S3 store"):
+        store.uncover("")
+
+
+@pytest.mark.parametrize("keys", [(), ("a", "b")])
+def test_a_listing_that_leads_back_to_where_it_was_ends(
+    store: S3Store, gateway: Gateway, keys: tuple[str, ...]
+) -> None:
+    gateway.script = [page("0", more="first"), page(*keys, more="second")]
+    gateway.otherwise = lambda _: page(*keys, more="first")
+    with pytest.raises(StoreUnavailable, match="no answer of an S3 store"):
+        list(store.list(""))
+    assert len(gateway.requests) == 2 + 4
+
+
+def test_no_more_of_an_answer_is_taken_than_was_asked_for(store: S3Store, gateway: Gateway) -> None:
+    # A store that knows no parts gives all of it; one that gives another part was not asked for it.
+    large = replace(HELD, body=b"0123456789" * 1000)
+    gateway.script = [large]
+    assert store.get("k", start=3, length=4) == b"3456"
+    gateway.script = [replace(large, status=206), HELD]
+    assert store.get("k", start=3, length=4) == b"3456"
+
+
 def test_the_time_is_the_stores_own(store: S3Store, clock: ManualClock) -> None:
     assert store.now() == datetime(2026, 4, 1, tzinfo=UTC)
     clock.waited.append(3600.0)
