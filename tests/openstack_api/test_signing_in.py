@@ -9,7 +9,7 @@ import httpx
 import openstack
 import pytest
 from fastapi.testclient import TestClient
-from openstack.exceptions import SDKException
+from openstack.exceptions import ConflictException, SDKException
 
 from control_plane.app import Options, create_app
 from control_plane.drivers.simulated import SimulatedWorld
@@ -197,6 +197,9 @@ def test_an_application_credential_signs_in_narrowed_and_ends_its_sessions_with_
         )
         assert refused.status_code == 403
         assert refused.headers["yui-problem"] == "permission-missing"
+        for face in ("nightly", "tools"):
+            with pytest.raises(ConflictException, match="called '"):
+                connection.identity.create_application_credential(user, name=face)
         by_name = openstack.connect(
             auth_type="v3applicationcredential",
             auth={

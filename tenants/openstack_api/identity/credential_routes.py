@@ -35,6 +35,9 @@ router = APIRouter(
     prefix=f"{IDENTITY}/v3/users/{{user}}/application_credentials", tags=["openstack identity"]
 )
 
+_TURN = "application-credentials"
+"""Whoever takes a name must not be overtaken by another who does."""
+
 Reader = Annotated[Principal, needs(Permission.TOKENS_READ)]
 Writer = Annotated[Principal, needs(Permission.TOKENS_WRITE)]
 
@@ -75,12 +78,13 @@ def create_credential(
     edge: AtHand,
     once: Once,
 ) -> Response:
-    """A new token of a service account; its secret is in this answer and nowhere else."""
+    """A new token of a service account, of a name that none of its others has; its secret is in this answer and nowhere else."""
     given = body.application_credential
 
     def work(remember: Remember) -> Answer:
-        with edge.store.write() as tx:
+        with edge.store.write(turn=_TURN) as tx:
             account = _account(tx, user, who)
+            _need_free(tx, account, given.name)
             issued = issue(
                 tx,
                 account.id,
@@ -129,6 +133,19 @@ def delete_credential(
 def _account(tx: Snapshot, user: str, who: Principal) -> ServiceAccount:
     """Raises `service-account-not-found`."""
     return tx.service_account(user[:63], who.tenant)
+
+
+def _need_free(tx: Snapshot, account: ServiceAccount, name: str) -> None:
+    """Raises `credential-exists`, as Keystone does: by its name and its user a credential is told from
+    all others."""
+    if any(token.label == name for token in tx.tokens(account=account.id)):
+        raise YuiError(
+            "credential-exists",
+            en=f"The service account has a token called '{name}' already: choose another name, or delete that one.",
+            ja=f"このサービスアカウントには「{name}」という名前のトークンがすでにあります。別の名前を選ぶか、そのトークンを削除してください。",
+            status=409,
+            fields={"name": name},
+        )
 
 
 def _credential(tx: Snapshot, user: str, id: str, who: Principal) -> tuple[ServiceAccount, Token]:
