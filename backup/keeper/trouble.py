@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backup.keeper.hooks import DumpFailed
-from control_plane.drivers.objects import ObjectLocked, ObjectStoreError, StoreFull, StoreRefused
+from control_plane.drivers.objects import (
+    NoSuchObject,
+    ObjectExists,
+    ObjectLocked,
+    ObjectStoreError,
+    StoreFull,
+    StoreRefused,
+)
 from control_plane.drivers.protocol import DriverError
 from control_plane.model.backup.work import Trouble
 from control_plane.model.errors import YuiError
@@ -58,8 +65,10 @@ def setback_of(error: BaseException) -> Setback:
                 Trouble(str(error), f"リポジトリの空き容量がありません({error})。"), _STORE
             )
         case StoreRefused():
+            return Setback(Trouble(str(error), f"リポジトリに拒否されました({error})。"), _STORE)
+        case NoSuchObject() | ObjectExists():
             return Setback(
-                Trouble(str(error), f"リポジトリが認証情報を受け付けません({error})。"), _STORE
+                Trouble(str(error), f"リポジトリの内容が想定と異なります({error})。"), _STORE
             )
         case ObjectStoreError():
             return Setback(Trouble(str(error), f"リポジトリが応答しません({error})。"), _STORE)

@@ -13,8 +13,10 @@ from backup.keeper.outages import Outages
 from backup.keeper.pace import Pace
 from backup.keeper.sources import Readable
 from backup.keeper.timings import Timings
+from backup.keeper.trouble import setback_of
 from control_plane.drivers.backup_source import Extent
 from control_plane.drivers.extents import aligned, pieces
+from control_plane.drivers.objects import NoSuchObject, StoreRefused
 from control_plane.drivers.simulated import SimulatedWorld
 from control_plane.model.backup.ids import RepositoryId
 from control_plane.model.full_read import WhyFull
@@ -147,3 +149,15 @@ def test_one_run_at_a_time_finds_out_whether_a_repository_answers_again() -> Non
     assert outages.answered(here)
     assert outages.may_try(here, now)
     assert not outages.answered(here)
+
+
+def test_what_a_store_refuses_or_lacks_is_told_as_neither_credentials_nor_silence() -> None:
+    for error in (
+        StoreRefused("osaka did not lock k: 400 InvalidArgument."),
+        NoSuchObject("There is no k in osaka."),
+    ):
+        why = setback_of(error).full
+        assert why.en == str(error)
+        assert str(error) in why.ja
+        assert "認証情報" not in why.ja
+        assert "応答しません" not in why.ja
