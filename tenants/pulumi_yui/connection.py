@@ -7,7 +7,7 @@ import ssl
 import stat
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,12 @@ __all__ = ["Connection", "Refused", "segment"]
 
 _WAIT_S = 30
 _PATIENCE_S = 3600
+_SILENCE_S = 300
+"""How long an API may not answer while something that was asked for goes on: it may be restarted."""
 _LONGEST_TOKEN = 20_000
+_UNANSWERED = "unanswered"
+_PASSING = frozenset({"server-moving", "server-disks-busy", "volume-not-ready", "volume-detaching"})
+"""Problems that end by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,17 @@ class Connection:
                 return None
             raise
 
+    def all(self, path: str) -> Iterator[dict[str, Any]]:
+        """The items of every page."""
+        joint = "&" if "?" in path else "?"
+        next = ""
+        while True:
+            page = self.get(f"{path}{joint}limit=1000{next}")
+            yield from page["items"]
+            if page.get("next") is None:
+                return
+            next = f"&cursor={segment(page['next'])}"
+
     def change(
         self,
         method: str,
@@ -82,19 +98,37 @@ class Connection:
         body: Mapping[str, Any] | None = None,
         *,
         dry_run: bool = False,
+        passing: frozenset[str] = _PASSING,
     ) -> Any:
         """What was answered, once it is done; with `dry_run` what would be. Raises Refused, also where an
-        operation fails."""
-        answer = self._ask(method, path, body, dry_run=dry_run)
-        if (
-            dry_run
-            or not isinstance(answer, dict)
-            or not str(answer.get("id", "")).startswith("op-")
-        ):
-            return answer
-        return self._ended(answer)
+        operation fails. A refusal for one of the problems `passing` is waited for."""
+        if dry_run:
+            return self.begin(method, path, body, dry_run=True)
+        ends = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return self.ended(self.begin(method, path, body))
+            except Refused as refused:
+                if refused.type not in passing or time.monotonic() > ends:
+                    raise
+            time.sleep(1)
 
-    def _ended(self, operation: dict[str, Any]) -> dict[str, Any]:
+    def begin(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Any:
+        """What was answered at once: an operation, where it takes time."""
+        return self._ask(method, path, body, dry_run=dry_run)
+
+    def ended(self, answer: Any) -> Any:
+        """An operation once it is done; any other answer as it is. Raises Refused."""
+        if not isinstance(answer, dict) or not {"kind", "subject", "done"} <= answer.keys():
+            return answer
+        operation = answer
         ends = time.monotonic() + _PATIENCE_S
         while operation["state"] == "running":
             if time.monotonic() > ends:
@@ -102,7 +136,9 @@ class Connection:
                     f"{operation['id']} has not ended within an hour: look at it with `yui`.",
                     f"{operation['id']} が1時間たっても終わりません。`yui` で状況を確認してください。",
                 )
-            operation = self.get(f"/v1/operations/{segment(operation['id'])}?wait={_WAIT_S}")
+            operation = self._patient_get(
+                f"/v1/operations/{segment(operation['id'])}?wait={_WAIT_S}"
+            )
         if operation["state"] == "failed":
             error = operation.get("error") or {}
             said = error.get(self.language) or error.get("en")
@@ -112,6 +148,15 @@ class Connection:
                 )
             raise Refused(str(said), "operation-failed")
         return operation
+
+    def _patient_get(self, path: str) -> Any:
+        ends = time.monotonic() + _SILENCE_S
+        while True:
+            try:
+                return self.get(path)
+            except Refused as refused:
+                if refused.type != _UNANSWERED or time.monotonic() > ends:
+                    raise
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None, *, dry_run: bool) -> Any:
         headers = {
@@ -152,10 +197,12 @@ class Connection:
                 )
             except httpx.TransportError as error:
                 if not left:
-                    raise self.refused(
+                    silent = self.refused(
                         f"{self.url} does not answer ({type(error).__name__}): is YUI_URL right, and is the API up?",
                         f"{self.url} が応答しません({type(error).__name__})。YUI_URL が正しいか、API が動いているか確認してください。",
-                    ) from None
+                    )
+                    silent.type = _UNANSWERED
+                    raise silent from None
                 time.sleep(1)
                 continue
             if answer.status_code not in (429, 503) or not left:

@@ -7,26 +7,45 @@ from collections.abc import Sequence
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import Resource
 
+from tenants.pulumi_yui import as_written
 from tenants.pulumi_yui.connection import Connection, segment
-from tenants.pulumi_yui.provider import ChangingKind, Inputs
+from tenants.pulumi_yui.provider import Begun, ChangingKind, Inputs
 
 
 class OfficesKind(ChangingKind):
     inputs = ("zone", "region", "offices")
     fixed = frozenset({"zone", "region"})
+    repeatable = True
 
-    def make(self, api: Connection, wanted: Inputs, *, dry_run: bool) -> str:
+    def make(self, api: Connection, wanted: Inputs, *, dry_run: bool) -> Begun:
         id = _network(api, wanted)
+        found = api.get(f"/v1/networks/{segment(id)}")["offices"]
+        if found and as_written.networks(wanted["offices"], found) != wanted["offices"]:
+            raise api.refused(
+                f"The network {id} has other offices already ({', '.join(sorted(found))}): another program or person declares them. Write the same, or take them away there first.",
+                f"ネットワーク {id} には、別のプログラムか人が設定した、異なる庁内ネットワーク({'、'.join(sorted(found))})がすでにあります。同じ内容を書くか、先にそちらで解除してください。",
+            )
         _set(api, id, wanted["offices"], dry_run=dry_run)
-        return id
+        return Begun(id)
 
-    def change(self, api: Connection, before: Inputs, wanted: Inputs, *, dry_run: bool) -> None:
-        id = before.get("id") or _network(api, wanted)
-        _set(api, id, wanted["offices"], dry_run=dry_run)
+    def known_as(self, api: Connection, said: Inputs) -> str:
+        return _network(api, said)
 
-    def look(self, api: Connection, id: str) -> Inputs | None:
+    def change(
+        self, api: Connection, id: str, before: Inputs, wanted: Inputs, *, dry_run: bool
+    ) -> None:
+        if before.get("offices") != wanted["offices"]:
+            _set(api, id, wanted["offices"], dry_run=dry_run)
+
+    def look(self, api: Connection, id: str, said: Inputs) -> Inputs | None:
         found = api.find(f"/v1/networks/{segment(id)}")
-        return None if found is None else {"offices": found["offices"]}
+        if found is None:
+            return None
+        return {
+            "zone": found["zone"],
+            "region": found["region"] if "region" in said else None,
+            "offices": as_written.networks(said.get("offices", []), found["offices"]),
+        }
 
     def remove(self, api: Connection, id: str, known: Inputs) -> None:
         del known
@@ -37,7 +56,7 @@ class OfficesKind(ChangingKind):
 def _network(api: Connection, wanted: Inputs) -> str:
     found = [
         str(each["id"])
-        for each in api.get("/v1/networks?limit=1000")["items"]
+        for each in api.all("/v1/networks")
         if each["zone"] == wanted["zone"] and wanted.get("region") in (None, each["region"])
     ]
     if not found:

@@ -6,28 +6,48 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
 from tenants.pulumi_yui.connection import Connection, segment
-from tenants.pulumi_yui.provider import Inputs, Kind, gone, whole
-
-_SHOWN = ("tenant", "region", "zone", "tier", "state", "servers")
+from tenants.pulumi_yui.provider import Begun, Inputs, Kind, gone, subject, whole
 
 
 class SystemKind(Kind):
     inputs = ("blueprint", "name", "zone", "tier", "region")
     fixed = frozenset(inputs)
 
-    def make(self, api: Connection, wanted: Inputs, *, dry_run: bool) -> str:
-        done = api.change("POST", "/v1/systems", whole(wanted), dry_run=dry_run)
-        return "" if dry_run else str(done["subject"]).removeprefix("system:")
+    def make(self, api: Connection, wanted: Inputs, *, dry_run: bool) -> Begun:
+        answer = api.begin("POST", "/v1/systems", whole(wanted), dry_run=dry_run)
+        return Begun("" if dry_run else subject(answer), answer)
 
-    def look(self, api: Connection, id: str) -> Inputs | None:
+    def look(self, api: Connection, id: str, said: Inputs) -> Inputs | None:
         found = api.find(f"/v1/systems/{segment(id)}")
         if found is None:
             return None
-        return {key: found[key] for key in _SHOWN if key not in self.inputs}
+        actual = {**found, "name": found["name_en"]}
+        return {
+            **{key: actual[key] if key in said else None for key in self.inputs},
+            **{key: found[key] for key in ("tenant", "state", "servers")},
+        }
 
     def remove(self, api: Connection, id: str, known: Inputs) -> None:
-        del known
+        """Whatever is in it would go too: what it did not come with is not this program's to remove. What
+        the program made in it went before."""
+        others = [
+            each["name"]
+            for each in api.all(f"/v1/servers?system={segment(id)}")
+            if each["status"] != "deleting" and ("name" in known or _made(api, each["id"]))
+        ]
+        if others:
+            names = ", ".join(others[:5])
+            raise api.refused(
+                f"The system {id} has servers that this program did not make ({names}), and they would be removed with it: remove them first, or the whole system with `yui`.",
+                f"システム {id} には、このプログラムで作成していないサーバー({names})があり、システムとともに削除されてしまいます。先にそれらを削除するか、`yui` でシステムごと削除してください。",
+            )
         gone(api, f"/v1/systems/{segment(id)}")
+
+
+def _made(api: Connection, server: str) -> bool:
+    """By somebody: what came with its system has no maker."""
+    notes = api.find(f"/v1/servers/{segment(server)}/notes")
+    return notes is not None and notes["made_by"] is not None
 
 
 class System(Resource, module="yui", name="System"):

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
@@ -31,6 +31,7 @@ from pulumi.runtime.proto import (
 
 DYNAMIC = "pulumi-python:dynamic/"
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 — a mark, and public
 """How Pulumi marks a secret on its way between a program and the engine (sdk/go/common/resource/sig)."""
 
@@ -48,6 +49,10 @@ class Kept:
     outputs: struct_pb2.Struct
     sealed: frozenset[str] = frozenset()
     """The properties that are encrypted in a state's file."""
+    leans: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The resources that each property comes from."""
+    on: frozenset[str] = frozenset()
+    """Those that it has to come after."""
 
 
 @dataclass
@@ -57,6 +62,10 @@ class Ran:
     steps: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    differs: dict[str, set[str]] = field(default_factory=dict)
+    """By name: what a program says otherwise than the state."""
+    replaced: set[str] = field(default_factory=set)
+    """Gone already, for the sake of what they lean on."""
 
 
 @dataclass
@@ -84,7 +93,9 @@ class Engine:
             if not read.id:
                 del self.state[urn]
             else:
-                self.state[urn] = Kept(read.id, read.inputs, read.properties, kept.sealed)
+                self.state[urn] = replace(
+                    kept, id=read.id, inputs=read.inputs, outputs=read.properties
+                )
 
     def as_text(self) -> str:
         """What Pulumi would write into a state's file."""
@@ -130,7 +141,10 @@ class Engine:
         return ran
 
     def _remove_others(self, seen: set[str], ran: Ran, preview: bool) -> None:
-        for urn in reversed([urn for urn in self.state if urn not in seen]):
+        left = [urn for urn in self.state if urn not in seen]
+        while left:
+            urn = next(urn for urn in reversed(left) if not self._leant_on(urn, left))
+            left.remove(urn)
             ran.steps[urn.rpartition("::")[2]] = "delete"
             if not preview:
                 kept = self.state[urn]
@@ -141,6 +155,9 @@ class Engine:
                     ),
                 )
                 del self.state[urn]
+
+    def _leant_on(self, urn: str, left: list[str]) -> bool:
+        return any(urn in self.state[other].on for other in left if other in self.state)
 
     def step(
         self, urn: str, inputs: struct_pb2.Struct, ran: Ran, preview: bool
@@ -156,7 +173,10 @@ class Engine:
             raise ProgramFailed(" ".join(each.reason for each in checked.failures))
         name = urn.rpartition("::")[2]
         how = self._how(urn, kept, checked.inputs)
-        ran.steps[name] = how
+        if kept is not None and how != "same":
+            was, said = (json_format.MessageToDict(each) for each in (kept.inputs, checked.inputs))
+            ran.differs[name] = {k for k in was | said if was.get(k) != said.get(k)}
+        ran.steps[name] = "replace" if urn in ran.replaced else how
         if how == "same":
             assert kept is not None
             self.state[urn] = Kept(kept.id, checked.inputs, kept.outputs)
@@ -177,13 +197,29 @@ class Engine:
             self.state[urn] = Kept(kept.id, checked.inputs, updated.properties)
             return kept.id, updated.properties
         if kept is not None:
-            self.provider.Delete(
-                provider_pb2.DeleteRequest(id=kept.id, urn=urn, properties=kept.outputs)
-            )
-            del self.state[urn]
+            self._remove_replaced(urn, ran)
         made = self.provider.Create(provider_pb2.CreateRequest(urn=urn, properties=checked.inputs))
         self.state[urn] = Kept(made.id, checked.inputs, made.properties)
         return made.id, made.properties
+
+    def _remove_replaced(self, urn: str, ran: Ran) -> None:
+        """Before its successor is made, and first whatever is replaced for its sake."""
+        for other, kept in reversed(list(self.state.items())):
+            leaning = [key for key, on in kept.leans.items() if urn in on]
+            if not leaning:
+                continue
+            inputs = struct_pb2.Struct()
+            inputs.CopyFrom(kept.inputs)
+            for key in leaning:
+                inputs[key] = _UNKNOWN
+            if self._how(other, kept, inputs) == "replace":
+                self._remove_replaced(other, ran)
+                ran.replaced.add(other)
+        kept = self.state[urn]
+        self.provider.Delete(
+            provider_pb2.DeleteRequest(id=kept.id, urn=urn, properties=kept.outputs)
+        )
+        del self.state[urn]
 
     def _how(self, urn: str, kept: Kept | None, inputs: struct_pb2.Struct) -> str:
         if kept is None:
@@ -237,6 +273,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         if not request.type.startswith(DYNAMIC):
             return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
         self.seen.add(urn)
+        for alias in request.aliasURNs:
+            if alias in self._engine.state:
+                self._engine.state[urn] = self._engine.state.pop(alias)
         try:
             inputs, marked = _opened(request.object)
             id, outputs = self._engine.step(urn, inputs, self._ran, self._preview)
@@ -248,6 +287,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         if kept is not None:
             # A plugin that takes no secrets gives none back: the engine seals what came sealed.
             kept.sealed = marked | frozenset(request.additionalSecretOutputs)
+            kept.on = frozenset(request.dependencies)
+            kept.leans = {
+                key: frozenset(each.urns) for key, each in request.propertyDependencies.items()
+            }
         return resource_pb2.RegisterResourceResponse(urn=urn, id=id, object=outputs)
 
     def RegisterResourceOutputs(self, request: Any, _: Any) -> Any:

@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pulumi
 import pytest
-from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
 from tenants.pulumi_yui import SecurityGroup, Server, System, Town, Volume
 from tests.api.backups import NIGHTLY
 from tests.api.conftest import MIKASA
 from tests.openstack_api.cloud import Cloud
-from tests.pulumi_yui.engine import Engine, ProgramFailed, dynamic_provider
-
-
-@pytest.fixture(scope="module")
-def token_file(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("vendor") / "token"
-    file.write_text(cloud.account().token + "\n")
-    file.chmod(0o600)
-    return file
-
-
-@pytest.fixture(scope="module")
-def plugin(cloud: Cloud, token_file: Path) -> Iterator[ResourceProviderStub]:
-    at = {"YUI_URL": cloud.url, "YUI_TOKEN_FILE": str(token_file)}
-    with dynamic_provider(at) as plugin:
-        yield plugin
-
-
-@pytest.fixture
-def engine(plugin: ResourceProviderStub) -> Engine:
-    """With nothing in its state."""
-    return Engine(plugin)
+from tests.pulumi_yui.engine import Engine, ProgramFailed
 
 
 def portal(
@@ -169,13 +147,9 @@ def test_what_cloud_init_is_told_is_sealed_in_the_state(engine: Engine) -> None:
         engine.destroy()
 
 
+@pytest.mark.usefixtures("repositories")
 def test_a_town_comes_with_its_systems_offices_and_backups(cloud: Cloud, engine: Engine) -> None:
     token = cloud.account().token
-    for id, region, prefecture in (("hill", "hokkaido", "北海道"), ("valley", "kyoto", "京都府")):
-        where = {"region": region, "prefecture": prefecture, "place": f"s3://{id}/yui"}
-        body = {"id": id, "name": id, "key_ref": "env:YUI_KEY", **where}
-        added = cloud.ask("POST", "/v1/repositories", json=body)
-        assert added.status_code == 201, added.text
 
     def program(office: str = "192.168.0.0/16") -> None:
         Town(
