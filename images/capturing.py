@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from control_plane.drivers.protocol import DriverError, NoSuchDisk
-from control_plane.drivers.world import Lane, Pending, World
+from control_plane.drivers.world import Lane, World
 from control_plane.model.errors import YuiError
 from control_plane.model.ids import ImageId
 from control_plane.model.image import ImageCapture
@@ -23,6 +23,7 @@ from control_plane.model.units import Seconds
 from control_plane.model.volume import ServerSnapshot
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.timings import Timings
+from control_plane.reconcile.under_way import UnderWay
 from control_plane.store import Lease, LeaseLost, LostRace, Snapshot, Store
 from images import capture_telling as telling
 from images.capture_errand import CaptureErrand, GivenUp
@@ -47,11 +48,12 @@ class Capturer:
     retry: Seconds = Seconds(30)
     limits: Limits = field(default_factory=Limits)
     _leadership: Leadership = field(init=False)
-    _under_way: dict[ImageId, tuple[ImageCapture, Pending[None]]] = field(default_factory=dict)
+    _under_way: UnderWay[ImageId, ImageCapture, None] = field(init=False)
     _not_before: dict[ImageId, Seconds] = field(default_factory=dict)
     _failures: dict[ImageId, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._under_way = UnderWay(self.world, Lane.EXPORT)
         self._leadership = Leadership(
             self.store, self.world.clock, self.holder, Timings(), name="images"
         )
@@ -108,7 +110,7 @@ class Capturer:
             self.limits,
             self._failures.get(current.image, 0),
         )
-        self._under_way[current.image] = (current, self.world.submit(errand.run, Lane.EXPORT))
+        self._under_way.begin(current.image, current, errand.run, lease)
         return 1
 
     def _may_try(self, image: ImageId) -> bool:
@@ -117,9 +119,9 @@ class Capturer:
 
     def _settle(self, lease: Lease) -> int:
         """Take note of what has ended since the last look."""
-        ended = [image for image, (_, pending) in self._under_way.items() if pending.done()]
-        for image in ended:
-            capture, pending = self._under_way.pop(image)
+        ended = 0
+        for image, capture, pending in self._under_way.ended(lease):
+            ended += 1
             try:
                 pending.result()
             except (LeaseLost, LostRace, GivenUp):
@@ -136,7 +138,7 @@ class Capturer:
             else:
                 self._not_before.pop(image, None)
                 self._failures.pop(image, None)
-        return len(ended)
+        return ended
 
     def _set_back(self, capture: ImageCapture, why: str, lease: Lease) -> None:
         image = capture.image

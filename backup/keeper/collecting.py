@@ -67,9 +67,9 @@ class Collecting:
     def busy(self) -> bool:
         return bool(len(self._errands))
 
-    def settle(self) -> list[Exception]:
+    def settle(self, lease: Lease) -> list[Exception]:
         failures = []
-        for each in self._errands.settle():
+        for each in self._errands.settle(lease):
             if each.error is None:
                 self._collected[each.name] = self.world.clock.monotonic()
                 continue
@@ -84,7 +84,7 @@ class Collecting:
         busy = {part.name for part in written}
         for part in self._all_parts():
             if part.name not in busy and self._due(part.name):
-                self._errands.begin(part.name, part, partial(self._collect, part, lease))
+                self._errands.begin(part.name, part, partial(self._collect, part, lease), lease)
                 return 1
         return 0
 

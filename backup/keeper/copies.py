@@ -102,11 +102,11 @@ class Copies:
         point yet, and not to be collected. Those that failed and are left alone are not among them."""
         return list(self._unfinished.values())
 
-    def settle(self) -> list[Exception]:
+    def settle(self, lease: Lease) -> list[Exception]:
         failures = []
         now = self.world.clock.monotonic()
         # Those that end together wait in the order in which they did before.
-        ended = sorted(self._errands.settle(), key=lambda each: each.thing.since)
+        ended = sorted(self._errands.settle(lease), key=lambda each: each.thing.since)
         for place, each in enumerate(ended):
             self._unfinished.pop(each.name, None)
             if isinstance(each.error, GaveWay):
@@ -179,7 +179,7 @@ class Copies:
         for key in decided.begin:
             self._waiting.remove(first[key])
             thing = _UnderWay(first[key], self._since[key], favoured=key == decided.favoured)
-            self._errands.begin(key, thing, partial(self._copy, thing, lease))
+            self._errands.begin(key, thing, partial(self._copy, thing, lease), lease)
         return len(decided.begin)
 
     def _copy(self, thing: _UnderWay, lease: Lease) -> int:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from backup.keeper.timings import Timings
-from control_plane.drivers.world import Lane, Pending, World
+from control_plane.drivers.world import Lane, World
 from control_plane.model.units import Seconds
+from control_plane.reconcile.under_way import UnderWay
+from control_plane.store import Lease
 
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
@@ -31,11 +33,14 @@ class Errands(Generic[Thing, Result]):
     world: World
     timings: Timings
     lane: Lane
-    _under_way: dict[str, tuple[Thing, Pending[Result]]] = field(default_factory=dict)
+    _under_way: UnderWay[str, Thing, Result] = field(init=False)
     _failed: dict[str, tuple[int, Seconds]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._under_way = UnderWay(self.world, self.lane)
+
     def things(self) -> list[Thing]:
-        return [thing for thing, _ in self._under_way.values()]
+        return list(self._under_way.things().values())
 
     def busy(self, name: str) -> bool:
         return name in self._under_way
@@ -48,16 +53,14 @@ class Errands(Generic[Thing, Result]):
         _, not_before = self._failed.get(name, (0, now))
         return name not in self._under_way and now >= not_before
 
-    def begin(self, name: str, thing: Thing, task: Callable[[], Result]) -> None:
-        self._under_way[name] = (thing, self.world.submit(task, self.lane))
+    def begin(self, name: str, thing: Thing, task: Callable[[], Result], lease: Lease) -> None:
+        self._under_way.begin(name, thing, task, lease)
 
-    def settle(self) -> list[Ended[Thing, Result]]:
-        """What has ended since the last look."""
+    def settle(self, lease: Lease) -> list[Ended[Thing, Result]]:
+        """What has ended since the last look, of what was begun under this lease. Whatever else there was is on
+        record as far as it came, and whoever held the lease since has seen to it."""
         ended = []
-        for name, (thing, pending) in list(self._under_way.items()):
-            if not pending.done():
-                continue
-            del self._under_way[name]
+        for name, thing, pending in self._under_way.ended(lease):
             try:
                 result = pending.result()
             except Exception as error:  # one errand's trouble must not be the others' end

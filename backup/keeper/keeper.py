@@ -60,6 +60,7 @@ class Keeper:
     _leadership: Leadership = field(init=False)
     _looked_at: Seconds = Seconds(float("-inf"))
     _tidied_at: Seconds = Seconds(float("-inf"))
+    _led_by: int | None = None
 
     def __post_init__(self) -> None:
         store, world, blueprints = self.store, self.world, self.blueprints
@@ -87,6 +88,9 @@ class Keeper:
         lease = self._leadership.lease if self._leadership.is_fresh else self._leadership.hold()
         if lease is None:
             return []
+        if lease.token != self._led_by:
+            # What was due when this one last looked may have been done by another since.
+            self._led_by, self._looked_at = lease.token, Seconds(float("-inf"))
         try:
             return [each for each in self._act(lease) if not _expected(each)]
         except (LeaseLost, LostRace):
@@ -117,8 +121,9 @@ class Keeper:
             return bool(tx.repositories())
 
     def _act(self, lease: Lease) -> list[Exception]:
-        failures = self._runs.settle(lease) + self._keys.settle(lease) + self._collecting.settle()
-        failures += self._copies.settle() + self._scrubbing.settle()
+        failures = self._runs.settle(lease) + self._keys.settle(lease)
+        failures += self._collecting.settle(lease) + self._copies.settle(lease)
+        failures += self._scrubbing.settle(lease)
         failures += self._restores.settle(lease) + self._proving.settle(lease)
         now = self.world.clock.monotonic()
         if now - self._looked_at >= self.timings.every:

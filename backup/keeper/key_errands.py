@@ -66,13 +66,13 @@ class KeyErrands:
     def settle(self, lease: Lease) -> list[Exception]:
         """What could not be done now is tried again: a repository that is away comes back."""
         failures = []
-        for each in self._errands.settle():
+        for each in self._errands.settle(lease):
             if each.error is not None:
                 self._errands.leave_alone(each.name)
                 failures.append(each.error)
                 if isinstance(each.error, EXPECTED) and not isinstance(each.error, LostRace):
                     self._note_trouble(each.thing, each.error, lease)
-        for rewrap in self._rewraps.settle():
+        for rewrap in self._rewraps.settle(lease):
             if rewrap.error is not None:
                 self._rewraps.leave_alone(rewrap.name)
                 failures.append(rewrap.error)
@@ -96,7 +96,7 @@ class KeyErrands:
             if task.errand is KeyErrand.DESTROY and _in_the_way(task, writing):
                 continue
             members.add(task.tenant)
-            self._errands.begin(task.id, task, partial(self._carry_out, task, lease))
+            self._errands.begin(task.id, task, partial(self._carry_out, task, lease), lease)
             begun += 1
         if not len(self._errands):
             begun += self._begin_rewraps(to_rewrap, lease)
@@ -107,7 +107,9 @@ class KeyErrands:
         begun = 0
         for each in repositories:
             if self._rewraps.may_begin(each.id):
-                self._rewraps.begin(each.id, each, partial(rewrapping.carry_out, each, lease))
+                self._rewraps.begin(
+                    each.id, each, partial(rewrapping.carry_out, each, lease), lease
+                )
                 begun += 1
         return begun
 

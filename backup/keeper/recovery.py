@@ -53,14 +53,14 @@ class Recovery:
         begun = 0
         for run in left:
             if self._errands.may_begin(run.id):
-                self._errands.begin(run.id, run, partial(self._recover, run, lease))
+                self._errands.begin(run.id, run, partial(self._recover, run, lease), lease)
                 begun += 1
         return begun
 
-    def settle(self) -> list[Exception]:
+    def settle(self, lease: Lease) -> list[Exception]:
         """What went wrong with those that have ended."""
         failures = []
-        for each in self._errands.settle():
+        for each in self._errands.settle(lease):
             if each.error is not None:
                 # Until its repository can be read nobody knows what is there.
                 self._errands.leave_alone(each.name)

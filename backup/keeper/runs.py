@@ -75,11 +75,11 @@ class Runs:
 
     def settle(self, lease: Lease) -> list[Exception]:
         """What went wrong with those that have ended."""
-        ended = self._errands.settle()
+        ended = self._errands.settle(lease)
         for each in ended:
             self._settled(each, lease)
         failures = [each.error for each in ended if each.error is not None]
-        return failures + self._recovery.settle()
+        return failures + self._recovery.settle(lease)
 
     def look(self, lease: Lease) -> None:
         """At everything anew: runs that nobody carries on, and what is due."""
@@ -130,7 +130,7 @@ class Runs:
                     with_base=system not in self._without_base,
                 )
                 self._outages.trying(wanted.home.id, now)
-                self._errands.begin(system, errand, errand.carry_out)
+                self._errands.begin(system, errand, errand.carry_out, lease)
                 load.add(found)
                 begun += 1
         return begun

@@ -25,12 +25,12 @@ from backup.keeper.vaults import Vaults
 from backup.keeper.writing import written
 from backup.records.damage import found_damage, healed_damage, lost_for_now
 from backup.repository import Damaged, Vault
-from backup.repository.affected import points_needing
+from backup.repository.affected import points_of
 from backup.repository.errors import missing
 from backup.repository.heal import Healing, HealOutcome, heal, heal_index
 from backup.repository.keyrings import REPOSITORY_OBJECT
 from backup.repository.point import facts_of, points_prefix
-from backup.repository.scrub import Scrubbed, damage_of, scrub
+from backup.repository.scrub import Scrubbed, damage_of, is_missed_by_nobody, scrub
 from control_plane.drivers.objects import ObjectStore, ObjectStoreError, StoreUnavailable
 from control_plane.drivers.world import Lane, World
 from control_plane.model.backup.ids import RecoveryPointId, RepositoryId
@@ -74,9 +74,9 @@ class Scrubbing:
         """Where a keyring is being put right: nobody is to destroy it meanwhile."""
         return [part for parts in self._errands.things() for part in parts]
 
-    def settle(self) -> list[Exception]:
+    def settle(self, lease: Lease) -> list[Exception]:
         failures = []
-        for each in self._errands.settle():
+        for each in self._errands.settle(lease):
             if each.error is not None:
                 self._errands.leave_alone(each.name)
                 failures.append(each.error)
@@ -104,18 +104,18 @@ class Scrubbing:
                 for each in keyrings
                 if each.repository in repositories
             )
-            self._errands.begin(_KEYS, parts, partial(self._heal_all, keyrings, lease))
+            self._errands.begin(_KEYS, parts, partial(self._heal_all, keyrings, lease), lease)
             return 1
         others = [each for each in findings if not is_keyring(each.key)]
         # By turns: however much is damaged, what else there is is looked for.
         self._mends = not self._mends
         if others and self._mends and now - self._healed_at >= self.timings.heal_every:
             self._healed_at = now
-            self._errands.begin("heal", (), partial(self._heal_all, others, lease))
+            self._errands.begin("heal", (), partial(self._heal_all, others, lease), lease)
             return 1
         if part is None:
             return 0
-        self._errands.begin(part.name, (), partial(self._scrub, part, lease))
+        self._errands.begin(part.name, (), partial(self._scrub, part, lease), lease)
         return 1
 
     def _is_time_for_keys(self, findings: Iterable[ScrubFinding]) -> bool:
@@ -176,7 +176,7 @@ class Scrubbing:
             key=self.vaults.key(part.repository),
         )
         for damage in found.findings:
-            needing = damage.points if vault is None else _needing(vault, damage)
+            needing = damage.points if vault is None else points_of(vault, damage)
             self._note(part, objects, damage, lease, self._records_of(part, needing))
         if found.ended:
             self._look_for_points(part, objects, lease)
@@ -289,8 +289,11 @@ class Scrubbing:
         others = self._others(finding.repository, finding.tenant)
         healing = self._healing(finding, objects, repository, others)
         if not healing.well:
+            stray = healing.outcome is HealOutcome.STRAY
             written(
-                self.store, lease, lambda tx: lost_for_now(tx, finding.id, self.world.clock.now())
+                self.store,
+                lease,
+                lambda tx: lost_for_now(tx, finding.id, self.world.clock.now(), stray=stray),
             )
             return
         source = next(
@@ -326,6 +329,9 @@ class Scrubbing:
                 return Healing(finding.key, objects.name, HealOutcome.NO_COPY)
         if healing.well and self._damage(part, objects, finding.key):
             return replace(healing, outcome=HealOutcome.NO_COPY)
+        nobodys = not healing.well and not finding.points
+        if nobodys and is_missed_by_nobody(objects, part.tenant.text, finding.key):
+            return replace(healing, outcome=HealOutcome.WHOLE)
         return healing
 
     def _damage(self, part: Part, objects: ObjectStore, key: str) -> bool:
@@ -372,11 +378,3 @@ def _held_in(tx: Snapshot, part: Part, *, spoiled: bool = False) -> list[Recover
 def _names_an_object(damage: Damaged) -> bool:
     """A keyring or a repository that nothing is known to need is none that is missed."""
     return damage.object != REPOSITORY_OBJECT and not is_keyring(damage.object)
-
-
-def _needing(vault: Vault, damage: Damaged) -> list[str]:
-    """Manifests of the points that need it, also of those that were written later."""
-    if "/packs/" not in damage.object:
-        return list(damage.points)
-    pack = bytes.fromhex(damage.object.rpartition("/")[2])
-    return points_needing(vault.objects, vault.index, [pack])[pack]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from backup.keeper.errands import Errands
 from backup.keeper.timings import Timings
@@ -87,7 +88,7 @@ class Proving:
 
     def settle(self, lease: Lease) -> list[Exception]:
         failures = []
-        for each in self._errands.settle():
+        for each in self._errands.settle(lease):
             if each.error is not None:
                 failures.append(each.error)
             elif each.result is not None:
@@ -100,7 +101,7 @@ class Proving:
         for job in open_ones:
             match job.standing:
                 case Restored() if self._errands.may_begin(job.id):
-                    self._errands.begin(job.id, job, lambda job=job: self._look_at(job))  # type: ignore[misc]
+                    self._errands.begin(job.id, job, partial(self._look_at, job), lease)
                 case Failed(trouble=trouble):
                     self._end(job, trouble, lease)
                 case _:

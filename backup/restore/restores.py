@@ -76,7 +76,7 @@ class Restores:
 
     def settle(self, lease: Lease) -> list[Exception]:
         """What went wrong with those that have ended."""
-        ended = self._errands.settle() + self._leaning.settle()
+        ended = self._errands.settle(lease) + self._leaning.settle(lease)
         for each in ended:
             self._settled(each, lease)
         return [each.error for each in ended if each.error is not None]
@@ -116,7 +116,7 @@ class Restores:
                 self.lines,
                 self.exports,
             )
-            errands.begin(job.id, errand, errand.carry_out)
+            errands.begin(job.id, errand, errand.carry_out, lease)
             begun += 1
         return begun
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from control_plane.drivers.protocol import DriverError
-from control_plane.drivers.world import Lane, Pending, World
+from control_plane.drivers.world import Lane, World
 from control_plane.journal.audit_signing import Signer
 from control_plane.journal.member_progress import is_off
 from control_plane.model.errors import YuiError
@@ -31,6 +31,7 @@ from control_plane.model.units import Seconds
 from control_plane.model.workload import Power, Server
 from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.timings import Timings
+from control_plane.reconcile.under_way import UnderWay
 from control_plane.store import Lease, LeaseLost, LostRace, Store
 from tenants.leaving import telling
 from tenants.leaving.disks import DiskErrand, disks_of, forget_disks, is_exported
@@ -59,14 +60,13 @@ class Leaver:
     drop_image: Callable[[ImageId], None] = keep_files
     _removal: Removal = field(init=False)
     _leadership: Leadership = field(init=False)
-    _under_way: dict[_Key, tuple[Membership, Pending[Written | ExportedDisk]]] = field(
-        default_factory=dict
-    )
+    _under_way: UnderWay[_Key, Membership, Written | ExportedDisk] = field(init=False)
     _not_before: dict[_Key, Seconds] = field(default_factory=dict)
     _failures: dict[_Key, int] = field(default_factory=dict)
     _told: dict[_Key, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._under_way = UnderWay(self.world, Lane.EXPORT)
         self._removal = Removal(self.store, self.exports, self.world.clock, self.drop_image)
         self._leadership = Leadership(
             self.store, self.world.clock, self.holder, Timings(), name="leaving"
@@ -149,7 +149,7 @@ class Leaver:
         for disk in missing:
             changed += self._begin(membership, disk, lease)
         if not missing and not self._busy(membership.operation):
-            changed += self._begin_records(membership, membership.operation)
+            changed += self._begin_records(membership, membership.operation, lease)
         return changed
 
     def _watch(self, membership: Membership, lease: Lease) -> int:
@@ -172,10 +172,10 @@ class Leaver:
         errand = DiskErrand(
             self.store, self.world, export, disk, lease, self.checkpoint, self._failures.get(key, 0)
         )
-        self._under_way[key] = (membership, self.world.submit(errand.run, Lane.EXPORT))
+        self._under_way.begin(key, membership, errand.run, lease)
         return 1
 
-    def _begin_records(self, membership: Membership, operation: OperationId) -> int:
+    def _begin_records(self, membership: Membership, operation: OperationId, lease: Lease) -> int:
         key = (operation, _RECORDS)
         if not self._may_try(key) or self.exports is None:
             return 0
@@ -186,7 +186,7 @@ class Leaver:
         def task() -> Written:
             return write_records(member, export, self.store, self.world.clock, self.signer)
 
-        self._under_way[key] = (membership, self.world.submit(task, Lane.EXPORT))
+        self._under_way.begin(key, membership, task, lease)
         return 1
 
     def _may_try(self, key: _Key) -> bool:
@@ -194,13 +194,13 @@ class Leaver:
         return key not in self._under_way and now >= self._not_before.get(key, now)
 
     def _busy(self, operation: OperationId) -> bool:
-        return any(key[0] == operation for key in self._under_way)
+        return any(key[0] == operation for key in self._under_way.things())
 
     def _settle(self, lease: Lease) -> int:
         """Take note of what has ended since the last look."""
-        ended = [key for key, (_, pending) in self._under_way.items() if pending.done()]
-        for key in ended:
-            membership, pending = self._under_way.pop(key)
+        ended = 0
+        for key, membership, pending in self._under_way.ended(lease):
+            ended += 1
             try:
                 result = pending.result()
             except (LeaseLost, LostRace):
@@ -213,7 +213,7 @@ class Leaver:
             self._told.pop(key, None)
             if isinstance(result, Written):
                 self._exported(membership, result, lease)
-        return len(ended)
+        return ended
 
     def _set_back(self, key: _Key, membership: Membership, error: Exception, lease: Lease) -> None:
         self._failures[key] = self._failures.get(key, 0) + 1
