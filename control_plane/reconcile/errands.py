@@ -96,9 +96,10 @@ class Errands:
         most = self.timings.attempts
         return frozenset(s for s, setback in self._setbacks.items() if setback.times >= most)
 
-    def failures(self, server: ServerId) -> int:
-        setback = self._setbacks.get(server)
-        return 0 if setback is None else setback.times
+    def failures(self, server: Server) -> int:
+        """How often in a row, as it stands: not under another generation."""
+        setback = self._setbacks.get(server.id)
+        return setback.times if setback and setback.generation == server.generation else 0
 
     def forget_older(self, server: Server) -> None:
         """What went wrong under another generation, such as on another host, says nothing now."""

@@ -270,7 +270,7 @@ class Repair:
         while waiting:
             bring_ups = [a for a in waiting if isinstance(a, BringUp)]
             turn: list[HostAction] = [a for a in waiting if not isinstance(a, BringUp)]
-            failed = [a for a in wanted if self._errands.failures(a.server.id)]
+            failed = [a for a in wanted if self._errands.failures(a.server)]
             held_up_by = [*self._errands.busy.values(), *(a for a in failed if a not in waiting)]
             turn += may_begin(bring_ups, held_up_by, hosts, self._errands.hopeless)
             turn = turn[: max(0, self.timings.errands_at_once - self.busy)]
@@ -308,7 +308,7 @@ class Repair:
             and not action.at_target
             and (
                 action.target in doubtful
-                or self._errands.failures(action.server.id) >= self.timings.attempts
+                or self._errands.failures(action.server) >= self.timings.attempts
             )
         )
 
