@@ -25,7 +25,7 @@ HELP = """The cloud that municipalities own together.
 The options below hold for every command and may stand anywhere on the line. Where they are missing, YUI_URL, YUI_TOKEN_FILE, YUI_CA_FILE, YUI_PROFILE and YUI_LANG count, and then the file ~/.config/yui/config.toml (mode 600), which knows url, token_file and ca_file, at its top or in tables named profile.NAME.
 """
 
-EPILOG = "Exit codes: 0 done · 1 refused, failed, or the answer is no · 2 the command line is wrong · 3 not found · 4 no access · 5 the API can't be reached · 6 in conflict with the present state: try again · 130 interrupted (what was begun on the server goes on)."
+EPILOG = "Exit codes: 0 done · 1 refused, failed, or the answer is no · 2 the command line is wrong · 3 something that is named isn't there · 4 no access · 5 the API can't be reached · 6 in conflict with the present state: try again · 130 interrupted (what was begun on the server goes on)."
 
 _COMMANDS: Mapping[str, str] = {
     "pool": "pool:app",

@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     """Refused, or tried and failed; also where the answer is no (it would not fit, not valid)."""
     USAGE = 2
     NOT_FOUND = 3
+    """Something that is named isn't there, be it named as an argument or in an option."""
     NO_ACCESS = 4
     UNREACHABLE = 5
     CONFLICT = 6
@@ -33,7 +34,10 @@ _BY_STATUS = {
 
 
 def exit_code_of(error: YuiError) -> ExitCode:
-    """A refusal for want of room is no conflict: trying again would not help."""
+    """A refusal for want of room is no conflict: trying again would not help. What is missing is missing
+    also where the API was told of it in a request's body and so calls the request wrong."""
     if error.type == "no-room":
         return ExitCode.FAILED
+    if error.type.endswith("-not-found"):
+        return ExitCode.NOT_FOUND
     return _BY_STATUS.get(error.status, ExitCode.FAILED)

@@ -36,7 +36,7 @@ HELP_JA: Mapping[str, str] = {
     **HELP_BACKUPS_JA,
     **HELP_PULL_JA,
     "The cloud that municipalities own together. The options below hold for every command and may stand anywhere on the line. Where they are missing, YUI_URL, YUI_TOKEN_FILE, YUI_CA_FILE, YUI_PROFILE and YUI_LANG count, and then the file ~/.config/yui/config.toml (mode 600), which knows url, token_file and ca_file, at its top or in tables named profile.NAME.": "自治体が共同で持つクラウドです。\n\n下のオプションはすべてのコマンドで使え、どの位置に書いてもかまいません。省略すると、環境変数 YUI_URL、YUI_TOKEN_FILE、YUI_CA_FILE、YUI_PROFILE、YUI_LANG、次にファイル ~/.config/yui/config.toml(モード 600)の url、token_file、ca_file(先頭または profile.名前 の表)に従います。",
-    "Exit codes: 0 done · 1 refused, failed, or the answer is no · 2 the command line is wrong · 3 not found · 4 no access · 5 the API can't be reached · 6 in conflict with the present state: try again · 130 interrupted (what was begun on the server goes on).": "終了コード: 0 完了 · 1 拒否・失敗・「いいえ」 · 2 コマンドの指定誤り · 3 見つからない · 4 権限なし · 5 API に接続できない · 6 現在の状態と矛盾(やり直し可) · 130 中断(サーバー側の処理は続きます)",
+    "Exit codes: 0 done · 1 refused, failed, or the answer is no · 2 the command line is wrong · 3 something that is named isn't there · 4 no access · 5 the API can't be reached · 6 in conflict with the present state: try again · 130 interrupted (what was begun on the server goes on).": "終了コード: 0 完了 · 1 拒否・失敗・「いいえ」 · 2 コマンドの指定誤り · 3 指定したものがない · 4 権限なし · 5 API に接続できない · 6 現在の状態と矛盾(やり直し可) · 130 中断(サーバー側の処理は続きます)",
     # Options of every command
     "The API's address, such as https://yui.example.jp.": "API のアドレス(例: https://yui.example.jp)",
     "The file with your token (mode 600).": "トークンを書いたファイル(モード 600)",
@@ -112,7 +112,7 @@ HELP_JA: Mapping[str, str] = {
     "The proof that the pool survives a failure.": "プールが障害に耐えることの証明",
     "Show what is promised, whether it holds, and what it costs.": "何を約束し、守られているか、費用はいくらかを示します。",
     "One region. Without it: every region.": "リージョン。省略するとすべて",
-    "Check every refuge now. Ends with 1 where the proof is wrong or a server is not covered.": "すべての退避先を今すぐ検査します。証明に誤りがあるか、保護されないサーバーがあれば 1 で終わります。",
+    "Check every refuge now. Ends with 1 where the next failure is not covered.": "すべての退避先を今すぐ検査します。次の障害に備えられていない場合は 1 で終わります。",
     "Would COUNT servers of a size fit, where, and with which refuges? Ends with 1 where not.": "その大きさのサーバーを収容できるか、場所と退避先はどこかを示します。収容できなければ 1 で終わります。",
     "The size, such as m1.small.": "大きさ(例: m1.small)",
     "Where.": "リージョン",

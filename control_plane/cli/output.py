@@ -112,7 +112,7 @@ class Screen:
             )
         for row in rows:
             table.add_row(*(self._cell(cell) for cell in row))
-        self._out.print(table)
+        self._print(table)
 
     def pairs(self, rows: Sequence[tuple[Message, str]]) -> None:
         """One thing's properties, a line each."""
@@ -121,7 +121,17 @@ class Screen:
         table.add_column(overflow="fold")
         for head, value in rows:
             table.add_row(Text(self.text(head)), self._cell(value))
-        self._out.print(table)
+        self._print(table)
+
+    def _print(self, table: Table) -> None:
+        """A table's lines are all as long as its longest; into a pipe they go without what is blank at
+        their ends, which would be most of it."""
+        if self._out.is_terminal:
+            self._out.print(table)
+            return
+        with self._out.capture() as drawn:
+            self._out.print(table)
+        sys.stdout.write("\n".join(line.rstrip(" ") for line in drawn.get().split("\n")))
 
     def state(self, word: str) -> str:
         """A state in the reader's language."""

@@ -84,14 +84,14 @@ def test_a_member_that_has_joined_already(plane: Plane) -> None:
 
 
 def test_a_blueprint_that_the_catalogue_lacks(plane: Plane) -> None:
-    said = refused(plane, *JOIN, "012289", "-b", "tax", code=1, type="blueprint-not-found")
+    said = refused(plane, *JOIN, "012289", "-b", "tax", code=3, type="blueprint-not-found")
     assert "property-tax" in said.en
     body = {"code": "012289", "blueprints": ["tax"]}
     refused_over_http(plane, "POST", "/v1/members", body, status=422, type="blueprint-not-found")
 
 
 def test_a_blueprint_that_names_a_size_the_pool_lacks(plane: Plane) -> None:
-    said = refused(plane, *JOIN, "012289", "-b", "unknown-size", code=1, type="flavor-not-found")
+    said = refused(plane, *JOIN, "012289", "-b", "unknown-size", code=3, type="flavor-not-found")
     assert "m9.absent" in said.en
     assert "m9.absent" in said.ja
     body = {"code": "012289", "blueprints": ["unknown-size"]}
@@ -108,7 +108,7 @@ def test_a_blueprint_that_names_a_size_no_host_could_hold(plane: Plane) -> None:
 
 def test_a_size_that_the_pool_lacks_can_not_be_explained(plane: Plane) -> None:
     said = refused(
-        plane, "explain", "m9.absent", "--region", "hokkaido", code=1, type="flavor-not-found"
+        plane, "explain", "m9.absent", "--region", "hokkaido", code=3, type="flavor-not-found"
     )
     assert "m9.absent" in said.en
     body = {"flavor": "m9.absent", "region": "hokkaido"}
@@ -132,7 +132,7 @@ def test_a_size_that_no_host_could_hold_is_explained_with_what_lacks(plane: Plan
 
 
 def test_a_blueprint_that_names_an_image_nobody_has_added(plane: Plane) -> None:
-    said = refused(plane, *JOIN, "012289", "-b", "unknown-image", code=1, type="image-not-found")
+    said = refused(plane, *JOIN, "012289", "-b", "unknown-image", code=3, type="image-not-found")
     assert "'absent'" in said.en
     assert "「absent」" in said.ja
     body = {"code": "012289", "blueprints": ["unknown-image"]}

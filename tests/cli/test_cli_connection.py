@@ -178,11 +178,23 @@ def test_a_connection_that_breaks_once_is_tried_again(yui, server):
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(401, 4), (403, 4), (404, 3), (409, 6), (412, 6), (422, 1), (500, 1)]
+    ("status", "type", "code"),
+    [
+        (401, "token-invalid", 4),
+        (403, "permission-missing", 4),
+        (404, "host-not-found", 3),
+        (404, "no-such-path", 3),
+        (409, "host-exists", 6),
+        (412, "host-changed", 6),
+        (422, "request-invalid", 1),
+        (422, "flavor-not-found", 3),
+        (409, "no-room", 1),
+        (500, "internal-error", 1),
+    ],
 )
-def test_a_problem_ends_with_the_exit_code_of_its_kind(yui, server, status, code):
+def test_a_problem_ends_with_the_exit_code_of_its_kind(yui, server, status, type, code):
     document = {
-        "type": "urn:yui:problem:host-not-found",
+        "type": f"urn:yui:problem:{type}",
         "title": "A title",
         "status": status,
         "detail": "There is no host 'x'.",

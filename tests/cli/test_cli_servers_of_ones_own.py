@@ -32,6 +32,40 @@ def only(plane: Served) -> str:
     return str(server["id"])
 
 
+def test_what_is_named_and_is_not_there_ends_alike_wherever_it_was_named(plane: Served) -> None:
+    town = ("--member", "012220")
+    for command in (
+        ("server", "show", "nosrv"),
+        ("server", "create", "web", "--system", "nosys", "--flavor", "m1.small", "--image", "tiny"),
+        (
+            "system",
+            "add",
+            "--name",
+            "a",
+            "--zone",
+            "lgwan",
+            "--tier",
+            "2",
+            "--region",
+            "noreg",
+            *town,
+        ),
+        ("explain", "m9.absent", "--region", "hokkaido"),
+        ("member", "join", "012289", "-b", "no-blueprint"),
+    ):
+        ended = plane.yui(*command)
+        assert (ended.returncode, ended.stdout) == (3, ""), (command, ended.stderr)
+
+
+def test_tables_that_go_into_a_pipe_end_where_their_words_end(plane: Served) -> None:
+    for command in (("whoami",), ("events",), ("member", "list"), ("pool", "show")):
+        for language in ("en", "ja"):
+            ended = plane.yui(*command, "--lang", language)
+            lines = ended.stdout.split("\n")
+            assert len(lines) > 2, (command, ended.stderr)
+            assert [line for line in lines if line != line.rstrip()] == [], command
+
+
 def test_a_server_is_made_restarted_rebuilt_and_deleted(plane: Served) -> None:
     own = ("--name", "town", "--zone", "lgwan", "--tier", "2", "--member", "012220")
     added = plane.yui("system", "add", *own, "--wait")
