@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,11 @@ from typing import Any
 import pytest
 
 from control_plane.cli.client import Api
-from deploy.local import daemon, why_no_local_hosts
+from deploy.local import daemon
 from deploy.local.cloud import LocalCloud
-from tests.images.conftest import KEPT
-from tests.local.test_volumes import (
-    MEMBERS,
-    MIKASA,
-    MUCH,
-    NOTHING,
-    SITE,
-    as_member,
-    holders,
-    until,
-    writes,
-)
-from tests.local.test_volumes import records as records_of
+from tests.local.one_site import MIKASA, SITE, until, writes
+from tests.local.one_site import records as records_of
+from tests.local.test_volumes import MUCH, NOTHING, as_member, holders
 
 pytestmark = pytest.mark.hypervisor
 
@@ -72,20 +61,6 @@ class Serving:
     def begin(self) -> None:
         daemon.start("api", self._command, self._run, {**os.environ, "PYTHONUNBUFFERED": "1"})
         until(lambda: _answers(self._cloud.api()))
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[LocalCloud]:
-    why = why_no_local_hosts()
-    if why is not None:
-        pytest.skip(why.en)
-    made = LocalCloud.create(
-        tmp_path / "cloud", MEMBERS, images=KEPT, sites=(SITE,), hosts_per_site=2
-    )
-    try:
-        yield made
-    finally:
-        made.destroy()
 
 
 def test_a_guest_outlives_the_control_plane_that_serves_its_disks(

@@ -4,63 +4,21 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from ipaddress import ip_interface
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
-import httpx
 import pytest
 
-from deploy.local import LocalSite, why_no_local_hosts
 from deploy.local.cloud import LocalCloud
-from tests.images.conftest import KEPT
-from tests.images.guest import Hardware, need, powered_on, seed
+from tests.images.guest import Hardware, powered_on, seed
+from tests.local.one_site import MIKASA, SITE, until, writes
 
 pytestmark = pytest.mark.hypervisor
 
-MIKASA = "012220"
-MEMBERS = Path(__file__).parents[2] / "examples" / "trial" / "members.csv"
-SITE = LocalSite("hokkaido", "hokkaido", "北海道データセンター", "北海道", ("北海道",))
 OVF = "{http://schemas.dmtf.org/ovf/envelope/2}"
 _CIM = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_"
 RASD = f"{_CIM}ResourceAllocationSettingData}}"
 EPASD = f"{_CIM}EthernetPortAllocationSettingData.xsd}}"
-PATIENCE_S = 240
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[LocalCloud]:
-    why = why_no_local_hosts()
-    if why is not None:
-        pytest.skip(why.en)
-    need("qemu-img", "qemu-system-x86_64", "xorriso")
-    made = LocalCloud.create(
-        tmp_path / "cloud", MEMBERS, images=KEPT, sites=(SITE,), hosts_per_site=2
-    )
-    try:
-        yield made
-    finally:
-        made.destroy()
-
-
-def until(so: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE_S
-    while not (found := so()):
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.5)
-    return found
-
-
-def answers(server: dict[str, Any], text: str) -> bool:
-    address = ip_interface(server["address"]).ip
-    try:
-        sent = httpx.post(f"http://{address}/records", content=text, timeout=5, trust_env=False)
-    except httpx.HTTPError:
-        return False
-    return sent.status_code == 201
 
 
 def hardware_of(descriptor: Path) -> tuple[Path, Hardware]:
@@ -86,7 +44,7 @@ def test_a_leaving_members_server_starts_again_outside_of_the_pool(
     api.post("/v1/members", {"code": MIKASA, "blueprints": ["facility-booking"]})
     approver.post(f"/v1/members/{MIKASA}/approve")
     (server,) = until(lambda: api.every("/v1/servers"))
-    until(lambda: answers(server, "体育館 10 時"))
+    until(lambda: writes(server, "体育館 10 時"))
 
     begun = api.post(f"/v1/members/{MIKASA}/leave", {"reason": "Two towns become one."})
     approver.post(f"/v1/members/{MIKASA}/leave/approve")

@@ -20,32 +20,18 @@ from control_plane.cli.language import Language
 from control_plane.cli.private_file import write_private
 from control_plane.cli.settings import Settings
 from control_plane.model.ids import HostId
-from deploy.local import LocalSite, why_no_local_hosts
 from deploy.local.cloud import LocalCloud
-from tests.images.conftest import KEPT
-from tests.images.guest import need
-from tests.local.test_leaving import until
+from tests.local.one_site import MIKASA, SITE, one_site, until
 
 pytestmark = [pytest.mark.hypervisor, pytest.mark.timeout(900)]
 
-MIKASA, FUKAGAWA = "012220", "012289"
-MEMBERS = Path(__file__).parents[2] / "examples" / "trial" / "members.csv"
-SITE = LocalSite("hokkaido", "hokkaido", "北海道データセンター", "北海道", ("北海道",))
+FUKAGAWA = "012289"
 
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[LocalCloud]:
-    why = why_no_local_hosts()
-    if why is not None:
-        pytest.skip(why.en)
-    need("qemu-img", "qemu-system-x86_64", "xorriso")
-    made = LocalCloud.create(
-        tmp_path / "cloud", MEMBERS, images=KEPT, sites=(SITE,), hosts_per_site=2, segments=True
-    )
-    try:
+    with one_site(tmp_path / "cloud", segments=True) as made:
         yield made
-    finally:
-        made.destroy()
 
 
 def joined(cloud: LocalCloud, code: str, folder: Path) -> Api:

@@ -17,15 +17,14 @@ from openstack.connection import Connection
 from openstack.exceptions import ForbiddenException
 
 from deploy.local import why_no_local_hosts
+from tests.local.one_site import PATIENCE_S, until
 from tests.local.vendors import (
     ASKED_PORT,
     CHECKOUT,
     EXAMPLES,
-    PATIENCE_S,
     Vendor,
     answers,
     public_key,
-    until,
     vendors_of,
 )
 

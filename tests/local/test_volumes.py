@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
-from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from control_plane.cli.client import Api
@@ -20,57 +16,13 @@ from control_plane.cli.language import Language
 from control_plane.cli.private_file import write_private
 from control_plane.cli.settings import Settings
 from control_plane.model.ids import HostId
-from deploy.local import LocalSite, why_no_local_hosts
 from deploy.local.cloud import LocalCloud
-from tests.images.conftest import KEPT
+from tests.local.one_site import MIKASA, records, until, writes
 
 pytestmark = pytest.mark.hypervisor
 
-MIKASA = "012220"
-MEMBERS = Path(__file__).parents[2] / "examples" / "trial" / "members.csv"
-SITE = LocalSite("hokkaido", "hokkaido", "北海道データセンター", "北海道", ("北海道",))
-PATIENCE_S = 240
 MUCH = {"vcpus": 8, "memory_mib": 4096, "disk_gib": 40}
 NOTHING = {"vcpus": 0, "memory_mib": 0, "disk_gib": 0}
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[LocalCloud]:
-    why = why_no_local_hosts()
-    if why is not None:
-        pytest.skip(why.en)
-    made = LocalCloud.create(
-        tmp_path / "cloud", MEMBERS, images=KEPT, sites=(SITE,), hosts_per_site=2
-    )
-    try:
-        yield made
-    finally:
-        made.destroy()
-
-
-def until(so: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE_S
-    while not (found := so()):
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.5)
-    return found
-
-
-def writes(server: dict[str, Any], text: str) -> bool:
-    address = ip_interface(server["address"]).ip
-    try:
-        sent = httpx.post(f"http://{address}/records", content=text, timeout=5, trust_env=False)
-    except httpx.HTTPError:
-        return False
-    return sent.status_code == 201
-
-
-def records(server: dict[str, Any]) -> list[str]:
-    address = ip_interface(server["address"]).ip
-    found: list[str] = httpx.get(f"http://{address}/records", timeout=5, trust_env=False).json()[
-        "records"
-    ]
-    return found
 
 
 def holders(volume: str) -> int:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import openstack
@@ -19,16 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from openstack.connection import Connection
 
 from control_plane.cli.client import Api
-from deploy.local import LocalSite
-from deploy.local.cloud import LocalCloud
 from images.build import build_tiny
 from tests.images.conftest import KEPT
+from tests.local.one_site import SITE, one_site, until
 
 CHECKOUT = Path(__file__).parents[2]
 EXAMPLES = CHECKOUT / "examples" / "openstack"
-MEMBERS = CHECKOUT / "examples" / "trial" / "members.csv"
-SITE = LocalSite("hokkaido", "hokkaido", "北海道データセンター", "北海道", ("北海道",))
-PATIENCE_S = 240
 ASKED_PORT = 8080
 """On which a server answers because its user data asks for it."""
 MUCH = {"vcpus": 6, "memory_mib": 2048, "disk_gib": 40}
@@ -114,10 +108,7 @@ def vendors_of(members: Mapping[str, str], folder: Path) -> Iterator[dict[str, V
     images = _made(folder / "images")
     for file in KEPT.glob(f"{image.stem}.*"):
         shutil.copy(file, images)
-    cloud = LocalCloud.create(
-        folder / "cloud", MEMBERS, images=images, sites=(SITE,), hosts_per_site=2
-    )
-    try:
+    with one_site(folder / "cloud", images=images) as cloud:
         with closing(cloud.api()) as operator, closing(cloud.approver()) as approver:
             until(lambda: {host["health"] for host in operator.every("/v1/hosts")} == {"up"})
             tokens = {
@@ -131,16 +122,6 @@ def vendors_of(members: Mapping[str, str], folder: Path) -> Iterator[dict[str, V
         for vendor in vendors.values():
             vendor.settle()
         yield vendors
-    finally:
-        cloud.destroy()
-
-
-def until(so: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE_S
-    while not (found := so()):
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.5)
-    return found
 
 
 def answers(address: str, port: int = 80) -> bool:
