@@ -23,7 +23,7 @@ from backup.keeper.vaults import OpenVault, Vaults
 from backup.keeper.writing import written
 from backup.records.agenda import WantedRun
 from backup.records.runs import begin_run, finish_run, progress_run
-from backup.repository.pack import packs_prefix
+from backup.repository.pack import pack_in
 from control_plane.drivers.world import World
 from control_plane.model.backup.points import RecoveryPointRecord
 from control_plane.model.backup.points import Taking as BeingTaken
@@ -101,9 +101,8 @@ class Run:
         tenant = self.wanted.backup.system.tenant
         with self.store.read() as tx:
             findings = tx.scrub_findings(tenant, repository=self.wanted.home.id, open_only=True)
-        prefix = packs_prefix(tenant.text)
-        packs = {each.key.rpartition("/")[2] for each in findings if each.key.startswith(prefix)}
-        return frozenset(bytes.fromhex(each) for each in packs if len(each) == 64)
+        packs = (pack_in(each.key, tenant.text) for each in findings)
+        return frozenset(each for each in packs if each is not None)
 
     def _begin(self) -> RecoveryPointRecord:
         begun: list[RecoveryPointRecord] = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from backup.records.steps import StepRefused
-from backup.records.telling import damage_found, damage_healed, damage_lost
+from backup.records.telling import damage_found, damage_healed, damage_lost, stray_found
 from control_plane.journal.operations import draw
 from control_plane.model.backup.ids import FindingId, RecoveryPointId, RepositoryId
 from control_plane.model.backup.points import Complete, Damaged, Held, PointCopy, Spoiled
@@ -91,13 +91,15 @@ def healed_damage(
     return healed
 
 
-def lost_for_now(tx: Transaction, id: FindingId, now: datetime) -> ScrubFinding:
-    """No other repository has it whole. Told once."""
+def lost_for_now(
+    tx: Transaction, id: FindingId, now: datetime, *, stray: bool = False
+) -> ScrubFinding:
+    """No other repository has it whole; or it is `stray`, which none can have. Told once."""
     finding = _finding(tx, id)
     if not isinstance(finding.standing, Found):
         return finding
     lost = tx.save_scrub_finding(replace(finding, standing=finding.standing.lose(now)))
-    tx.add_event(damage_lost(lost, now))
+    tx.add_event(stray_found(lost, now) if stray else damage_lost(lost, now))
     return lost
 
 

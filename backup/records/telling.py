@@ -85,6 +85,17 @@ def damage_lost(finding: ScrubFinding, at: datetime) -> Event:
     )
 
 
+def stray_found(finding: ScrubFinding, at: datetime) -> Event:
+    return _of(
+        finding,
+        "backup.stray-found",
+        at,
+        Severity.WARNING,
+        f"Repository '{finding.repository}' holds {finding.key}, which is no part of it ({finding.what}): nothing needs it and it stops nothing, but somebody put it there. Find out who, and delete it.",
+        f"リポジトリ「{finding.repository}」に、リポジトリの一部ではない {finding.key} があります。必要とするものはなく、何も妨げませんが、誰かが置いたものです。置いた人を確認し、削除してください。",
+    )
+
+
 def _of(finding: ScrubFinding, kind: str, at: datetime, severity: Severity, *said: str) -> Event:
     en, ja = said
     return Event(

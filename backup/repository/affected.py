@@ -8,10 +8,12 @@ from backup.repository.errors import Damaged
 from backup.repository.ids import ID_BYTES, ZERO_ID
 from backup.repository.index import Index
 from backup.repository.items import ItemReader
+from backup.repository.pack import pack_in
 from backup.repository.point import facts_of, points_prefix, read_manifest
 from backup.repository.reach import SeenIds
 from backup.repository.sizes import LARGEST_MANIFEST, read_whole
 from backup.repository.tree import NodeSource, chunks_in, levels_for
+from backup.repository.vault import Vault
 from control_plane.drivers.objects import NoSuchObject, ObjectStore
 
 _NONE: frozenset[bytes] = frozenset()
@@ -46,6 +48,15 @@ def points_needing(
         for pack in needed:
             found[pack].append(point.id)
     return found
+
+
+def points_of(vault: Vault, damage: Damaged) -> list[str]:
+    """The ids of the points that need the damaged object, also of those that were written later. Raises
+    ObjectStoreError."""
+    pack = pack_in(damage.object, vault.tenant)
+    if pack is None:
+        return list(damage.points)
+    return points_needing(vault.objects, vault.index, [pack])[pack]
 
 
 class _Search:

@@ -25,7 +25,7 @@ from backup.repository.index import listed_packs
 from backup.repository.keys import Keyring, RepositoryKey, generation_of
 from backup.repository.names import ObjectKind, check_form, kind_of
 from backup.repository.open_whole import open_index, open_pack
-from backup.repository.pack import pack_object
+from backup.repository.pack import pack_in, pack_object
 from backup.repository.point import facts_of, packs_told, points_prefix, read_manifest
 from backup.repository.reliance import condemned_prefix
 from backup.repository.sizes import LARGEST_KEYRING, LARGEST_MANIFEST, LARGEST_SMALL, read_whole
@@ -106,6 +106,19 @@ def points_naming(objects: ObjectStore, tenant: str, packs: Iterable[str]) -> di
         for pack in wanted.intersection(each.hex() for each in told):
             found[pack].append(point.id)
     return found
+
+
+def is_missed_by_nobody(objects: ObjectStore, tenant: str, key: str) -> bool:
+    """Of a pack, or a recovery point that is on no record: it is not there, and no manifest names it. Raises
+    ObjectStoreError."""
+    try:
+        objects.stat(key)
+    except NoSuchObject:
+        pack = pack_in(key, tenant)
+        if pack is None:
+            return "/points/" in key
+        return not points_naming(objects, tenant, [pack.hex()])[pack.hex()]
+    return False
 
 
 class _Scrub:
