@@ -7,7 +7,7 @@ forgetting something, and strangers learn neither which paths exist nor get anyt
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, cast
 
@@ -143,7 +143,9 @@ class Needs:
 
     async def __call__(self, request: Request) -> Principal:
         principal = principal_of(request)
-        if not (principal.scoped or self.unscoped):
+        if self.unscoped:
+            principal = replace(principal, scoped=True)
+        if not principal.scoped:
             raise _TOKEN_UNSCOPED
         if not principal.may(self.permission):
             raise permission_missing(self.permission)

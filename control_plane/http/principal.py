@@ -60,6 +60,8 @@ class Principal:
 
     @property
     def permissions(self) -> frozenset[Permission]:
+        if not self.scoped:
+            return frozenset()
         return PERMISSIONS[self.role] if self.allowed is None else self.allowed
 
     def may(self, permission: Permission) -> bool:

@@ -121,6 +121,7 @@ def test_a_token_for_no_project_is_told_as_such_and_is_good_for_choosing_one_alo
     assert refused.json()["type"] == "urn:yui:problem:token-unscoped"
     assert "プロジェクトを指定した" in refused.json()["detail"]
     assert with_session(cloud, "GET", "/auth/catalog", session).status_code == 403
+    assert cloud.ask("GET", "/v1/me", session).json()["permissions"] == []
     chosen = asked(
         cloud,
         {"methods": ["token"], "token": {"id": session}},
