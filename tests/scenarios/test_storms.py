@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from control_plane.drivers.simulated import Bmc, Running
 from control_plane.model.ids import HostId, ServerId, StoragePoolId
 from control_plane.model.pool import Duty
 from control_plane.model.units import Seconds
+from control_plane.model.workload import Power
 from tests.scenarios.setting import read_setting
 from tests.scenarios.stage import Stage
 
@@ -21,6 +23,8 @@ HERE = Path(__file__).parent
 POOL = StoragePoolId("kyoto-pool")
 STORM = Seconds(240)
 PATIENCE = Seconds(400)
+LATE = Seconds(20)
+"""Longer than a lease lasts, so that its answer finds another leader."""
 FEWEST = 3
 """Servers that are not deleted."""
 SEEDS = range(int(os.environ.get("YUI_STORMS", "4")))
@@ -33,6 +37,7 @@ def faults(stage: Stage, dice: random.Random) -> list[tuple[str, Callable[[], ob
     with stage.store.read() as tx:
         server = ServerId(dice.choice([s.id for s in tx.servers()]))
     call = dice.choice(["start", "define", "migrate", "list_servers", "undefine", "destroy"])
+    slow = dice.choice(["start", "migrate", "undefine", "snapshot", "restore_snapshot"])
     planes = list(stage.control_planes.values())
     plane = dice.choice(planes)
     return [
@@ -69,7 +74,28 @@ def faults(stage: Stage, dice: random.Random) -> list[tuple[str, Callable[[], ob
         (f"{plane.name} killed", lambda: replace_killed(stage, plane.name)),
         (f"{plane.name} paused", plane.pause),
         (f"{plane.name} resumed", plane.resume),
+        (f"database of {plane.name} cut", lambda: plane.set_database(up=False)),
+        (f"database of {plane.name} back", lambda: plane.set_database(up=True)),
+        (f"answers of {slow} late on {host}", lambda: world.delay_answers(slow, LATE, host=host)),
+        (f"owner stops {server}", lambda: stage.set_power(server, Power.STOPPED)),
+        (f"owner starts {server}", lambda: stage.set_power(server, Power.RUNNING)),
+        (f"owner takes a snapshot of {server}", lambda: take(stage, server)),
+        (f"owner restores {server}", lambda: restore(stage, server)),
     ]
+
+
+def take(stage: Stage, server: ServerId) -> None:
+    """The only one of it; what is refused, as while it is being moved, is refused."""
+    with suppress(ValueError):
+        stage.owner.snapshot(f"of-{server}")
+        return
+    stage.owner.tries(lambda: stage.owner.take(server, f"of-{server}"))
+
+
+def restore(stage: Stage, server: ServerId) -> None:
+    with suppress(ValueError):
+        stage.owner.snapshot(f"of-{server}")
+        stage.owner.tries(lambda: stage.owner.restore(f"of-{server}"))
 
 
 def delete(stage: Stage, server: ServerId) -> None:
@@ -107,6 +133,11 @@ def make_whole(stage: Stage) -> None:
     world.return_storage(POOL)
     for plane in stage.control_planes.values():
         plane.resume()
+        plane.set_database(up=True)
+    with stage.store.read() as tx:
+        stopped = [server.id for server in tx.servers() if server.power is Power.STOPPED]
+    for server in stopped:
+        stage.set_power(server, Power.RUNNING)
     for host, machine in world.machines.items():
         world.restore_network(host)
         world.restore_storage(host)

@@ -273,9 +273,12 @@ class Faults:
             self.around.tell(server, f"somebody undefines {server} on {machine}")
 
     def start_by_hand(self, host: HostId, server: ServerId) -> bool:
-        """Somebody starts what is defined there; False when the hypervisor refuses."""
+        """Somebody starts what is defined there; False when the hypervisor refuses, as it does what is
+        active already."""
         machine = self.machines[host]
         if machine.running is not Running.ON or server not in machine.definitions:
+            return False
+        if server in machine.guests:
             return False
         try:
             machine.start_guest(server)
