@@ -28,6 +28,7 @@ import errno
 import getpass
 import hashlib
 import hmac
+import io
 import itertools
 import json
 import locale
@@ -92,6 +93,7 @@ LONGEST_CELL = 60
 LARGEST_FOOTER = 64 << 20
 LARGEST_SEGMENT = 1 << 20
 LARGEST_INDEX = 96 << 20
+LARGEST_QCOW2 = 1 << 46
 LARGEST_SCRYPT = (1 << 22, 32, 16)
 MOST_WORKERS = 256
 
@@ -119,6 +121,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "too-large": (
         "{what} has {size} bytes, more than any that is written: it is not read.",
         "{what} は {size} バイトで、書き込まれる大きさを超えているため読みません。",
+    ),
+    "qcow2-too-large": (
+        "Disk {disk} of {server} has {size} bytes, too many for qcow2 here: use --format raw.",
+        "{server} のディスク {disk} は {size} バイトあり、qcow2 では書き出せません。"
+        "--format raw を使ってください。",
     ),
     "no-memory": (
         "This machine has too little memory for that.",
@@ -1705,6 +1712,10 @@ def planned(points: Sequence[Point], options: argparse.Namespace) -> list[Planne
         wanted += [
             (point, disk) for disk in point.disks if not options.disk or disk.name in options.disk
         ]
+    for point, disk in wanted:
+        if options.format == "qcow2" and disk.size > LARGEST_QCOW2:
+            facts = {"disk": disk.name, "server": point.server, "size": disk.size}
+            raise Trouble(USAGE, "qcow2-too-large", **facts)
     stems = [f"{plain_name(point.server)}-{plain_name(disk.name)}" for point, disk in wanted]
     return [
         Planned(point, disk, options.to / f"{name}.{options.format}", name != stem)
@@ -1756,7 +1767,7 @@ def describe(points: Sequence[Point], keys: Keys, directory: Path, words: Words)
         try:
             text = json.dumps(point.description(keys), ensure_ascii=False, indent=2)
         except Trouble as trouble:
-            status = DAMAGED
+            status = max(status, trouble.status)
             print(words(trouble.key, **trouble.values), file=sys.stderr)
             continue
         path.write_text(text + "\n", encoding="utf-8")
@@ -2233,12 +2244,17 @@ def show(options: argparse.Namespace, words: Words) -> int:
     keys = keys_of(copy, options, words)
     if keys is not None:
         chosen.authenticate(keys)
+    status = OK
     for point in chosen.points:
         told = {name: value for name, value in point.told.items() if name not in ("sealed", "mac")}
         if keys is not None:
-            told["description"] = point.description(keys)
+            try:
+                told["description"] = point.description(keys)
+            except Trouble as trouble:
+                status = max(status, trouble.status)
+                print(words(trouble.key, **trouble.values), file=sys.stderr)
         print(json_text(told))
-    return chosen.tell(words, keys)
+    return max(status, chosen.tell(words, keys))
 
 
 # ---------------------------------------------------------------------------------- commands
@@ -2396,4 +2412,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Not every terminal has all letters; what it lacks stops nothing.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main())

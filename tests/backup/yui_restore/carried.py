@@ -15,7 +15,7 @@ import backup
 SITE = Path(zstandard.__file__).parent.parent
 FILE = Path(backup.__file__).parent / "yui_restore.py"
 ALLOWED = ("cryptography", "cffi", "_cffi_backend*", "zstandard")
-RUN = "import runpy, sys; sys.path.append(sys.argv.pop(1)); sys.argv[0] = sys.argv[1]; del sys.argv[1]; runpy.run_path(sys.argv[0], run_name='__main__')"
+RUN = "import runpy, sys; sys.path.append(sys.argv.pop(1)); sys.stdout.reconfigure(encoding=sys.argv.pop(1)); sys.argv[0] = sys.argv[1]; del sys.argv[1]; runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class Carried:
     folder: Path
     """Holds a copy of the one file, and links to the allowed packages."""
 
-    def __call__(self, *arguments: object, language: str = "en", stdin: str = "") -> Ended:
+    def __call__(
+        self, *arguments: object, language: str = "en", stdin: str = "", encoding: str = "utf-8"
+    ) -> Ended:
         ended = subprocess.run(
             [
-                *(sys.executable, "-I", "-S", "-c", RUN, str(self.folder / "packages")),
+                *(sys.executable, "-I", "-S", "-c", RUN, str(self.folder / "packages"), encoding),
                 str(self.folder / "yui_restore.py"),
                 *map(str, arguments),
             ],

@@ -278,6 +278,31 @@ def test_an_older_keyring_opens_where_the_newest_is_junk(town: Town) -> None:
     assert town.restore("--server", "web")[0] == 4
 
 
+def test_a_size_beyond_all_measure_is_refused_before_anything_is_laid_out(town: Town) -> None:
+    told = town.told("web", LATER) | {"id": FORGED, "disks": disk_of(1 << 62)}
+    town.hand.put("web", FORGED, canonical(told | {"mac": town.hand.mac(told)}))
+    status, _, said = town.restore(FORGED, "--format", "qcow2")
+    assert status == 2
+    assert "--format raw" in said
+    assert not (town.folder / "out").exists()
+
+
+def test_a_description_that_cannot_be_opened_keeps_nothing_else_from_being_shown(
+    town: Town,
+) -> None:
+    told = town.told("db", THEN) | {"sealed": "AAAA"}
+    town.manifest("db", THEN).unlink()
+    town.hand.put("db", told["id"], canonical(told | {"mac": town.hand.mac(told)}))
+    status, shown, said = town.run("show", "--set", "set-1")
+    assert status == 1
+    assert shown.count('"taken_at"') == 2
+    assert told["id"] in said
+    status, _, said = town.restore("--set", "set-1")
+    assert status == 1
+    assert town.restored() == BOTH
+    assert (town.folder / "out/web.json").exists()
+
+
 def test_a_folder_or_a_link_in_an_objects_place_is_named_and_the_rest_goes_on(town: Town) -> None:
     packs = town.hand.tenant / "packs"
     (packs / "aa").mkdir(exist_ok=True)
@@ -378,7 +403,7 @@ def test_whatever_lies_in_a_copy_each_command_ends_as_it_was_designed_to(
         return path
 
     @settings(
-        max_examples=60,
+        max_examples=30,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )

@@ -158,6 +158,13 @@ def test_it_needs_no_library_of_blake3(member: Member, tmp_path: Path) -> None:
     assert run("check", member.place, *member.escrow).status == 0
 
 
+def test_a_terminal_without_japanese_letters_stops_nothing(member: Member) -> None:
+    for command in ("list", "check"):
+        ended = member.run(command, member.place, language="ja", encoding="ascii")
+        assert ended.status == 0, ended.err
+        assert "\\u" in ended.out
+
+
 @pytest.mark.parametrize("keys", [False, True])
 def test_a_flipped_byte_anywhere_is_found_and_its_object_named(
     member: Member, keys: bool, subtests: pytest.Subtests, capsys: pytest.CaptureFixture[str]
