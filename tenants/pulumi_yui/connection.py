@@ -23,8 +23,11 @@ _WAIT_S = 30
 _PATIENCE_S = 3600
 _SILENCE_S = 300
 """How long an API may not answer while something that was asked for goes on: it may be restarted."""
+_TRIES = 5
 _LONGEST_TOKEN = 20_000
 _UNANSWERED = "unanswered"
+_BUSY = frozenset({429, 502, 503, 504})
+"""What a proxy answers while the API behind it is restarted, and the API while it has too much to do."""
 _PASSING = frozenset({"server-moving", "server-disks-busy", "volume-not-ready", "volume-detaching"})
 """Problems that end by themselves."""
 
@@ -155,7 +158,8 @@ class Connection:
             try:
                 return self.get(path)
             except Refused as refused:
-                if refused.type != _UNANSWERED or time.monotonic() > ends:
+                silent = refused.type == _UNANSWERED or refused.status in _BUSY
+                if not silent or time.monotonic() > ends:
                     raise
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None, *, dry_run: bool) -> Any:
@@ -187,7 +191,9 @@ class Connection:
         *,
         dry_run: bool,
     ) -> httpx.Response:
-        for left in (4, 3, 2, 1, 0):
+        ends, tries, under_way = time.monotonic() + _SILENCE_S, 0, False
+        while True:
+            tries += 1
             try:
                 answer = client.request(
                     method,
@@ -196,7 +202,10 @@ class Connection:
                     params={"dry_run": "true"} if dry_run else None,
                 )
             except httpx.TransportError as error:
-                if not left:
+                never_came = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                under_way |= not (never_came or dry_run or method == "GET")
+                # What may have been done is asked for again with its key: its answer says what was.
+                if tries >= _TRIES and not (under_way and time.monotonic() < ends):
                     silent = self.refused(
                         f"{self.url} does not answer ({type(error).__name__}): is YUI_URL right, and is the API up?",
                         f"{self.url} が応答しません({type(error).__name__})。YUI_URL が正しいか、API が動いているか確認してください。",
@@ -205,10 +214,9 @@ class Connection:
                     raise silent from None
                 time.sleep(1)
                 continue
-            if answer.status_code not in (429, 503) or not left:
+            if answer.status_code not in (429, 503) or tries >= _TRIES:
                 return answer
             time.sleep(min(30, int(answer.headers.get("Retry-After", "1"))))
-        raise AssertionError("the last try returns or raises")
 
     def _token(self) -> str:
         try:

@@ -14,13 +14,13 @@ REFUSAL = {"type": "urn:yui:problem:refused-here", "detail": "The gate is shut."
 
 
 class Gate:
-    """`shut` says which requests are refused, by method and path, and `dropped` which get no answer; `asked` are
-    those that came, but for those that only look."""
+    """`shut` says which requests are refused, by method and path, `dropped` which don't come through, and `lost` which do
+    and get no answer; `asked` are those that came, but for those that only look."""
 
     def __init__(self, api: str) -> None:
         self._api = api
         self.shut: Callable[[str, str], bool] = lambda _method, _path: False
-        self.dropped = self.shut
+        self.dropped = self.lost = self.shut
         self.asked: list[tuple[str, str]] = []
         gate = self
 
@@ -55,6 +55,9 @@ class Gate:
             }
             answer = ask(method, self._api + path, headers=headers, content=body, timeout=60)
             status, content = answer.status_code, answer.content
+        if self.lost(method, path):
+            request.close_connection = True
+            return
         request.send_response(status)
         request.send_header("Content-Type", "application/json")
         request.send_header("Content-Length", str(len(content)))

@@ -26,6 +26,8 @@ from tests.pulumi_yui.engine import Engine, ProgramFailed, dynamic_provider
 from tests.pulumi_yui.gate import Gate
 from tests.pulumi_yui.test_what_others_changed import ONE
 
+pytestmark = pytest.mark.long
+
 Program = Callable[[], object]
 
 BOOKING = f"m{MIKASA}-facility-booking"
@@ -61,7 +63,7 @@ def stack(gate: Gate, token_file: Path, repositories: None) -> Iterator[Engine]:
 @pytest.fixture(autouse=True)
 def open_again(gate: Gate) -> Iterator[None]:
     yield
-    gate.shut = gate.dropped = lambda _method, _path: False
+    gate.shut = gate.dropped = gate.lost = lambda _method, _path: False
 
 
 HALVES: dict[str, tuple[Program, str, str, str]] = {
@@ -196,7 +198,6 @@ def test_a_change_that_stopped_half_way_goes_on_with_what_is_left(
     stack.up(nothing_more)
 
 
-@pytest.mark.long
 def test_a_server_is_waited_for_while_the_api_is_restarted(stack: Engine, gate: Gate) -> None:
     silent: list[str] = []
 
@@ -216,7 +217,29 @@ def test_a_server_is_waited_for_while_the_api_is_restarted(stack: Engine, gate: 
     stack.up(nothing_more)
 
 
-@pytest.mark.long
+def test_what_was_done_and_not_answered_is_not_done_twice(
+    cloud: Cloud, stack: Engine, gate: Gate
+) -> None:
+    tries: list[str] = []
+
+    def asked(method: str, path: str) -> bool:
+        if (method, path) == ("POST", "/v1/servers"):
+            tries.append(path)
+        return False
+
+    def program() -> None:
+        nothing_more()
+        _server()
+
+    gate.dropped = lambda method, path: asked(method, path) or 1 < len(tries) < 7
+    gate.lost = lambda _method, path: path == "/v1/servers" and len(tries) == 1
+    assert stack.up(program).steps["web"] == "create"
+    assert len(tries) == 7
+    servers = cloud.ask("GET", "/v1/servers?name=web", cloud.account().token).json()["items"]
+    assert len(servers) == 1
+    stack.up(nothing_more)
+
+
 def test_after_a_program_was_killed_the_next_run_says_what_stands_and_makes_nothing_twice(
     cloud: Cloud, stack: Engine, gate: Gate, token_file: Path
 ) -> None:

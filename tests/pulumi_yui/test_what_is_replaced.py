@@ -11,6 +11,8 @@ from tenants.pulumi_yui import Offices, SecurityGroup, Server, System, Volume
 from tests.openstack_api.cloud import Cloud
 from tests.pulumi_yui.engine import Engine, ProgramFailed
 
+pytestmark = pytest.mark.long
+
 Program = Callable[[], None]
 
 
@@ -36,7 +38,6 @@ def portal(
     return program
 
 
-@pytest.mark.long
 def test_a_server_that_is_replaced_gets_its_volumes_back_with_what_is_on_them(
     cloud: Cloud, engine: Engine
 ) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 import pytest
 from google.protobuf import json_format
@@ -96,6 +98,27 @@ def program() -> None:
     Volume("documents", size_gib=2, server=server.id, region=REGION)
 
 
+EARLIER = {
+    "portal": "gASVMAAAAAAAAACMGnRlbmFudHMucHVsdW1pX3l1aS5zeXN0ZW1zlIwKU3lzdGVtS2luZJSTlCmBlC4=",
+    "web": "gASVPwAAAAAAAACMInRlbmFudHMucHVsdW1pX3l1aS5zZWN1cml0eV9ncm91cHOUjBFTZWN1cml0eUdyb3VwS2luZJSTlCmBlC4=",
+    "portal-web": "gASVMAAAAAAAAACMGnRlbmFudHMucHVsdW1pX3l1aS5zZXJ2ZXJzlIwKU2VydmVyS2luZJSTlCmBlC4=",
+    "documents": "gASVMAAAAAAAAACMGnRlbmFudHMucHVsdW1pX3l1aS52b2x1bWVzlIwKVm9sdW1lS2luZJSTlCmBlC4=",
+    "clerk": "gASVMgAAAAAAAACMG3RlbmFudHMucHVsdW1pX3l1aS5rZXlwYWlyc5SMC0tleXBhaXJLaW5klJOUKYGULg==",
+    "offices": "gASVMQAAAAAAAACMGnRlbmFudHMucHVsdW1pX3l1aS5vZmZpY2VzlIwLT2ZmaWNlc0tpbmSUk5QpgZQu",
+    "nightly": "gASVPgAAAAAAAACMInRlbmFudHMucHVsdW1pX3l1aS5iYWNrdXBfcG9saWNpZXOUjBBCYWNrdXBQb2xpY3lLaW5klJOUKYGULg==",
+}
+"""How states that stand name these kinds; what was written of them else is their inputs, and what is shown."""
+
+SHOWN = {
+    "portal": {"tenant", "state", "servers"},
+    "web": {"generation"},
+    "portal-web": {"address", "mac", "status"},
+    "documents": {"status", "device"},
+    "clerk": {"fingerprint"},
+    "offices": set(),
+    "nightly": set(),
+}
+
 CHANGED = {
     "portal-web": {"name", "flavor", "protected", "security_groups", "running"},
     "documents": {"name", "server", "protected"},
@@ -150,6 +173,51 @@ def test_what_nobody_changed_shows_no_difference_after_a_refresh(stack: Engine) 
     assert _said(stack) == before
     previewed = stack.preview(program)
     assert set(previewed.steps.values()) == {"same"}, previewed.differs
+
+
+def test_states_are_written_as_earlier_versions_read_and_wrote_them(stack: Engine) -> None:
+    for name, earlier in EARLIER.items():
+        kept = next(kept for urn, kept in stack.state.items() if urn.endswith(f"::{name}"))
+        assert kept.outputs["__provider"] == kept.inputs["__provider"] == earlier
+        inputs = {*KINDS[name].inputs, "__provider"}
+        assert set(kept.outputs) <= inputs | SHOWN[name]
+
+
+def test_a_group_that_there_is_not_is_refused_in_the_preview(stack: Engine) -> None:
+    def more() -> None:
+        program()
+        Server(
+            "second",
+            system=_id(stack, "portal"),
+            flavor="m1.small",
+            image="tiny",
+            security_groups=["sg-nope"],
+        )
+
+    with pytest.raises(ProgramFailed, match="no security group 'sg-nope'"):
+        stack.preview(more)
+
+
+def test_a_token_that_may_not_look_at_groups_can_have_a_server_without_any(
+    cloud: Cloud, stack: Engine, token_file: Path
+) -> None:
+    """The token is read when something is asked, so another one holds from then on."""
+    group_less = Engine(stack.provider)
+    whole = token_file.read_text()
+
+    def simple() -> None:
+        Server("simple", system=_id(stack, "portal"), flavor="m1.small", image="tiny")
+
+    token_file.write_text(_scoped(cloud))
+    try:
+        group_less.up(simple)
+        group_less.refresh()
+        assert group_less.up(simple).steps["simple"] == "same"
+        with pytest.raises(grpc.RpcError, match=r"networks\.read"):
+            stack.refresh()
+        group_less.destroy()
+    finally:
+        token_file.write_text(whole)
 
 
 @pytest.mark.long
@@ -249,6 +317,15 @@ def _said(stack: Engine) -> dict[str, tuple[str, Any]]:
     return {
         urn: (kept.id, json_format.MessageToDict(kept.inputs)) for urn, kept in stack.state.items()
     }
+
+
+def _scoped(cloud: Cloud) -> str:
+    accounts = cloud.ask("GET", "/v1/service-accounts", cloud.account().token).json()["items"]
+    path = f"/v1/service-accounts/{accounts[0]['id']}/tokens"
+    scopes = ["servers.read", "servers.write", "systems.read", "operations.read"]
+    made = cloud.ask("POST", path, json={"label": "less", "scopes": scopes})
+    assert made.status_code == 201, made.text
+    return str(made.json()["token"])
 
 
 def _whole(cloud: Cloud, answer: Mapping[str, Any]) -> None:
