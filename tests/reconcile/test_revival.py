@@ -11,12 +11,12 @@ from control_plane.drivers.simulated import Running
 from control_plane.model.fence import FenceEvidence, FenceKind
 from control_plane.model.host_health import Fenced
 from control_plane.model.ids import HostId, StoragePoolId
-from control_plane.model.pool import Zone
+from control_plane.model.pool import Host, Zone
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Placed, Seen, Stranded
 from control_plane.reconcile import Controller, Timings
 from control_plane.reconcile.revival import Revival
-from control_plane.store import Store
+from control_plane.store import Lease, Store
 from tests.reconcile.small_pool import SmallPool
 from tests.scenarios.setting import ServerSetting, SystemSetting
 
@@ -44,7 +44,8 @@ def recorded_on(pool: SmallPool, host: HostId) -> list[str]:
     return [s.id for s in servers_of(pool) if s.placement == Placed(host)]
 
 
-def test_a_host_that_does_not_reach_the_disks_of_those_who_wait_stays_off(pool):
+def one_is_fenced_and_its_servers_wait(pool: SmallPool) -> Host:
+    """All hosts are off; this one's BMC works."""
     for host in pool.world.machines:
         pool.world.crash(host)
         pool.world.hang_bmc(host)
@@ -55,13 +56,34 @@ def test_a_host_that_does_not_reach_the_disks_of_those_who_wait_stays_off(pool):
         for server in tx.servers(host=fenced.id):
             tx.save_server(replace(server, placement=server.placement.strand(evidence)))
     pool.world.repair_bmc(fenced.id)
-    lease = pool.store.acquire_lease("test", "test", Seconds(600), at)
+    return fenced
+
+
+def lease_of(pool: SmallPool) -> Lease:
+    """A new one each time."""
+    lease = pool.store.acquire_lease("test", "test", Seconds(600), pool.world.clock.now())
+    assert lease is not None
+    return lease
+
+
+def test_a_host_that_does_not_reach_the_disks_of_those_who_wait_stays_off(pool):
+    fenced, lease = one_is_fenced_and_its_servers_wait(pool), lease_of(pool)
     elsewhere = replace(fenced, storage=frozenset({StoragePoolId("osaka-pool")}))
     revival = Revival(pool.store, pool.world)
     assert revival.advance([elsewhere], servers_of(pool), lease) == 0
     assert pool.world.machines[fenced.id].running is Running.OFF
+    revival.advance([fenced], servers_of(pool), lease)
+    pool.world.clock.sleep(Seconds(5))
     assert revival.advance([fenced], servers_of(pool), lease) == 1
     assert pool.world.machines[fenced.id].running is not Running.OFF
+
+
+def test_nobody_is_told_later_of_a_host_that_was_switched_on_under_an_earlier_lease(pool):
+    fenced = one_is_fenced_and_its_servers_wait(pool)
+    revival = Revival(pool.store, pool.world)
+    revival.advance([fenced], servers_of(pool), lease_of(pool))
+    pool.world.clock.sleep(Seconds(5))
+    assert revival.advance([fenced], servers_of(pool), lease_of(pool)) == 0
 
 
 def test_a_host_is_switched_on_only_once_every_server_has_left_it(pool):
