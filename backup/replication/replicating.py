@@ -22,7 +22,7 @@ from backup.repository.items import ItemReader
 from backup.repository.keyrings import lock_keys
 from backup.repository.pack import PackFacts, pack_object, read_footer
 from backup.repository.reach import Reach, Trunk
-from backup.repository.reliance import condemned_packs, look_holds
+from backup.repository.reliance import acted_on, condemned_packs, look_holds
 from backup.repository.sizes import LARGEST_MANIFEST, read_whole
 from backup.repository.tree import chunks_in
 from control_plane.drivers.objects import NoSuchObject, ObjectExists
@@ -91,15 +91,12 @@ class Replication:
         self._target.index.refresh()
         base = self._base(point)
         needed = self._needed(point, base)
-        condemned = condemned_packs(self._target.objects, self._target.tenant)
-        if condemned & needed:
+        if self._condemned(needed):
             # The collector there will have removed them soon; then they are sent again.
             raise overtaken(point.id)
         sent = self._send(needed)
         looked_at = self._target.objects.now()
-        if condemned_packs(self._target.objects, self._target.tenant) & needed or self._lacking(
-            needed
-        ):
+        if self._condemned(needed) or self._lacking(needed):
             raise overtaken(point.id)
         if base is not None and not self._is_there(base):
             # What the point has in common with it was not looked at.
@@ -112,6 +109,10 @@ class Replication:
             lock_keys(self._target.objects, self._target.keyring, self._locked_until)
         self._put(point.key, manifest)
         return Copied(sent.sent_bytes + len(manifest), sent.packs)
+
+    def _condemned(self, needed: frozenset[bytes]) -> frozenset[bytes]:
+        objects, tenant = self._target.objects, self._target.tenant
+        return acted_on(objects, tenant, condemned_packs(objects, tenant) & needed)
 
     def _is_there(self, point: RecoveryPoint) -> bool:
         return any(each.key == point.key for each in self._target.points(point.server))

@@ -33,7 +33,7 @@ from backup.repository.point import (
     read_manifest,
 )
 from backup.repository.reach import Reach, Trunk
-from backup.repository.reliance import condemned_prefix
+from backup.repository.reliance import acted_on, condemned_prefix
 from backup.repository.sizes import LARGEST_MANIFEST, LARGEST_SMALL, read_whole
 from backup.repository.tree import chunks_in
 from control_plane.drivers.objects import NoSuchObject, ObjectLocked, ObjectStore, StoreRefused
@@ -296,7 +296,7 @@ class Collector:
             if id in reach.live or put_again or reach.lacking:
                 if self._unmark(id):
                     told.reprieved += 1
-                else:
+                elif acted_on(self._objects, self._tenant, (id,)):
                     # As young as can be: it is not to be acted on once the pack is needed no more.
                     self._mark(id)
                 del seen.marks[id]

@@ -15,6 +15,9 @@ class Damaged(YuiError):
     `object` is its key, `what` says in English what is wrong, `points` are the recovery points known
     to need it (empty: not known)."""
 
+    _is = ("is damaged", "が壊れています")
+    _advice = ("Heal it from another copy of the repository.", "別の写しから修復してください。")
+
     def __init__(self, object: str, what: str, *, ja: str, points: Iterable[str] = ()) -> None:
         self.object = object
         self.what = what
@@ -24,8 +27,8 @@ class Damaged(YuiError):
         needed_ja = f"復元ポイント {'、'.join(self.points)} に必要です。" if self.points else ""
         super().__init__(
             "backup-damaged",
-            en=f"{object} is damaged: {what}.{needed} Heal it from another copy of the repository.",
-            ja=f"{object} が壊れています({ja})。{needed_ja}別の写しから修復してください。",
+            en=f"{object} {self._is[0]}: {what}.{needed} {self._advice[0]}",
+            ja=f"{object} {self._is[1]}({ja})。{needed_ja}{self._advice[1]}",
             status=500,
             fields={"object": object, "what": what, "points": list(self.points)},
         )
@@ -39,6 +42,12 @@ class Damaged(YuiError):
 class Stray(Damaged):
     """Nothing that was ever written as a part of the repository: no such name is given, or what agrees
     with its name is not of the form. No recovery point needs it, and it is to stop nothing."""
+
+    _is = ("is no part of the repository", "はリポジトリの一部ではありません")
+    _advice = (
+        "Find out who put it there, and delete it.",
+        "誰が置いたかを確認し、削除してください。",
+    )
 
     def needed_by(self, point: str) -> Damaged:  # noqa: ARG002
         return self

@@ -8,7 +8,8 @@ it has been marked for the whole grace, so what was not marked at the last look 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from backup.repository.ids import ID_BYTES, ZERO_ID
@@ -36,6 +37,20 @@ def condemned_packs(objects: ObjectStore, tenant: str) -> frozenset[bytes]:
     """Ids of the packs that the collector means to delete."""
     prefix = condemned_prefix(tenant)
     return frozenset(read_ids(fact.key[len(prefix) :] for fact in objects.list(prefix)))
+
+
+def acted_on(objects: ObjectStore, tenant: str, packs: Iterable[bytes]) -> frozenset[bytes]:
+    """Of condemned packs, those that may be deleted within a grace: whose mark is not under retention, which
+    no collector's is."""
+    now = objects.now()
+    found: set[bytes] = set()
+    for id in packs:
+        with suppress(NoSuchObject):
+            held = objects.stat(condemned_prefix(tenant) + id.hex()).locked_until
+            if held is not None and held > now:
+                continue
+        found.add(id)
+    return frozenset(found)
 
 
 class Reliance:

@@ -237,20 +237,18 @@ class _Scrub:
         return frozenset(id for id, _ in listed_packs(self._objects, self._tenant))
 
     def _with_points(self) -> Iterator[Damaged]:
-        damaged = [each for each in self._found if each.object.split("/")[2] == "packs"]
-        needed = points_naming(self._objects, self._tenant, map(_name, damaged)) if damaged else {}
+        packs = {each.object: pack_in(each.object, self._tenant) for each in self._found}
+        damaged = [pack.hex() for pack in packs.values() if pack is not None]
+        needed = points_naming(self._objects, self._tenant, damaged) if damaged else {}
         for found in self._found:
-            points = list(needed.get(_name(found), ()))
-            if found.object.split("/")[2] == "points":
-                points.append(_name(found).partition(".")[0])
+            pack = packs[found.object]
+            points = [] if pack is None else list(needed[pack.hex()])
+            if found.object.startswith(points_prefix(self._tenant)):
+                points.append(_name_of(found.object).partition(".")[0])
             told = found
             for point in points:
                 told = told.needed_by(point)
             yield told
-
-
-def _name(damage: Damaged) -> str:
-    return _name_of(damage.object)
 
 
 def _name_of(key: str) -> str:

@@ -53,6 +53,7 @@ def test_what_somebody_else_put_there_is_told_and_stops_no_night(stand: Stand) -
     assert {each.key for each in found} <= keys
     assert {each.key for each in found} >= left
     assert len(left) > 20
+    assert not any(each.points for each in found)
     events = stand.events("backup.stray-found")
     assert {each.severity for each in events} == {Severity.WARNING}
     assert all(any(key in each.en and key in each.ja for each in events) for key in left)

@@ -11,11 +11,13 @@ import pytest
 
 from backup.keeper.counted_objects import CountedObjects
 from backup.objects.directory import DirectoryStore
+from backup.replication import Replication
 from backup.repository import Damaged, RecoveryPoint, Repository, RepositoryKey, Vault
 from backup.repository.affected import points_needing
 from backup.repository.canonical import canonical_json, read_canonical, read_json, read_time
 from backup.repository.collector import Collected, Collector, CollectorTimes
 from backup.repository.description import read_description
+from backup.repository.errors import Stray
 from backup.repository.heal import Healing, HealOutcome, heal, heal_index
 from backup.repository.heal_keyring import KeyringHealing
 from backup.repository.index import listed_packs
@@ -31,6 +33,7 @@ from backup.repository.sizes import (
 )
 from control_plane.drivers.objects import NoSuchObject, ObjectStore
 from control_plane.drivers.simulated import SimulatedWorld
+from control_plane.model.errors import YuiError
 from control_plane.model.operation import Severity
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import Seconds
@@ -139,6 +142,12 @@ def _stand_all_of(names: list[str]) -> None:
     assert points_naming(there.objects, str(TENANT), [pack.hex()]) == {pack.hex(): [there.stays.id]}
     with there.vault as vault:
         assert points_needing(there.objects, vault.index, [pack]) == {pack: [there.stays.id]}
+    for found in scrub(there.objects, str(TENANT), budget=1 << 30).findings:
+        # A mark is one, whatever it says: a collector takes it away.
+        assert isinstance(found, Stray) or found.object.startswith("condemned/")
+        assert isinstance(found, Stray) == ("is no part of the repository" in found.en)
+        assert isinstance(found, Stray) == ("リポジトリの一部ではありません" in found.ja)
+        assert found.points == ()
     for key in planted:
         told = _healing(there, key)
         if told.outcome is not HealOutcome.REMADE:
@@ -231,6 +240,28 @@ def test_a_mark_that_nobody_can_take_away_is_not_acted_on_until_a_day_after_it_c
     there.collect()
     assert not there.is_there(pack)
     assert not there.is_there(mark)
+
+
+def test_a_copy_is_made_although_a_mark_there_can_t_be_taken_away() -> None:
+    world = SimulatedWorld()
+    there = Vaulted(world.objects(PLACE))
+    far = world.objects(PLACE.replace("kyoto", "nara"))
+    copy = Repository.create(far, RepositoryKey.generate())
+    copy.receive_keyring(there.vault.keyring)
+    pack = there.stays.packs[0]
+    mark = f"condemned/{TENANT}/{pack.hex()}"
+    with there.vault as source, copy.vault(TENANT) as target:
+        far.put(mark, b"{}")
+        with pytest.raises(YuiError) as told:
+            Replication(source, target).copy(there.stays.id)
+        assert told.value.type == "backup-overtaken"
+        far.lock(mark, far.now() + timedelta(days=3650))
+        assert Replication(source, target).copy(there.stays.id).packs
+        collector = Collector(far, target.index, still_mine=lambda: True, times=TIMES)
+        for _ in range(3):
+            world.clock.sleep(Seconds(2 * 86400))
+            assert collector.run().points == 1
+        assert target.read(target.point(there.stays.id), "root").read(0, CHUNK) == b"a" * CHUNK
 
 
 def test_a_mark_of_the_far_future_is_as_old_as_it_lies_there() -> None:
