@@ -116,6 +116,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{what} は形式 {format} の版 {version} で、このプログラムでは読めません。"
         "新しい yui_restore.py を使ってください。",
     ),
+    "another-format": (
+        "{what} should be of format {form}, and says that it is of {format} (damaged or changed).",
+        "{what} の形式は {form} のはずですが、{format} となっています（破損または改変）。",
+    ),
     "unreadable": ("{what} can not be read: {why}.", "{what} を読めません（{why}）。"),
     "no-json": ("{what} can not be understood: {why}.", "{what} を解釈できません（{why}）。"),
     "too-large": (
@@ -704,14 +708,12 @@ def form_of(data: bytes, form: str, what: Path) -> dict[str, Any]:
         raise Trouble(UNREADABLE, "no-json", what=what, why=why) from None
     told = read if isinstance(read, dict) else {}
     found, version = told.get("format"), told.get("version")
-    if found != form or type(version) is not int or version != 1:
-        raise Trouble(
-            UNREADABLE,
-            "unknown-version",
-            what=what,
-            format=printable(found, LONGEST_CELL),
-            version=printable(version, LONGEST_CELL),
-        )
+    if found != form:
+        shown = printable(found, LONGEST_CELL)
+        raise Trouble(UNREADABLE, "another-format", what=what, format=shown, form=form)
+    if type(version) is not int or version != 1:
+        shown = printable(version, LONGEST_CELL)
+        raise Trouble(UNREADABLE, "unknown-version", what=what, format=form, version=shown)
     return told
 
 
@@ -1062,7 +1064,7 @@ class Copy:
         try:
             read_json(path, "yui-repository", LARGEST_REPOSITORY)
         except Trouble as trouble:
-            if trouble.values.get("format") == "yui-repository":
+            if trouble.key == "unknown-version":
                 raise
             self._trouble(trouble)
 
@@ -2050,8 +2052,7 @@ class Chosen:
         try:
             point = Point(path)
         except Trouble as trouble:
-            other = trouble.key == "unknown-version" and trouble.values["format"] != "yui-point"
-            if trouble.key == "no-json" or other:
+            if trouble.key in {"no-json", "another-format"}:
                 self.junk.append(trouble)
             else:
                 self.passed.append((path, trouble))

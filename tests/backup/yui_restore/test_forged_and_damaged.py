@@ -237,7 +237,9 @@ def test_json_that_is_too_deep_is_named_wherever_it_lies(town: Town) -> None:
         "keyring/00000009.json",
         f"points/evil/{manifest.name}",
     }
-    assert town.restore("--set", "set-1", "--server", "web")[0] == 0
+    status, _, said = town.restore("--set", "set-1")
+    assert (status, town.restored()) == (0, BOTH), "what was never a point is none of the set"
+    assert manifest.name in said
 
 
 def test_what_a_terminal_would_obey_is_shown_and_not_sent(town: Town) -> None:
