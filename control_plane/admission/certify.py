@@ -9,13 +9,14 @@ from control_plane.admission.settle import settle
 from control_plane.model.ids import HostId, RegionId, ServerId
 from control_plane.model.ledger import Ledger
 from control_plane.model.pool import FailureDomain
-from control_plane.placement import Recertification, recertify
+from control_plane.placement import Recertification, arranged_for_the_next, recertify
 from control_plane.store import Lease, LostRace, Store, Transaction
 
 
 def certify(store: Store, region: RegionId, lease: Lease | None) -> Recertification:
     """Find a refuge for every server and every promised failure domain anew, keep what was found,
-    and answer with it and with what no refuge was found for.
+    and answer with it and with what no refuge was found for. While a failure is under way, refuges
+    that hold before and after it are preferred.
 
     Raises `region-not-found`, LeaseLost, and LostRace when the region never comes to rest.
     """
@@ -33,7 +34,11 @@ def certify(store: Store, region: RegionId, lease: Lease | None) -> Recertificat
         tx.set_refuges(region, changes)
         return answer
 
-    return settle(store, region, lambda tx: tx.ledger(region), recertify, keep, lease=lease)
+    return settle(store, region, lambda tx: tx.ledger(region), _proof, keep, lease=lease)
+
+
+def _proof(ledger: Ledger) -> Recertification:
+    return arranged_for_the_next(ledger, recertify(ledger))
 
 
 def _hosts(ledger: Ledger, answer: Recertification, name: ServerId) -> Iterator[HostId]:

@@ -64,7 +64,7 @@ def show(context: typer.Context, region: RegionArgument = None) -> None:
         ],
     )
     for one in found:
-        if one.violations or one.uncovered:
+        if one.violations or one.uncovered or not one.valid:
             _tell(session, one)
     if region is not None and found[0].reserve.by_host:
         session.screen.line("")
@@ -83,7 +83,7 @@ def show(context: typer.Context, region: RegionArgument = None) -> None:
 
 @app.command()
 def check(context: typer.Context, region: RegionArgument = None) -> None:
-    """Check every refuge now. Ends with 1 where the proof is wrong or a server is not covered."""
+    """Check every refuge now. Ends with 1 where the next failure is not covered."""
     session = session_of(context)
     documents: list[Any] = [
         session.api.post(f"/v1/regions/{segment(name)}/certificate/check")
@@ -111,14 +111,22 @@ def _tell(session: Session, one: CertificateOut) -> None:
             promised=joint.join(one.promised),
             refuges=one.refuges,
         )
-    if one.violations or not one.valid:
+    meanwhile = one.under_way
+    if meanwhile is not None and meanwhile.survives_next:
+        meanwhile = None
+    if one.violations or not (one.valid or meanwhile):
         screen.say(m.CERTIFICATE_WRONG, region=one.region, count=len(one.violations))
         for violation in one.violations:
             screen.line("  " + session.sentence(violation.en, violation.ja))
-    if one.uncovered:
+    if meanwhile is not None:
+        hosts = session.sentence(", ", "、").join(meanwhile.hosts)
+        screen.say(m.CERTIFICATE_MEANWHILE, region=one.region, hosts=hosts)
+        if not one.uncovered:
+            screen.line("  " + session.sentence(meanwhile.en or "", meanwhile.ja or ""))
+    elif one.uncovered:
         screen.say(m.CERTIFICATE_UNCOVERED, region=one.region, count=len(one.uncovered))
-        for refusal in one.uncovered:
-            screen.line("  " + session.sentence(refusal.en, refusal.ja))
+    for refusal in one.uncovered:
+        screen.line("  " + session.sentence(refusal.en, refusal.ja))
 
 
 def _regions(session: Session, region: str | None) -> list[str]:

@@ -243,6 +243,10 @@ CERTIFICATE_UNCOVERED = _M(
     "{region}: {count} servers are not protected at the moment, and this is why:",
     "{region}: 現在保護されていないサーバーが {count} 台あります。理由は次のとおりです。",
 )
+CERTIFICATE_MEANWHILE = _M(
+    "{region}: one failure is under way ({hosts}), and nothing is promised for the next one until it is over:",
+    "{region}: 障害に対応中です({hosts})。対応が終わるまで、次の障害に耐えられる保証はありません。理由は次のとおりです。",
+)
 NO_REGIONS = _M(
     "The pool has no regions yet: describe them in a file and run `yui pool apply FILE`.",
     "プールにリージョンがありません。ファイルに記述して `yui pool apply FILE` を実行してください。",

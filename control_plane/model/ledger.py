@@ -33,7 +33,8 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LedgerHost:
-    """`domains` always holds the host's own `host:<id>` domain."""
+    """`domains` always holds the host's own `host:<id>` domain. One that is `silent` is suspect, or its
+    death is confirmed: it is closed, and may be lost with all that it carries."""
 
     id: HostId
     site: SiteId
@@ -44,6 +45,7 @@ class LedgerHost:
     domains: frozenset[FailureDomain]
     standing: Standing
     generation: Generation
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ The way of a question: `certificate` lays the ledger out on a `board`; `arrival`
 settles a workload on one; `refuges` finds or rearranges refuges; `exact` and `whole` search where
 those find nothing; `resettlement` does with the cheap ones alone, for many at once; `diagnosis`, `remedies` and `refusal` explain.
 What is guaranteed to members and not used is kept by `holdings`, which `guarantees` arranges around the rest. `checker` verifies the result and
-knows none of them. `reclaim` says which servers go where room that was lent is needed.
+knows none of them. `next_failure` says what holds while one failure is under way. `reclaim` says which servers go where room that was lent is needed.
 """
 
 from control_plane.placement.admission import plan_admission
@@ -27,6 +27,7 @@ from control_plane.placement.holdings import (
 )
 from control_plane.placement.lending import lendable
 from control_plane.placement.move import plan_move
+from control_plane.placement.next_failure import UnderWay, arranged_for_the_next, under_way
 from control_plane.placement.plan import Plan, apply
 from control_plane.placement.recertification import Recertification, recertify
 from control_plane.placement.reclaim import ReclaimPlan, borrowed, plan_reclaim, without
@@ -54,8 +55,10 @@ __all__ = [
     "Resettlement",
     "Role",
     "ShrinkServer",
+    "UnderWay",
     "Violation",
     "apply",
+    "arranged_for_the_next",
     "borrowed",
     "check",
     "growth_of",
@@ -72,6 +75,7 @@ __all__ = [
     "recertify",
     "reserve",
     "storage_of",
+    "under_way",
     "unproved",
     "with_holdings",
     "without",

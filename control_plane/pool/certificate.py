@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from control_plane.model.ids import RegionId
+from control_plane.model.ids import RegionId, ServerId
+from control_plane.model.ledger import Ledger
+from control_plane.model.pool import FailureDomain
 from control_plane.model.units import NOTHING
-from control_plane.placement import Refusal, check, holdings, recertify, reserve, unproved
+from control_plane.placement import (
+    Refusal,
+    UnderWay,
+    check,
+    holdings,
+    recertify,
+    reserve,
+    under_way,
+    unproved,
+)
 from control_plane.pool.holdings import worst_failures
 from control_plane.pool.hosts import size_out
 from control_plane.pool.models import (
@@ -15,6 +27,7 @@ from control_plane.pool.models import (
     HostReserve,
     RefuseOut,
     Reserve,
+    UnderWayOut,
     Unproved,
     ViolationOut,
 )
@@ -26,17 +39,18 @@ def show_certificate(tx: Snapshot, region: RegionId, at: datetime) -> Certificat
     `region-not-found`."""
     ledger = tx.ledger(region)
     violations = check(ledger)
+    meanwhile = under_way(ledger)
     kept = reserve(ledger)
     worst = worst_failures(ledger)
     held = holdings(ledger)
     return CertificateOut(
         region=region,
-        valid=not violations,
+        valid=not violations and (meanwhile is None or meanwhile.survives_next),
         promised=sorted(ledger.promised),
         servers=len(ledger.workloads) - len(held),
         refuges=len(ledger.certificate.refuges),
         violations=[ViolationOut(en=v.explain_en(), ja=v.explain_ja()) for v in violations],
-        uncovered=[refusal_out(refusal) for refusal in recertify(ledger).uncovered],
+        uncovered=[refusal_out(refusal) for refusal in _uncovered(ledger, meanwhile)],
         reserve=Reserve(
             total=size_out(kept.reserved),
             hosts_worth=round(kept.hosts_worth, 2),
@@ -54,6 +68,27 @@ def show_certificate(tx: Snapshot, region: RegionId, at: datetime) -> Certificat
             ],
         ),
         checked_at=at,
+        under_way=None if meanwhile is None else _under_way_out(meanwhile),
+    )
+
+
+def _uncovered(ledger: Ledger, meanwhile: UnderWay | None) -> Iterable[Refusal]:
+    """Each server once for each failure."""
+    then = () if meanwhile is None else meanwhile.uncovered
+    found: dict[tuple[FailureDomain | None, ServerId], Refusal] = {}
+    for refusal in (*recertify(ledger).uncovered, *then):
+        found.setdefault((refusal.failure, refusal.workload), refusal)
+    return found.values()
+
+
+def _under_way_out(failure: UnderWay) -> UnderWayOut:
+    proved = failure.survives_next
+    return UnderWayOut(
+        hosts=list(failure.hosts),
+        servers=failure.servers,
+        survives_next=proved,
+        en=None if proved else failure.explain_en(),
+        ja=None if proved else failure.explain_ja(),
     )
 
 

@@ -4,7 +4,7 @@ only reads a rehearsal's answer needs no planner."""
 from __future__ import annotations
 
 from control_plane.model.ledger import Ledger
-from control_plane.placement import Plan, apply, check, reserve
+from control_plane.placement import Plan, apply, check, reserve, under_way
 from control_plane.placement.reserve import Reserve
 from control_plane.pool.plan import CertificateChange
 
@@ -22,8 +22,9 @@ def certificate_between(before: Ledger, after: Ledger) -> CertificateChange:
 
 
 def _certificate(before: Ledger, after: Ledger, refuges_changed: int) -> CertificateChange:
+    meanwhile = under_way(after)
     return CertificateChange(
-        valid=not check(after),
+        valid=not check(after) and (meanwhile is None or meanwhile.survives_next),
         refuges_changed=refuges_changed,
         reserve_hosts_before=_worth(reserve(before)),
         reserve_hosts_after=_worth(reserve(after)),

@@ -152,9 +152,23 @@ class Holdings(ResponseBody):
     unproved: list[Unproved]
 
 
+class UnderWayOut(ResponseBody):
+    """A failure that the region has to get over: `hosts` are lost, or may be, and `servers` of theirs
+    do not run elsewhere yet. `survives_next` says that the next failure is proved to be survived all
+    the same; where it is not, `en` and `ja` say why nothing is promised for it until this one is over."""
+
+    hosts: list[str]
+    servers: int
+    survives_next: bool
+    en: str | None = None
+    ja: str | None = None
+
+
 class CertificateOut(ResponseBody):
-    """`valid` says that an independent check of every refuge found nothing wrong. `uncovered` names
-    what the promise can't cover at the moment and exactly why."""
+    """`valid` says that an independent check of every refuge found nothing wrong, and that the next
+    failure is survived also where one is under way (`under_way`, else null). `uncovered` names what
+    the promise can't cover at the moment and exactly why; while a failure is under way, also what it
+    can't cover once its servers run elsewhere."""
 
     region: str
     valid: bool
@@ -166,6 +180,7 @@ class CertificateOut(ResponseBody):
     reserve: Reserve
     holdings: Holdings
     checked_at: datetime
+    under_way: UnderWayOut | None = None
 
 
 class ExplainIn(RequestBody):

@@ -19,7 +19,8 @@ Difference = TypedDict(
 
 
 class CertificateChange(ResponseBody):
-    """Whether the region's promise holds afterwards, how many refuges change for it, and the room that
+    """Whether the region's promise holds afterwards (also for what comes next, where a failure is under
+    way already), how many refuges change for it, and the room that
     is kept free for failures, in hosts of the region's average size."""
 
     valid: bool

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from control_plane.model.ids import RegionId
 from control_plane.model.operation import Event, Severity
+from control_plane.placement import UnderWay
 
 
 def certified(region: RegionId, at: datetime) -> Event:
@@ -42,4 +43,21 @@ def homeless(region: RegionId, count: int, first: str, at: datetime) -> Event:
         "there is room.",
         f"リージョン {region} には配置先のないサーバーが {count} 台あります(例: {first})。空きができ次第起動します。",
         fields={"stranded": count},
+    )
+
+
+def nothing_promised_meanwhile(region: RegionId, failure: UnderWay, at: datetime) -> Event:
+    """One failure is under way, and that the next one is survived is not proved. It is worse where
+    this one leaves servers without a place already."""
+    names = ", ".join(failure.hosts)
+    placeless = any(refusal.failure is None for refusal in failure.uncovered)
+    return Event(
+        "certificate.incomplete",
+        f"region:{region}",
+        at,
+        Severity.CRITICAL if placeless else Severity.WARNING,
+        f"One failure is under way in region {region} ({names}), and nothing is promised for the next one "
+        f"until it is over: {failure.explain_en()}",
+        f"リージョン {region} では障害に対応中です({names})。対応が終わるまで、次の障害に耐えられる保証はありません。{failure.explain_ja()}",
+        fields={"under_way": list(failure.hosts), "missing": len(failure.uncovered)},
     )

@@ -33,7 +33,7 @@ from control_plane.store.at_once import PlainRow, named, rows_at_once
 from control_plane.store.certificate import CertificateReads
 from control_plane.store.holdings import HoldingReads
 from control_plane.store.regions import RegionReads
-from control_plane.store.values import standing_of
+from control_plane.store.values import is_silent, standing_of
 
 _NO_NAMES: frozenset[str] = frozenset()
 _NO_SITES: frozenset[SiteId] = frozenset()
@@ -123,6 +123,7 @@ class LedgerReads(AllotmentReads, HoldingReads, RegionReads, CertificateReads):
                 domains=_domains(row.domains, host=row.id, site=row.site_id),
                 standing=standing_of(row.health_kind, Duty(row.duty)),
                 generation=Generation(row.generation),
+                silent=is_silent(row.health_kind),
             )
 
         # Which pools there are decides what a row means, too.

@@ -112,6 +112,11 @@ def standing_of(health_kind: str, duty: Duty) -> Standing:
             return Standing.GONE
 
 
+def is_silent(health_kind: str) -> bool:
+    """Whether a host of this health may be lost."""
+    return health_kind in ("suspect", "confirmed")
+
+
 def domains_to_json(domains: Iterable[FailureDomain]) -> list[list[str]]:
     return [[domain.kind.value, domain.name] for domain in sorted(domains)]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from control_plane.model.fence import FenceEvidence, FenceKind, FenceMethod
-from control_plane.model.host_health import Confirmed, Up
+from control_plane.model.host_health import Confirmed, Suspect, Up
 from control_plane.model.ids import HostId
 from control_plane.model.workload import Seen
 from tests.api.conftest import MIKASA, NOW, UJI, Api, pool, problem_of, region
@@ -336,6 +336,31 @@ def test_a_certificate_that_a_death_has_opened_says_exactly_what_is_uncovered(ap
     entry = api.get("/v1/audit").json()["items"][-1]
     assert entry["action"] == "certificate.check"
     assert entry["fields"]["uncovered"] == len(found["uncovered"])
+
+
+def test_while_a_failure_is_under_way_only_what_is_proved_is_promised_for_the_next(
+    api: Api,
+) -> None:
+    api.join(UJI)
+    api.see_all(Seen.RUNNING)
+    calm = api.get("/v1/regions/kyoto/certificate").json()
+    assert (calm["valid"], calm["under_way"]) == (True, None)
+    first = min(server["host"] for server in api.get("/v1/servers").json()["items"])
+    others = {"kyoto-1", "kyoto-2", "kyoto-3"} - {first}
+    api.set_health(first, Suspect(NOW, "network"))
+    found = api.get("/v1/regions/kyoto/certificate").json()
+    assert found["under_way"]["hosts"] == [first]
+    assert found["under_way"]["servers"] > 0
+    assert found["valid"] is (found["under_way"]["survives_next"] and not found["violations"])
+    for other in others:
+        api.set_health(other, Confirmed(NOW, ("network", "storage")))
+    found = api.post("/v1/regions/kyoto/certificate/check").json()
+    assert found["valid"] is False
+    assert found["under_way"]["survives_next"] is False
+    assert found["under_way"]["en"]
+    assert found["under_way"]["ja"]
+    named = {(refusal["failure"], refusal["server"]) for refusal in found["uncovered"]}
+    assert len(named) == len(found["uncovered"]) > 0
 
 
 def test_flavors_are_listed_for_everybody(untouched_api: Api) -> None:
