@@ -83,6 +83,11 @@ class Course:
         lives. Within a tier, refuges are kept before a host is looked for; also those of servers
         whose hosts are not fenced yet, so that they find them free."""
         waiting = {server.id for server in seeking}
+        if self.whole and waiting <= self.doomed.keys():
+            for server in seeking:
+                domain, host = next(self.refuges(server.id))
+                yield server, Place(host, domain)
+            return
         room = Resettlement(self.ledger, waiting | self.doomed.keys())
         others = deque(sorted((w.tier, w.id) for w in self.doomed.values() if w.id not in waiting))
         kept: dict[ServerId, tuple[FailureDomain, HostId]] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 from control_plane.model.ids import HostId, ServerId
 from control_plane.model.ledger import Ledger, Standing
 from control_plane.model.pool import DomainKind, FailureDomain
-from control_plane.placement import check
+from control_plane.placement import Refusal, check
+from control_plane.reconcile.failure import course
 from tests.placement.executor import domains, trouble
-from tests.placement.falling import ONE_FAILURE, Fall
+from tests.placement.falling import ONE_FAILURE, Fall, a_server
 from tests.placement.pools import (
     RACKS,
     certified_for_wide_failures,
@@ -167,6 +170,23 @@ def test_room_that_a_silent_hosts_servers_are_promised_is_left_to_them_by_higher
         fall.is_fenced(HostId("a"))
         fall.evacuate()
         assert fall.stranded == expected
+
+
+@pytest.mark.parametrize(("tier", "expected"), [(1, HostId("c")), (2, None), (3, None)])
+def test_who_has_waited_for_room_since_an_earlier_failure_leaves_that_of_silent_hosts_servers(
+    tier, expected
+):
+    ledger = region(
+        [host("b"), host("c")],
+        [server("x", 8, 8192, tier=tier), server("y", 8, 8192, on=["b"], tier=2)],
+        {(host_domain("b"), ServerId("y")): HostId("c")},
+    )
+    fall = Fall(ledger)
+    fall.falls_silent(HostId("b"))
+    taken = course(fall.ledger, fall.lost, ONE_FAILURE)
+    waiting = a_server(replace(ledger.workloads[ServerId("x")], hosts=(HostId("b"),)))
+    ((_, place),) = taken.places([waiting])
+    assert (None if isinstance(place.answer, Refusal) else place.answer) == expected
 
 
 @pytest.mark.long
