@@ -21,6 +21,8 @@ from backup.api.copy_models import (
 )
 from backup.member_copy import Choice, Contents, Listings, Slots, choose, may_be_read
 from backup.repository.ids import object_id
+from backup.repository.names import kind_of
+from backup.repository.sizes import LARGEST_SMALL
 from control_plane.drivers.objects import NoSuchObject, ObjectStore, ObjectStoreError
 from control_plane.http.bounds import CodeText, Name
 from control_plane.http.edge import AtHand
@@ -135,7 +137,7 @@ def read_member_copy_object(
     with sending.unless_kept(who.token):
         try:
             objects = edge.world.objects(place)
-            etag, size = _facts(objects, key)
+            etag, size = _facts(objects, key, tenant)
             start, end = _range(part, size)
             headers = {"ETag": f'"{etag}"', "Accept-Ranges": "bytes", "Cache-Control": "private"}
             if part is None and held is not None and f'"{etag}"' in held:
@@ -280,12 +282,16 @@ def _page(contents: Contents, start: int, limit: int) -> MemberCopyOut:
     )
 
 
-def _facts(objects: ObjectStore, key: str) -> tuple[str, int]:
-    """(hash, size). Names tell the hash of all that is sealed."""
-    name = re.split(r"[/.]", key)[-1]
-    if len(name) == 64:
-        return name, objects.stat(key).size
-    data = objects.get(key)
+def _facts(objects: ObjectStore, key: str, tenant: MunicipalityCode) -> tuple[str, int]:
+    """(hash, size). Names tell the hash of all that is sealed. What is larger than any such is none. Raises
+    NoSuchObject."""
+    kind = kind_of(key, tenant.text)
+    size = objects.stat(key).size
+    if size > (LARGEST_SMALL if kind is None else kind.largest):
+        raise NoSuchObject(f"{key} in {objects.name} is larger than any that is written.")
+    if kind is not None:
+        return re.split(r"[/.]", key)[-1], size
+    data = objects.get(key, length=size)
     return object_id(data).hex(), len(data)
 
 

@@ -219,6 +219,16 @@ def test_objects_come_in_parts_under_their_hash_and_lists_in_pages(home: Home) -
     assert alien.json()["type"] == "urn:yui:problem:cursor-invalid"
 
 
+def test_what_is_larger_than_any_that_is_written_is_not_sent(home: Home) -> None:
+    (one,) = [each for each in home.get(COPY).json()["items"] if each["key"] == "repository.json"]
+    bucket, where = home.stand.bucket, {name: one[name] for name in ("key", "repository")}
+    said = bucket.bytes_of("repository.json")
+    bucket.store("repository.json", said + b" " * (1 << 20), only_new=False, until=None)
+    assert home.get(f"{COPY}/object", params=where).status_code == 404
+    bucket.store("repository.json", said, only_new=False, until=None)
+    assert home.get(f"{COPY}/object", params=where).content == said
+
+
 def test_a_point_comes_from_the_next_repository_where_the_nearest_is_away(home: Home) -> None:
     with home.stand.store.read() as tx:
         choice = choose(tx, NoBlueprints(), MEMBER.code)
