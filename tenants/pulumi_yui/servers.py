@@ -23,6 +23,7 @@ _AT_CREATION = (
     "user_data",
     "keypair",
     "protected",
+    "site",
 )
 _DEFAULT = "default"
 """The security group of servers that are in no other."""
@@ -84,6 +85,7 @@ class ServerKind(ChangingKind):
             "anti_affinity": _apart(said.get("anti_affinity"), found),
             "keypair": _keypair(api, said.get("keypair"), found["keypair"]),
             "protected": found["protected"],
+            "site": _site(api, id, said.get("site")),
             "running": found["power"] == "running",
             **_groups(api, found["id"], said.get("security_groups")),
             "address": found["address"],
@@ -140,6 +142,13 @@ def _apart(said: str | None, found: Inputs) -> str | None:
     return said if group == f"{found['system']}-{said}" else str(group)
 
 
+def _site(api: Connection, id: str, said: str | None) -> str | None:
+    if said is None:
+        return None
+    sites: list[str] = api.get(f"{_path(id)}/notes")["sites"]
+    return said if said in sites else next(iter(sites), None)
+
+
 def _keypair(api: Connection, said: str | None, name: str | None) -> str | None:
     """A program may have written its id. What was removed since stays as it was written: the server keeps the
     key."""
@@ -151,7 +160,8 @@ def _keypair(api: Connection, said: str | None, name: str | None) -> str | None:
 
 class Server(Resource, module="yui", name="Server"):
     """A server called as the resource is. `security_groups` are ids of them, or `default`, which is also what it
-    is in without any; `user_data` is for cloud-init, and is sealed in the stack's state."""
+    is in without any; `user_data` is for cloud-init, and is sealed in the stack's state. Without `site` it is at
+    any of its region's, also when it is replaced."""
 
     address: Output[str]
     mac: Output[str]
@@ -172,6 +182,7 @@ class Server(Resource, module="yui", name="Server"):
         protected: Input[bool] = False,
         running: Input[bool] = True,
         security_groups: Input[Sequence[Input[str]]] | None = None,
+        site: Input[str] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__(
@@ -190,6 +201,7 @@ class Server(Resource, module="yui", name="Server"):
                 "protected": protected,
                 "running": running,
                 "security_groups": security_groups,
+                "site": site,
                 "address": None,
                 "mac": None,
                 "status": None,

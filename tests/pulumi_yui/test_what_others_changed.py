@@ -15,7 +15,8 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
 from backup.api.models import CopyIn, DumpIn, PolicyIn
 from control_plane.model.ids import ImageId
-from tenants.networks.models import RuleIn
+from control_plane.model.network import Direction, Protocol
+from tenants.networks.models import RuleIn, RuleOut
 from tenants.pulumi_yui import (
     BackupPolicy,
     Keypair,
@@ -64,6 +65,7 @@ def program() -> None:
         policy={
             **NIGHTLY,
             "quiesce": True,
+            "test_every_days": None,
             "dumps": [{"role": "application", "before": "dump-all"}],
         },
     )
@@ -79,7 +81,7 @@ def program() -> None:
         "web",
         rules=[
             {"protocol": "tcp", "direction": "ingress", "ports": "80-80", "offices": True},
-            {"direction": "egress", "description": "to everybody"},
+            {"direction": "egress", "ports": None, "description": "to everybody"},
         ],
     )
     server = Server(
@@ -93,6 +95,7 @@ def program() -> None:
         user_data="#cloud-config\n",
         keypair="clerk",
         security_groups=[web.id, "default"],
+        site=f"{REGION}-dc",
         opts=pulumi.ResourceOptions(depends_on=[clerk]),
     )
     Volume("documents", size_gib=2, server=server.id, region=REGION)
@@ -130,7 +133,9 @@ REPLACED = {"portal-web": {"image"}, "clerk": {"public_key"}}
 NEVER = {
     "portal": {"blueprint", "name", "zone", "tier", "region"},
     "booking": {"blueprint", "name", "zone", "tier", "region"},
-    "portal-web": {"system", "role", "start_order", "anti_affinity", "user_data", "keypair"},
+    "portal-web": {
+        *("system", "role", "start_order", "anti_affinity", "user_data", "keypair", "site"),
+    },
     "documents": {"size_gib", "region", "snapshot"},
     "clerk": {"name"},
     "offices": {"zone", "region"},
@@ -335,6 +340,22 @@ def _whole(cloud: Cloud, answer: Mapping[str, Any]) -> None:
     path = f"/v1/operations/{answer['id']}?wait=30"
     ended = cloud.ask("GET", path, cloud.account().token).json()
     assert ended["state"] == "done", ended
+
+
+def test_a_rule_is_the_same_however_it_is_written_and_another_one_is_not() -> None:
+    shown = RuleOut(
+        direction=Direction.INGRESS, protocol=Protocol.TCP, ports="80", remote="10.1.0.0/16"
+    )
+    there = [shown.model_dump(mode="json"), {**shown.model_dump(mode="json"), "ports": "443"}]
+    web = {"direction": "ingress", "protocol": "tcp", "ports": "80", "remote": "10.1.0.0/16"}
+    tls = {**web, "ports": "0443-443", "offices": False, "remote_group": None}
+    for said in ([web, tls], [tls, web], [web, tls, web]):
+        assert as_written.rules(said, there) == said
+    for said in ([web], [web, {**tls, "ports": "444"}], [web, {**tls, "description": "x"}], []):
+        assert as_written.rules(said, there) != said
+    assert as_written.rules([web], there) == [web, {**web, "ports": "443"}]
+    described = [{**there[0], "description": "theirs"}, there[1]]
+    assert as_written.rules([web, tls], described) == [web, tls]
 
 
 def test_what_is_usual_is_what_the_api_takes_where_it_is_left_out() -> None:
