@@ -55,7 +55,7 @@ class Controller:
         self._world = world
         self._leadership = Leadership(store, world.clock, holder, self.timings)
         self._records = Records(store)
-        self._care = HostCare(store, world, self._leadership, self._records, self.timings)
+        self._care = HostCare(store, world, self._records, self.timings)
         self._repair = Repair(store, world, self._records, self.timings)
         self._revival = Revival(store, world)
         self._reclaiming = Reclaiming(store, self._records)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from control_plane.drivers.disks import DataVolumeSpec, SnapshotDiskSpec
@@ -32,6 +31,7 @@ from control_plane.reconcile.disks import (
     RestoreSnapshot,
     TakeSnapshot,
 )
+from control_plane.reconcile.health_record import insist
 from control_plane.reconcile.leadership import still_held
 from control_plane.reconcile.spec import Surroundings
 from control_plane.reconcile.timings import Timings
@@ -123,8 +123,9 @@ class DiskCare:
     def record(self, action: object, done: DisksDone, error: str | None, lease: Lease) -> None:
         """What an errand about a server's disks came to. Where another process was ahead, the next tick
         finds out what is left to do."""
-        with suppress(LostRace), self.store.write(lease) as tx:
-            at = self.world.clock.now()
+        at = self.world.clock.now()
+
+        def write(tx: Transaction) -> int:
             match action:
                 case FitVolumes():
                     for volume in sorted(done.closed):
@@ -138,6 +139,9 @@ class DiskCare:
                     self._taken(tx, action, done, error)
                 case RestoreSnapshot():
                     self._restored(tx, action, error)
+            return 1
+
+        insist(self.store, lease, write)
 
     def _taken(
         self, tx: Transaction, action: TakeSnapshot, done: DisksDone, error: str | None

@@ -19,7 +19,6 @@ from control_plane.reconcile.detection import Hearing, Silences, judge
 from control_plane.reconcile.fencing import Attempt, Cause, Fencing
 from control_plane.reconcile.health_record import insist, write_health
 from control_plane.reconcile.intake import Intake
-from control_plane.reconcile.leadership import Leadership
 from control_plane.reconcile.records import Records
 from control_plane.reconcile.timings import Timings
 from control_plane.store import Lease, Store, Transaction
@@ -32,7 +31,6 @@ OPERATOR = "operator"
 class HostCare:
     store: Store
     world: World
-    leadership: Leadership
     records: Records
     timings: Timings
     _silences: Silences = field(default_factory=Silences)

@@ -37,7 +37,7 @@ class Watch:
         held = leadership.hold()
         assert held is not None
         self.lease: Lease = held
-        self.care = HostCare(store, self.pool.world, leadership, Records(store), TIMINGS)
+        self.care = HostCare(store, self.pool.world, Records(store), TIMINGS)
         self._joined = 0
 
     def hosts(self) -> list[Host]:

@@ -20,7 +20,7 @@ from control_plane.reconcile.disk_care import DiskCare
 from control_plane.reconcile.disk_errands import NOTHING_DONE
 from control_plane.reconcile.disks import RestoreSnapshot
 from control_plane.reconcile.host_care import HostCare
-from control_plane.reconcile.leadership import LEASE_NAME, Leadership
+from control_plane.reconcile.leadership import LEASE_NAME
 from control_plane.reconcile.records import Records
 from control_plane.reconcile.timings import Timings
 from control_plane.reconcile.under_way import UnderWay
@@ -157,8 +157,7 @@ class Watch:
         self.pool = pool
         self.victim = next(h for h in map(pool.host, (1, 2, 3)) if self._carries(h)).id
         self.lease = lease_for(pool, "watch")
-        leadership = Leadership(pool.store, pool.world.clock, "watch", TIMINGS)
-        self.care = HostCare(pool.store, pool.world, leadership, Records(pool.store), TIMINGS)
+        self.care = HostCare(pool.store, pool.world, Records(pool.store), TIMINGS)
 
     def _carries(self, host: Host) -> bool:
         return any(server.placement == Placed(host.id) for server in servers(self.pool))
