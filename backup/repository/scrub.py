@@ -31,6 +31,8 @@ from backup.repository.reliance import condemned_prefix
 from backup.repository.sizes import LARGEST_KEYRING, LARGEST_MANIFEST, LARGEST_SMALL, read_whole
 from control_plane.drivers.objects import NoSuchObject, ObjectFacts, ObjectStore
 
+_MOST_FOUND = 1000
+"""After so many findings the rest is left for the next call."""
 _MOST_MISSING = 1000
 """Packs that are told of one manifest at a time: without keys nobody knows who wrote it."""
 
@@ -58,13 +60,13 @@ def scrub(
     stop: Callable[[], bool] = lambda: False,
 ) -> Scrubbed:
     """Reads about `budget` bytes of a tenant's objects (one object at least, so that a small budget
-    gets on, too), from the first key after `cursor`. Raises ObjectStoreError; what was found until then
+    gets on, too), or until much is found, from the first key after `cursor`. Raises ObjectStoreError; what was found until then
     is found again, since the cursor did not move."""
     job = _Scrub(objects, tenant, keyring, key)
     # In the order of their keys.
     places = (condemned_prefix(tenant), f"tenants/{tenant}/")
     for facts in chain.from_iterable(objects.list(place, after=cursor) for place in places):
-        if job.count and (job.read_bytes + job.cost(facts) > budget or stop()):
+        if job.count and (job.read_bytes + job.cost(facts) > budget or job.is_full or stop()):
             return job.told(cursor, ended=False)
         job.look_at(facts)
         cursor = facts.key
@@ -151,6 +153,10 @@ class _Scrub:
             damage = self.damage(facts.key, facts.size)
         if damage is not None:
             self._found.append(damage)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._found) >= _MOST_FOUND
 
     def told(self, cursor: str, *, ended: bool) -> Scrubbed:
         return Scrubbed(cursor, ended, self.count, self.read_bytes, tuple(self._with_points()))

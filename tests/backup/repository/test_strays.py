@@ -242,6 +242,21 @@ def test_a_mark_that_nobody_can_take_away_is_not_acted_on_until_a_day_after_it_c
     assert not there.is_there(mark)
 
 
+def test_however_many_there_are_they_are_told_bit_by_bit() -> None:
+    there = Vaulted(SimulatedWorld().objects(PLACE))
+    keys = [f"{PREFIX}stray/{number:04d}" for number in range(1500)]
+    for key in keys:
+        there.objects.put(key, b"")
+    cursor, named = "", []
+    for most in (1000, 500):
+        found = scrub(there.objects, str(TENANT), cursor=cursor, budget=1 << 30)
+        assert len(found.findings) == most
+        named += [each.object for each in found.findings]
+        cursor = found.cursor
+    assert found.ended
+    assert named == keys
+
+
 def test_a_copy_is_made_although_a_mark_there_can_t_be_taken_away() -> None:
     world = SimulatedWorld()
     there = Vaulted(world.objects(PLACE))
