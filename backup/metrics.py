@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -12,6 +13,7 @@ from backup.records.estate import Blueprints
 from backup.records.lags import statuses
 from control_plane.drivers.world import Clock
 from control_plane.model.backup.objectives import Shortfall
+from control_plane.model.backup.upkeep import Upkeep, UpkeepWork
 from control_plane.store import Store
 
 
@@ -33,6 +35,12 @@ class BackupCollector(Collector):
         with self._store.read() as tx:
             found = statuses(tx, self._blueprints, now)
             damaged = Counter(each.repository for each in tx.scrub_findings(open_only=True))
+            parts = {
+                (repository.id, tenant.code)
+                for repository in tx.repositories()
+                for tenant in tx.tenants()
+            }
+            upkeep = [each for each in tx.upkeep() if (each.repository, each.tenant) in parts]
         labels = ["tenant", "system"]
         lag = GaugeMetricFamily(
             "yui_backup_lag_seconds", "Age of the newest recovery point.", labels=labels
@@ -75,3 +83,25 @@ class BackupCollector(Collector):
         for repository, count in sorted(damaged.items()):
             findings.add_metric([repository], count)
         yield findings
+        yield from _upkeep(upkeep, now)
+
+
+def _upkeep(found: Iterable[Upkeep], now: datetime) -> Iterable[Metric]:
+    collected = GaugeMetricFamily(
+        "yui_backup_collection_age_seconds",
+        "Time since what was let go was last cleared away wholly, and locks were extended.",
+        labels=["repository", "tenant"],
+    )
+    failing = GaugeMetricFamily(
+        "yui_backup_upkeep_failing_seconds",
+        "For how long work that keeps repositories in order has not been done.",
+        labels=["repository", "tenant", "work"],
+    )
+    for each in found:
+        of = [each.repository, each.tenant.text]
+        if each.work is UpkeepWork.COLLECTING and each.done_at is not None:
+            collected.add_metric(of, (now - each.done_at).total_seconds())
+        if each.failing_since is not None:
+            since = (now - each.failing_since).total_seconds()
+            failing.add_metric([*of, each.work.value], since)
+    yield from (collected, failing)

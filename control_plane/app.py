@@ -17,6 +17,7 @@ from backup.api.repository_routes import router as repository_router
 from backup.api.rewrap_routes import router as rewrap_router
 from backup.api.rule_routes import router as backup_rule_router
 from backup.api.system_routes import router as system_backup_router
+from backup.api.upkeep_routes import router as upkeep_router
 from backup.keeper.vaults import Vaults
 from backup.member_copy import Listings, Slots, contents_of
 from backup.metrics import BackupCollector
@@ -210,6 +211,7 @@ def create_app(store: Store, world: World, options: Options) -> FastAPI:
         container_group_router,
         repository_router,
         rewrap_router,
+        upkeep_router,
         backup_rule_router,
         system_backup_router,
         recovery_point_router,

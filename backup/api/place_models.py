@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -62,6 +62,20 @@ class RepositoryOut(ResponseBody):
     sound: bool | None = Field(description="What the last check found; null before the first.")
     trouble: str | None
     generation: int
+
+
+class UpkeepOut(ResponseBody):
+    """Of one kind of work on what one member has in one repository."""
+
+    repository: str
+    tenant: str
+    work: Literal["collecting", "rereading", "healing", "copying", "taking-up"]
+    done_at: datetime | None = Field(
+        description="When it was last done wholly; null: never, or not kept of this kind."
+    )
+    failing_since: datetime | None = Field(description="It is not done now, and tried again.")
+    trouble_en: str | None
+    trouble_ja: str | None
 
 
 class RewrapIn(RequestBody):

@@ -167,6 +167,7 @@ def remove_repository(
                 points=held,
             )
         tx.remove_repository(found.id)
+        tx.remove_upkeep_of(found.id)
         tell(
             tx,
             who,

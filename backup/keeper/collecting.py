@@ -17,6 +17,7 @@ from backup.keeper.errands import Errands
 from backup.keeper.keyrings import NOTHING_THERE
 from backup.keeper.sets import found_of_sets
 from backup.keeper.timings import Timings
+from backup.keeper.upkeeping import Upkeeping
 from backup.keeper.vaults import Vaults
 from backup.records.runs import copy_removed
 from backup.repository import RecoveryPoint, Vault
@@ -24,7 +25,9 @@ from backup.repository.collector import Collected, Collector
 from control_plane.drivers.world import Lane, World
 from control_plane.model.backup.ids import RecoveryPointId
 from control_plane.model.backup.places import Repository
-from control_plane.model.backup.points import Abandoned, Leaving, RecoveryPointRecord
+from control_plane.model.backup.points import Abandoned, Held, Leaving, RecoveryPointRecord
+from control_plane.model.backup.upkeep import UpkeepWork
+from control_plane.model.backup.work import Trouble
 from control_plane.model.errors import YuiError
 from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import Seconds
@@ -55,13 +58,15 @@ class Collecting:
     vaults: Vaults
     holder: str
     timings: Timings
-    _errands: Errands[Part, Collected] = field(init=False)
+    _errands: Errands[Part, Collected | None] = field(init=False)
+    _upkeep: Upkeeping = field(init=False)
     _collected: dict[str, Seconds] = field(default_factory=dict)
     _parts: Sequence[Part] = ()
     _listed_at: Seconds = Seconds(float("-inf"))
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.BACKUP)
+        self._upkeep = Upkeeping(self.store, self.world.clock, UpkeepWork.COLLECTING)
 
     @property
     def busy(self) -> bool:
@@ -70,25 +75,51 @@ class Collecting:
     def settle(self, lease: Lease) -> list[Exception]:
         failures = []
         for each in self._errands.settle(lease):
-            if each.error is None:
+            part, told = each.thing, each.result
+            if each.error is not None:
+                self._errands.leave_alone(each.name)
+                failures.append(each.error)
+                self._upkeep.failed(part.repository, part.tenant, each.error, lease)
+            elif told is None:
                 self._collected[each.name] = self.world.clock.monotonic()
-                continue
-            self._errands.leave_alone(each.name)
-            failures.append(each.error)
+                self._upkeep.nothing_there(part.repository, part.tenant, lease)
+            elif told.stopped:
+                # Somebody else was at it, or came to be: whether that ends well is not known.
+                self._errands.leave_alone(each.name)
+            else:
+                self._collected[each.name] = self.world.clock.monotonic()
+                self._note(part, told, lease)
         return failures
+
+    def _note(self, part: Part, told: Collected, lease: Lease) -> None:
+        if told.refused:
+            why = Trouble(
+                f"{told.refused} objects could not be kept under object lock any longer: {told.refusal}",
+                f"オブジェクトロックを延長できないオブジェクトが {told.refused} 個あります({told.refusal})。",
+            )
+        elif told.lacking:
+            first = told.lacking[0].object
+            why = Trouble(
+                f"{len(told.lacking)} objects that recovery points lead to can't be read, such as {first}: until they are healed nothing is cleared away.",
+                f"復元ポイントに必要なオブジェクト {len(told.lacking)} 個が読み取れません({first} など)。修復されるまで、何も消去しません。",
+            )
+        else:
+            self._upkeep.done(part.repository, part.tenant, lease, remember=True)
+            return
+        self._upkeep.lacks(part.repository, part.tenant, why, lease)
 
     def begin(self, lease: Lease, written: Iterable[Part]) -> int:
         """One at a time, of those whose turn it is; `written` are left alone."""
         if self.busy:
             return 0
         busy = {part.name for part in written}
-        for part in self._all_parts():
+        for part in self._all_parts(lease):
             if part.name not in busy and self._due(part.name):
                 self._errands.begin(part.name, part, partial(self._collect, part, lease), lease)
                 return 1
         return 0
 
-    def _all_parts(self) -> Sequence[Part]:
+    def _all_parts(self, lease: Lease) -> Sequence[Part]:
         """Whether or not anything is there. Looked up anew now and then."""
         now = self.world.clock.monotonic()
         if now - self._listed_at >= self.timings.tidy_every:
@@ -101,6 +132,7 @@ class Collecting:
                     for tenant in members
                     if repository.tenant in (None, tenant)
                 ]
+            self._upkeep.only({(one.repository.id, one.tenant) for one in self._parts}, lease)
         return self._parts
 
     def _due(self, name: str) -> bool:
@@ -109,7 +141,8 @@ class Collecting:
         soon = last is not None and now - last < self.timings.collect_every
         return not soon and self._errands.may_begin(name)
 
-    def _collect(self, part: Part, lease: Lease) -> Collected:
+    def _collect(self, part: Part, lease: Lease) -> Collected | None:
+        """None: nothing of the member's is there."""
         mine = Leadership(
             self.store,
             self.world.clock,
@@ -122,13 +155,18 @@ class Collecting:
         try:
             opened = self.vaults.open(part.repository, part.tenant)
         except YuiError as error:
-            if error.type in NOTHING_THERE:
-                return Collected()
+            if error.type in NOTHING_THERE and not self._is_known_to_hold_any(part):
+                return None
             raise
         with opened.vault as vault:
             told = self._run(part, vault, lambda: mine.is_fresh or mine.hold() is not None, lease)
         mine.give_up()
         return told
+
+    def _is_known_to_hold_any(self, part: Part) -> bool:
+        with self.store.read() as tx:
+            copies = [each.copy_in(part.repository.id) for each in tx.recovery_points(part.tenant)]
+        return any(copy is not None and isinstance(copy.standing, Held) for copy in copies)
 
     def _run(
         self, part: Part, vault: Vault, still_mine: Callable[[], bool], lease: Lease

@@ -15,60 +15,34 @@ from datetime import timedelta
 from functools import partial
 
 from backup.keeper.collecting import Part
+from backup.keeper.copies_under_way import UnderWay, has_begun, is_spoiled, key_of, part_of
 from backup.keeper.errands import Errands
 from backup.keeper.keyrings import insist_on_no_destruction
 from backup.keeper.lines import Lines
 from backup.keeper.pace import Pace
 from backup.keeper.timings import Timings
-from backup.keeper.turns import InLine, Running, turns
-from backup.keeper.vaults import Vaults
+from backup.keeper.turns import InLine, turns
+from backup.keeper.upkeeping import Upkeeping
+from backup.keeper.vaults import OpenVault, Vaults
 from backup.keeper.writing import written
 from backup.records.agenda import WantedCopy, copies_due
 from backup.records.damage import found_damage
 from backup.records.estate import Blueprints
 from backup.records.runs import begin_copy, finish_copy, progress_copy
 from backup.replication import GaveWay, LineStream, Replication
-from backup.repository import Damaged
+from backup.repository import Damaged, Keyring
 from control_plane.drivers.world import Lane, World
 from control_plane.model.backup.forecast import bytes_per_second
 from control_plane.model.backup.ids import RecoveryPointId, RepositoryId
 from control_plane.model.backup.places import Repository
-from control_plane.model.backup.points import Copying, Spoiled
+from control_plane.model.backup.points import Copying
 from control_plane.model.backup.sharing import link_between
+from control_plane.model.backup.upkeep import UpkeepWork
 from control_plane.model.units import Seconds
 from control_plane.store import Lease, Store, Transaction
 
 _NOTHING_COMES = Seconds(60)
 """A line that grants nothing for so long is not waited for by what is to give way."""
-
-
-@dataclass(eq=False, slots=True)
-class _UnderWay:
-    """A copy that runs, as its thread and the keeper's see it."""
-
-    wanted: WantedCopy
-    since: Seconds
-    favoured: bool
-    leaving: bool = False
-    idle: bool = False
-    sending_since: Seconds | None = None
-
-    def let_others_in(self) -> None:
-        """Raises GaveWay where another is to run."""
-        if self.leaving:
-            raise GaveWay
-
-    def as_running(self, now: Seconds) -> Running:
-        sending = None if self.sending_since is None else Seconds(now - self.sending_since)
-        return Running(
-            _key(self.wanted),
-            _part(self.wanted).name,
-            self.wanted.tier,
-            sending,
-            self.favoured,
-            self.leaving,
-            self.idle,
-        )
 
 
 @dataclass(slots=True)
@@ -81,13 +55,17 @@ class Copies:
     vaults: Vaults
     timings: Timings
     lines: Lines
-    _errands: Errands[_UnderWay, int] = field(init=False)
+    _errands: Errands[UnderWay, int] = field(init=False)
     _waiting: list[WantedCopy] = field(default_factory=list)
     _since: dict[str, Seconds] = field(default_factory=dict)
     _unfinished: dict[str, Part] = field(default_factory=dict)
+    _failing: dict[str, str] = field(default_factory=dict)
+    """Of each, the part that it is written to."""
+    _upkeep: Upkeeping = field(init=False)
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.COPY)
+        self._upkeep = Upkeeping(self.store, self.world.clock, UpkeepWork.COPYING)
 
     @property
     def busy(self) -> bool:
@@ -95,7 +73,7 @@ class Copies:
 
     def written(self) -> list[Part]:
         """What is being written to."""
-        return [_part(each.wanted) for each in self._errands.things()]
+        return [part_of(each.wanted) for each in self._errands.things()]
 
     def unfinished(self) -> list[Part]:
         """Where copies that gave way, or that another keeper began, go on: what they sent is needed by no
@@ -114,7 +92,7 @@ class Copies:
                 had_its_turn = sending is not None and sending >= self.timings.copy_turn
                 since = Seconds(now + place * 1e-6)
                 self._since[each.name] = since if had_its_turn else each.thing.since
-                self._unfinished[each.name] = _part(each.thing.wanted)
+                self._unfinished[each.name] = part_of(each.thing.wanted)
                 if not each.thing.idle:
                     self._waiting.append(each.thing.wanted)
                 continue
@@ -122,14 +100,31 @@ class Copies:
             if each.error is not None:
                 self._errands.leave_alone(each.name)
                 failures.append(each.error)
+            self._note(each.name, each.thing.wanted, each.error, lease)
         return failures
 
-    def look(self) -> None:
+    def _note(self, name: str, wanted: WantedCopy, error: Exception | None, lease: Lease) -> None:
+        """Damage is on record by itself."""
+        part = part_of(wanted)
+        if error is None or isinstance(error, Damaged):
+            self._failing.pop(name, None)
+            if part.name not in self._failing.values():
+                self._upkeep.done(part.repository, part.tenant, lease)
+        else:
+            self._failing[name] = part.name
+            self._upkeep.failed(part.repository, part.tenant, error, lease)
+
+    def look(self, lease: Lease) -> None:
         now = self.world.clock.now()
         with self.store.read() as tx:
             due = copies_due(tx, self.blueprints, now)
             links = tx.links()
         under_way = self._errands.things()
+        wanted_there = {part_of(one) for one in (*due, *(each.wanted for each in under_way))}
+        self._upkeep.only({(one.repository.id, one.tenant) for one in wanted_there}, lease)
+        self._failing = {
+            key: name for key, name in self._failing.items() if key in {key_of(one) for one in due}
+        }
         busy = {(each.wanted.point.id, each.wanted.target.id) for each in under_way}
 
         def closed(wanted: WantedCopy) -> bool:
@@ -139,19 +134,19 @@ class Copies:
         for each in under_way:
             each.idle = closed(each.wanted)
         # What lies there damaged is put right object by object.
-        due = tuple(each for each in due if not _is_spoiled(each))
+        due = tuple(each for each in due if not is_spoiled(each))
         self._waiting = [
             each for each in due if (each.point.id, each.target.id) not in busy and not closed(each)
         ]
-        keys = {_key(each) for each in self._waiting}
-        running = {_key(each.wanted) for each in under_way}
+        keys = {key_of(each) for each in self._waiting}
+        running = {key_of(each.wanted) for each in under_way}
         waited = self.world.clock.monotonic()
         self._since = {key: self._since.get(key, waited) for key in keys | running}
         self._unfinished = {
-            _key(each): _part(each)
+            key_of(each): part_of(each)
             for each in due
-            if (_has_begun(each) or _key(each) in self._unfinished)
-            and self._errands.may_begin(_key(each))
+            if (has_begun(each) or key_of(each) in self._unfinished)
+            and self._errands.may_begin(key_of(each))
         }
 
     def begin(self, lease: Lease) -> int:
@@ -159,15 +154,15 @@ class Copies:
         now = self.world.clock.monotonic()
         first: dict[str, WantedCopy] = {}
         for wanted in self._waiting:
-            if self._errands.may_begin(_key(wanted)):
-                first.setdefault(_key(wanted), wanted)
+            if self._errands.may_begin(key_of(wanted)):
+                first.setdefault(key_of(wanted), wanted)
         if not first:
             return 0
         under_way = self._errands.things()
         decided = turns(
             [each.as_running(now) for each in under_way],
             [
-                InLine(key, _part(one).name, one.tier, self._since.setdefault(key, now))
+                InLine(key, part_of(one).name, one.tier, self._since.setdefault(key, now))
                 for key, one in first.items()
             ],
             self.timings.copies_at_once,
@@ -175,20 +170,23 @@ class Copies:
             now,
         )
         for each in under_way:
-            each.leaving = each.leaving or _key(each.wanted) in decided.give_way
+            each.leaving = each.leaving or key_of(each.wanted) in decided.give_way
         for key in decided.begin:
             self._waiting.remove(first[key])
-            thing = _UnderWay(first[key], self._since[key], favoured=key == decided.favoured)
+            thing = UnderWay(first[key], self._since[key], favoured=key == decided.favoured)
             self._errands.begin(key, thing, partial(self._copy, thing, lease), lease)
         return len(decided.begin)
 
-    def _copy(self, thing: _UnderWay, lease: Lease) -> int:
+    def _copy(self, thing: UnderWay, lease: Lease) -> int:
         """Bytes that were sent. Raises what stopped it; then it goes on later."""
         wanted = thing.wanted
         failure: Exception | None = None
         for source in wanted.sources:
             try:
                 return self._copy_from(source, thing, lease)
+            except _DamagedThere as error:
+                self._note_damage(wanted.target, wanted, error.damage, lease)
+                raise error.damage from None
             except Damaged as error:
                 # Nothing of it was sent. Another repository may have it whole.
                 self._note_damage(source, wanted, error, lease)
@@ -197,13 +195,13 @@ class Copies:
             raise LookupError(wanted.point.id)
         raise failure
 
-    def _copy_from(self, source: Repository, thing: _UnderWay, lease: Lease) -> int:
+    def _copy_from(self, source: Repository, thing: UnderWay, lease: Lease) -> int:
         wanted = thing.wanted
         point, target = wanted.point, wanted.target
         insist_on_no_destruction(self.store, target, point.tenant)
         here = self.vaults.open(source, point.tenant)
         with here.vault as vault:
-            there = self.vaults.open_copy(target, vault.keyring, lambda: self._nothing_in(target))
+            there = self._open_there(target, vault.keyring)
             with there.vault as copy, self._stream(source, wanted) as stream:
                 job = _Job(self, thing, lease, stream, there.objects.sent)
                 lock = timedelta(days=target.lock_days)
@@ -224,6 +222,13 @@ class Copies:
                 job.finish(sent)
         return sent
 
+    def _open_there(self, target: Repository, keyring: Keyring) -> OpenVault:
+        """Raises _DamagedThere."""
+        try:
+            return self.vaults.open_copy(target, keyring, lambda: self._nothing_in(target))
+        except Damaged as damage:
+            raise _DamagedThere(damage) from damage
+
     def _nothing_in(self, target: Repository) -> bool:
         with self.store.read() as tx:
             points = tx.points_in(target.id)
@@ -241,14 +246,14 @@ class Copies:
         )
 
     def _note_damage(
-        self, source: Repository, wanted: WantedCopy, error: Damaged, lease: Lease
+        self, where: Repository, wanted: WantedCopy, error: Damaged, lease: Lease
     ) -> None:
         point = wanted.point
 
         def write(tx: Transaction) -> None:
             found_damage(
                 tx,
-                source.id,
+                where.id,
                 point.tenant,
                 self.world.clock.now(),
                 key=error.object,
@@ -259,22 +264,12 @@ class Copies:
         written(self.store, lease, write)
 
 
-def _is_spoiled(wanted: WantedCopy) -> bool:
-    copy = wanted.point.copy_in(wanted.target.id)
-    return copy is not None and isinstance(copy.standing, Spoiled)
+class _DamagedThere(Exception):
+    """It is not the source that is damaged."""
 
-
-def _has_begun(wanted: WantedCopy) -> bool:
-    copy = wanted.point.copy_in(wanted.target.id)
-    return copy is not None and isinstance(copy.standing, Copying)
-
-
-def _key(wanted: WantedCopy) -> str:
-    return f"{wanted.target.id}/{wanted.point.system}"
-
-
-def _part(wanted: WantedCopy) -> Part:
-    return Part(wanted.target, wanted.point.tenant)
+    def __init__(self, damage: Damaged) -> None:
+        super().__init__(str(damage))
+        self.damage = damage
 
 
 @dataclass(slots=True)
@@ -282,7 +277,7 @@ class _Job:
     """What the record is told of one copy, and what holds it back."""
 
     copies: Copies
-    thing: _UnderWay
+    thing: UnderWay
     lease: Lease
     stream: LineStream
     sent: Callable[[], int]

@@ -131,7 +131,7 @@ class Keeper:
             self._runs.look(lease)
             in_use = (self._runs.written(), self._copies.written(), self._scrubbing.written())
             self._keys.look(lease, chain.from_iterable(in_use))
-            self._copies.look()
+            self._copies.look(lease)
             self._restores.look(lease)
             self._proving.look(lease)
         self._runs.begin(lease)

@@ -18,13 +18,17 @@ from backup.keeper.keyrings import NOTHING_THERE
 from backup.keeper.sets import forget_set, found_of_sets, whole_set
 from backup.keeper.sources import may_be_read_on
 from backup.keeper.timings import Timings
+from backup.keeper.upkeeping import Upkeeping
 from backup.keeper.vaults import Vaults
 from backup.records.runs import fail_run, finish_run
 from control_plane.drivers.protocol import DriverError
 from control_plane.drivers.world import Lane, World
+from control_plane.model.backup.places import Repository
 from control_plane.model.backup.points import RecoveryPointRecord, Taking
+from control_plane.model.backup.upkeep import UpkeepWork
 from control_plane.model.backup.work import BackupRun, Trouble
 from control_plane.model.errors import YuiError
+from control_plane.model.tenant import MunicipalityCode
 from control_plane.store import Lease, Store
 
 _LEFT = Trouble(
@@ -40,9 +44,11 @@ class Recovery:
     vaults: Vaults
     timings: Timings
     _errands: Errands[BackupRun, None] = field(init=False)
+    _upkeep: Upkeeping = field(init=False)
 
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.HOLD)
+        self._upkeep = Upkeeping(self.store, self.world.clock, UpkeepWork.TAKING_UP)
 
     @property
     def busy(self) -> bool:
@@ -50,6 +56,7 @@ class Recovery:
 
     def begin(self, left: Sequence[BackupRun], lease: Lease) -> int:
         """`left` are `Running`, and of nobody who lives and holds the lease."""
+        self._upkeep.only({(r.id, t) for r, t in map(self._part, left) if r is not None}, lease)
         begun = 0
         for run in left:
             if self._errands.may_begin(run.id):
@@ -61,11 +68,23 @@ class Recovery:
         """What went wrong with those that have ended."""
         failures = []
         for each in self._errands.settle(lease):
+            repository, tenant = self._part(each.thing)
             if each.error is not None:
                 # Until its repository can be read nobody knows what is there.
                 self._errands.leave_alone(each.name)
                 failures.append(each.error)
+                if repository is not None:
+                    self._upkeep.failed(repository, tenant, each.error, lease)
         return failures
+
+    def _part(self, run: BackupRun) -> tuple[Repository | None, MunicipalityCode]:
+        """None: nothing of it was begun anywhere."""
+        with self.store.read() as tx:
+            point = None if run.point is None else tx.recovery_point(run.point)
+            copies = () if point is None else point.copies
+            repositories = {each.id: each for each in tx.repositories()}
+        found = next((each for c in copies if (each := repositories.get(c.repository))), None)
+        return found, run.tenant
 
     def _recover(self, run: BackupRun, lease: Lease) -> None:
         self._let_go(run)

@@ -11,36 +11,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 from backup.keeper.collecting import Part
 from backup.keeper.doors import Doors, is_keyring
 from backup.keeper.errands import Errands
+from backup.keeper.healing import Healer
 from backup.keeper.keyrings import NOTHING_THERE
 from backup.keeper.timings import Timings
-from backup.keeper.trouble import EXPECTED
+from backup.keeper.upkeeping import Upkeeping
 from backup.keeper.vaults import Vaults
 from backup.keeper.writing import written
-from backup.records.damage import found_damage, healed_damage, lost_for_now
+from backup.records.damage import found_damage
 from backup.repository import Damaged, Vault
 from backup.repository.affected import points_of
 from backup.repository.errors import missing
-from backup.repository.heal import Healing, HealOutcome, heal, heal_index
 from backup.repository.keyrings import REPOSITORY_OBJECT
 from backup.repository.point import facts_of, points_prefix
-from backup.repository.scrub import Scrubbed, damage_of, is_missed_by_nobody, scrub
-from control_plane.drivers.objects import ObjectStore, ObjectStoreError, StoreUnavailable
+from backup.repository.scrub import Scrubbed, scrub
+from control_plane.drivers.objects import ObjectStore, ObjectStoreError
 from control_plane.drivers.world import Lane, World
-from control_plane.model.backup.ids import RecoveryPointId, RepositoryId
-from control_plane.model.backup.places import Repository
+from control_plane.model.backup.ids import RecoveryPointId
 from control_plane.model.backup.points import Held, RecoveryPointRecord, ServerPoint, Spoiled
 from control_plane.model.backup.scrubbing import Found, Lost, ScrubFinding, ScrubState
+from control_plane.model.backup.upkeep import UpkeepWork
 from control_plane.model.errors import YuiError
-from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.units import Seconds
-from control_plane.store import Lease, LeaseLost, Snapshot, Store, Transaction
+from control_plane.store import Lease, Snapshot, Store, Transaction
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _ABSENT = missing(REPOSITORY_OBJECT)
@@ -57,6 +56,9 @@ class Scrubbing:
     timings: Timings
     _errands: Errands[tuple[Part, ...], int] = field(init=False)
     _doors: Doors = field(init=False)
+    _upkeep: Upkeeping = field(init=False)
+    _healer: Healer = field(init=False)
+    _reads: Part | None = None
     _rests_until: Seconds = Seconds(float("-inf"))
     _healed_at: Seconds = Seconds(float("-inf"))
     _keys_healed_at: Seconds = Seconds(float("-inf"))
@@ -65,6 +67,8 @@ class Scrubbing:
     def __post_init__(self) -> None:
         self._errands = Errands(self.world, self.timings, Lane.COPY)
         self._doors = Doors(self.store, self.world, self.vaults)
+        self._upkeep = Upkeeping(self.store, self.world.clock, UpkeepWork.REREADING)
+        self._healer = Healer(self.store, self.world, self.vaults, self._doors)
 
     @property
     def busy(self) -> bool:
@@ -77,10 +81,15 @@ class Scrubbing:
     def settle(self, lease: Lease) -> list[Exception]:
         failures = []
         for each in self._errands.settle(lease):
+            read = self._reads if self._reads and self._reads.name == each.name else None
             if each.error is not None:
                 self._errands.leave_alone(each.name)
                 failures.append(each.error)
+                if read is not None:
+                    self._upkeep.failed(read.repository, read.tenant, each.error, lease)
                 continue
+            if read is not None:
+                self._upkeep.done(read.repository, read.tenant, lease)
             rest = (each.result or 0) / self.timings.scrub_bytes_per_second
             after = Seconds(self.world.clock.monotonic() + rest)
             self._rests_until = max(self._rests_until, after)
@@ -95,26 +104,32 @@ class Scrubbing:
         with self.store.read() as tx:
             findings = tx.scrub_findings(open_only=True)
             repositories = {each.id: each for each in tx.repositories()}
-            part = self._next(tx)
+            parts = self._parts(tx)
+            part = self._next(tx, parts)
+        self._upkeep.only({(one.repository.id, one.tenant) for one in parts}, lease)
+        self._healer.upkeep.only({(one.repository, one.tenant) for one in findings}, lease)
         keyrings = [each for each in findings if is_keyring(each.key)]
         if keyrings and keys_at_rest and self._is_time_for_keys(keyrings):
             self._keys_healed_at = now
-            parts = tuple(
+            written_to = tuple(
                 Part(repositories[each.repository], each.tenant)
                 for each in keyrings
                 if each.repository in repositories
             )
-            self._errands.begin(_KEYS, parts, partial(self._heal_all, keyrings, lease), lease)
+            self._errands.begin(
+                _KEYS, written_to, partial(self._healer.heal_all, keyrings, lease), lease
+            )
             return 1
         others = [each for each in findings if not is_keyring(each.key)]
         # By turns: however much is damaged, what else there is is looked for.
         self._mends = not self._mends
         if others and self._mends and now - self._healed_at >= self.timings.heal_every:
             self._healed_at = now
-            self._errands.begin("heal", (), partial(self._heal_all, others, lease), lease)
+            self._errands.begin("heal", (), partial(self._healer.heal_all, others, lease), lease)
             return 1
         if part is None:
             return 0
+        self._reads = part
         self._errands.begin(part.name, (), partial(self._scrub, part, lease), lease)
         return 1
 
@@ -124,17 +139,23 @@ class Scrubbing:
         rested = self.world.clock.monotonic() - self._keys_healed_at
         return self._errands.may_begin(_KEYS) and (new or rested >= self.timings.heal_every)
 
-    def _next(self, tx: Snapshot) -> Part | None:
+    def _parts(self, tx: Snapshot) -> list[Part]:
+        """In which points lie."""
+        return [
+            Part(repository, tenant)
+            for repository in tx.repositories()
+            for tenant in sorted({point.tenant for point in tx.points_in(repository.id)}, key=str)
+        ]
+
+    def _next(self, tx: Snapshot, parts: Iterable[Part]) -> Part | None:
         states = {(each.repository, each.tenant): each for each in tx.scrub_states()}
         due: list[tuple[datetime, str, Part]] = []
-        for repository in tx.repositories():
-            for tenant in sorted({point.tenant for point in tx.points_in(repository.id)}, key=str):
-                part = Part(repository, tenant)
-                state = states.get((repository.id, tenant))
-                # A pass that is under way goes on before another begins.
-                passed = state.passed_at if state and not state.cursor else _NEVER
-                if self._errands.may_begin(part.name):
-                    due.append((passed or _NEVER, part.name, part))
+        for part in parts:
+            state = states.get((part.repository.id, part.tenant))
+            # A pass that is under way goes on before another begins.
+            passed = state.passed_at if state and not state.cursor else _NEVER
+            if self._errands.may_begin(part.name):
+                due.append((passed or _NEVER, part.name, part))
         return min(due)[2] if due else None
 
     def _scrub(self, part: Part, lease: Lease) -> int:
@@ -209,7 +230,7 @@ class Scrubbing:
 
     def _manifest_elsewhere(self, part: Part, server: ServerPoint) -> str:
         prefix = f"tenants/{part.tenant}/points/{server.server}/{server.point}"
-        for objects in self._others(part.repository.id, part.tenant).values():
+        for objects in self._healer.others(part.repository.id, part.tenant).values():
             with suppress(ObjectStoreError):
                 for facts in objects.list(prefix):
                     return facts.key
@@ -246,9 +267,10 @@ class Scrubbing:
 
         written(self.store, lease, write)
         if not is_keyring(damage.object) and not isinstance(noted[0].standing, Lost):
-            # What needs keys that don't open waits for them.
-            with suppress(YuiError):
-                self._heal(noted[0], objects, part.repository, lease)
+            # What needs keys that don't open waits for them, and what can't be put now for its next try: the
+            # rest is to be read all the same.
+            with suppress(YuiError, ObjectStoreError):
+                self._healer.heal(noted[0], objects, part.repository, lease)
 
     def _records_of(self, part: Part, manifests: Iterable[str]) -> list[RecoveryPointId]:
         """The points whose servers' manifests these are."""
@@ -259,109 +281,6 @@ class Scrubbing:
                 for point in tx.points_in(part.repository.id)
                 if point.tenant == part.tenant and any(s.point in wanted for s in point.servers)
             ]
-
-    def _heal_all(self, findings: Iterable[ScrubFinding], lease: Lease) -> int:
-        """One that can't be seen to just now doesn't keep the others waiting. Raises what nobody could
-        expect, else what came first."""
-        away: set[RepositoryId] = set()
-        failed: list[Exception] = []
-        for finding in findings:
-            if finding.repository in away:
-                continue
-            try:
-                repository = self._repository(finding.repository)
-                self._heal(finding, self.world.objects(repository.place), repository, lease)
-            except LeaseLost:
-                raise
-            except StoreUnavailable as error:
-                # Patience has ended once; the next one of its objects waits for the next round.
-                away.add(finding.repository)
-                failed.append(error)
-            except Exception as error:  # one finding's trouble must not be the others' end
-                failed.append(error)
-        if failed:
-            raise next((each for each in failed if not isinstance(each, EXPECTED)), failed[0])
-        return 0
-
-    def _heal(
-        self, finding: ScrubFinding, objects: ObjectStore, repository: Repository, lease: Lease
-    ) -> None:
-        others = self._others(finding.repository, finding.tenant)
-        healing = self._healing(finding, objects, repository, others)
-        if not healing.well:
-            stray = healing.outcome is HealOutcome.STRAY
-            written(
-                self.store,
-                lease,
-                lambda tx: lost_for_now(tx, finding.id, self.world.clock.now(), stray=stray),
-            )
-            return
-        source = next(
-            (id for id, store in others.items() if store.name == healing.source), repository.id
-        )
-        written(
-            self.store,
-            lease,
-            lambda tx: healed_damage(tx, finding.id, source, self.world.clock.now()),
-        )
-
-    def _healing(
-        self,
-        finding: ScrubFinding,
-        objects: ObjectStore,
-        repository: Repository,
-        others: dict[RepositoryId, ObjectStore],
-    ) -> Healing:
-        lock = timedelta(days=repository.lock_days)
-        until = objects.now() + lock if lock else None
-        part = Part(repository, finding.tenant)
-        if finding.key == REPOSITORY_OBJECT or is_keyring(finding.key):
-            return self._doors.heal(part, finding.key, until)
-        if "/index/" in finding.key:
-            # Each repository has its own; it is made again from the packs.
-            with self.vaults.open(repository, finding.tenant).vault as vault:
-                healing = heal_index(vault, finding.key, locked_until=until)
-        else:
-            try:
-                healing = heal(objects, finding.key, list(others.values()), locked_until=until)
-            except ValueError:
-                # A manifest of which not even the hash is known.
-                return Healing(finding.key, objects.name, HealOutcome.NO_COPY)
-        if healing.well and self._damage(part, objects, finding.key):
-            return replace(healing, outcome=HealOutcome.NO_COPY)
-        nobodys = not healing.well and not finding.points
-        if nobodys and is_missed_by_nobody(objects, part.tenant.text, finding.key):
-            return replace(healing, outcome=HealOutcome.WHOLE)
-        return healing
-
-    def _damage(self, part: Part, objects: ObjectStore, key: str) -> bool:
-        """Whether it is wrong still, as far as can be told: that its bytes agree with its name does not make
-        it open."""
-        try:
-            with self.vaults.open(part.repository, part.tenant).vault as vault:
-                keyring = vault.keyring
-        except YuiError:
-            keyring = None
-        return damage_of(objects, part.tenant.text, key, keyring=keyring) is not None
-
-    def _others(
-        self, repository: RepositoryId, tenant: MunicipalityCode
-    ) -> dict[RepositoryId, ObjectStore]:
-        with self.store.read() as tx:
-            repositories = tx.repositories()
-        found: dict[RepositoryId, ObjectStore] = {}
-        for each in repositories:
-            theirs = each.tenant in (None, tenant)
-            if each.id != repository and theirs:
-                try:
-                    found[each.id] = self.world.objects(each.place)
-                except (YuiError, ObjectStoreError):
-                    continue
-        return found
-
-    def _repository(self, id: RepositoryId) -> Repository:
-        with self.store.read() as tx:
-            return tx.repository(id)
 
 
 def _held_in(tx: Snapshot, part: Part, *, spoiled: bool = False) -> list[RecoveryPointRecord]:

@@ -22,6 +22,16 @@ KEY = _M("KEY IS IN", "鍵の場所")
 LOCKED = _M("LOCKED FOR DAYS", "削除禁止日数")
 CHECKED = _M("CHECKED", "確認日時")
 TROUBLE = _M("TROUBLE", "問題")
+CLEARED = _M("CLEARED AWAY", "消去処理")
+WORK = _M("NOT DONE", "止まっている処理")
+SINCE = _M("SINCE", "いつから")
+UPKEEP = {
+    "collecting": _M("clearing away, locking", "消去・ロック延長"),
+    "rereading": _M("reading again", "データの確認"),
+    "healing": _M("healing", "修復"),
+    "copying": _M("copies to it", "コピー"),
+    "taking-up": _M("taking up what broke off", "中断したバックアップの再開"),
+}
 POINT = _M("RECOVERY POINT", "復元ポイント")
 TAKEN = _M("TAKEN", "取得日時")
 SIZE = _M("GB", "GB")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backup.api.place_models import RepositoryOut
+from backup.api.place_models import RepositoryOut, UpkeepOut
 from control_plane.cli import backup_messages as b
 from control_plane.cli.backup_figures import at
 from control_plane.cli.changes import remove_after_asking, tell
@@ -36,6 +36,8 @@ def list_(context: typer.Context) -> None:
     if not found:
         session.screen.note(b.NO_REPOSITORIES)
         return
+    upkeep = read_all(UpkeepOut, session.api.every("/v1/repository-upkeep"))
+    failing = {each.repository for each in upkeep if each.failing_since is not None}
     session.screen.table(
         [
             Column(b.ID),
@@ -54,7 +56,7 @@ def list_(context: typer.Context) -> None:
                 one.region or "-",
                 one.site or "-",
                 ", ".join(one.hazards) or "-",
-                _state(one),
+                _state(one, failing=one.id in failing),
             )
             for one in found
         ],
@@ -84,10 +86,18 @@ def show(context: typer.Context, repository: RepositoryArgument) -> None:
     """Show one repository."""
     session = session_of(context)
     document = session.api.get(f"/v1/repositories/{segment(repository)}")
+    documents = [
+        each
+        for each in session.api.every("/v1/repository-upkeep")
+        if each.get("repository") == repository
+    ]
     if session.screen.json:
-        session.screen.data(document)
+        session.screen.data({**document, "upkeep": documents})
         return
     one = read(RepositoryOut, document)
+    upkeep = read_all(UpkeepOut, documents)
+    failing = [each for each in upkeep if each.failing_since is not None]
+    cleared = [each.done_at for each in upkeep if each.done_at and each.work == "collecting"]
     session.screen.pairs(
         [
             (b.ID, one.id),
@@ -101,11 +111,25 @@ def show(context: typer.Context, repository: RepositoryArgument) -> None:
             (b.FORMER_KEY, one.former_key_ref or "-"),
             (b.LOCKED, str(one.lock_days)),
             (b.MEMBER, one.tenant or "-"),
-            (b.STATE, _state(one)),
+            (b.STATE, _state(one, failing=bool(failing))),
             (b.CHECKED, at(one.checked_at)),
             (b.TROUBLE, one.trouble or "-"),
+            (b.CLEARED, at(min(cleared, default=None))),
         ]
     )
+    if failing:
+        session.screen.table(
+            [Column(b.MEMBER), Column(b.WORK), Column(b.SINCE), Column(b.TROUBLE)],
+            [
+                (
+                    each.tenant,
+                    session.screen.text(b.UPKEEP[each.work]),
+                    at(each.failing_since),
+                    session.sentence(each.trouble_en or "-", each.trouble_ja or "-"),
+                )
+                for each in failing
+            ],
+        )
 
 
 @app.command()
@@ -222,9 +246,11 @@ def remove(
     tell(session, document, b.REPOSITORY_REMOVED, dry_run=dry_run, repository=repository)
 
 
-def _state(one: RepositoryOut) -> State:
+def _state(one: RepositoryOut, *, failing: bool) -> State:
     if one.retired:
         return State("retired")
-    if one.sound is None:
-        return State("unchecked")
-    return State("up" if one.sound else "error")
+    if one.sound is False:
+        return State("error")
+    if failing:
+        return State("degraded")
+    return State("unchecked" if one.sound is None else "up")

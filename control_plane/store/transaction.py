@@ -42,6 +42,7 @@ from control_plane.store.unconfirmed_resizes import (
     UnconfirmedResizeReads,
     UnconfirmedResizeWrites,
 )
+from control_plane.store.upkeep import UpkeepReads, UpkeepWrites
 
 
 class Snapshot(
@@ -79,6 +80,7 @@ class Snapshot(
     BackupWorkReads,
     DisasterReads,
     MemberCopyReads,
+    UpkeepReads,
 ):
     """Everything as it was at one moment. Unknown names raise `<thing>-not-found`, status 404."""
 
@@ -113,6 +115,7 @@ class Transaction(
     BackupWorkWrites,
     DisasterWrites,
     MemberCopyWrites,
+    UpkeepWrites,
     Snapshot,
 ):
     """Reads and writes that take effect together, or not at all."""

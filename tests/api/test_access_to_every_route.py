@@ -107,6 +107,7 @@ FOR_MEMBERS = {
     ("GET", "/v1/systems/{system}"),
     ("GET", "/v1/repositories"),
     ("GET", "/v1/repositories/{repository}"),
+    ("GET", "/v1/repository-upkeep"),
     ("GET", "/v1/region-links"),
     ("GET", "/v1/members/{code}/location-rule"),
     ("PUT", "/v1/members/{code}/location-rule"),

@@ -33,6 +33,7 @@ from control_plane.model.backup.points import (
 from control_plane.model.backup.policy import BackupCopy, BackupInterval, BackupPlace, BackupPolicy
 from control_plane.model.backup.scrubbing import Found, ScrubFinding, ScrubState
 from control_plane.model.backup.sharing import Link
+from control_plane.model.backup.upkeep import Upkeep, UpkeepWork
 from control_plane.model.backup.work import (
     BackupRun,
     KeyErrand,
@@ -229,6 +230,24 @@ def test_disasters_findings_and_what_was_told_are_remembered(store: Store) -> No
         assert tx.disasters(in_force=True) == ()
         assert tx.disaster(quake.id).revoked == quake.revoke(NOW, "u-2", "復旧").revoked
         assert tx.scrub_findings(open_only=True) == ()
+
+
+def test_how_the_upkeep_of_repositories_goes_is_remembered(store: Store) -> None:
+    cleared = Upkeep(HILL, UJI, UpkeepWork.COLLECTING).done(NOW)
+    failing = replace(cleared.failed(NOW + timedelta(days=1), WHY), told=True)
+    still = failing.failed(NOW + timedelta(days=2), WHY)
+    assert (still.failing_since, still.told) == (failing.failing_since, True)
+    copying = Upkeep(AFAR, UJI, UpkeepWork.COPYING).failed(NOW, WHY)
+    with store.write() as tx:
+        for each in (copying, cleared, failing):
+            tx.put_upkeep(each)
+    with store.read() as tx:
+        assert tx.upkeep() == (failing, copying)
+    with store.write() as tx:
+        tx.remove_upkeep(failing)
+        tx.remove_upkeep_of(AFAR)
+    with store.read() as tx:
+        assert tx.upkeep() == ()
 
 
 def test_a_systems_own_policy_goes_with_the_system(store: Store) -> None:

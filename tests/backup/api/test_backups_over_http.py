@@ -11,9 +11,16 @@ import pytest
 
 from backup.records.restores import finish_key_task, record_test
 from backup.records.runs import begin_copy, finish_copy, progress_copy
-from control_plane.model.backup.ids import KeyTaskId, RecoveryPointId, RestoreTestId
-from control_plane.model.backup.work import RestoreTest
+from control_plane.model.backup.ids import (
+    KeyTaskId,
+    RecoveryPointId,
+    RepositoryId,
+    RestoreTestId,
+)
+from control_plane.model.backup.upkeep import Upkeep, UpkeepWork
+from control_plane.model.backup.work import RestoreTest, Trouble
 from control_plane.model.ids import SystemId
+from control_plane.model.tenant import MunicipalityCode
 from control_plane.model.workload import Power, Seen
 from tests.api.backups import AFAR, NIGHTLY, point_of
 from tests.api.conftest import MIKASA, NOW, UJI, Api, problem_of
@@ -173,6 +180,29 @@ def test_how_long_ago_a_restore_was_proven_shows_for_each_system(towns: Api) -> 
     told = towns.get("/metrics").text
     age = f'yui_backup_proof_age_seconds{{system="{MINE}",tenant="{MIKASA}"}} 43200.0'
     assert [line for line in told.splitlines() if "proof_age_seconds{" in line] == [age]
+
+
+def test_what_is_not_done_in_a_repository_shows_to_those_who_look_after_it(towns: Api) -> None:
+    member = MunicipalityCode(MIKASA)
+    collecting = Upkeep(AFAR, member, UpkeepWork.COLLECTING).done(NOW - timedelta(days=3))
+    why = Trouble("It is full.", "空き容量がありません。")
+    with towns.store.write() as tx:
+        tx.put_upkeep(collecting.failed(NOW - timedelta(hours=2), why))
+        tx.put_upkeep(replace(collecting, repository=RepositoryId("gone")))
+    (told,) = [
+        one
+        for one in towns.get("/v1/repository-upkeep").json()["items"]
+        if one["repository"] == AFAR
+    ]
+    assert (told["tenant"], told["work"]) == (MIKASA, "collecting")
+    assert (told["trouble_en"], told["trouble_ja"]) == (why.en, why.ja)
+    assert told["failing_since"] == "2026-03-31T22:00:00Z"
+    assert towns.tenant(MIKASA).get("/v1/repository-upkeep").json()["items"] == []
+    shown = towns.get("/metrics").text
+    of = f'repository="{AFAR}",tenant="{MIKASA}"'
+    assert f"yui_backup_collection_age_seconds{{{of}}} 259200.0" in shown
+    assert f'yui_backup_upkeep_failing_seconds{{{of},work="collecting"}} 7200.0' in shown
+    assert 'repository="gone"' not in shown
 
 
 def foretold(api: Api) -> dict[str, Any]:
