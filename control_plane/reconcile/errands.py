@@ -13,6 +13,7 @@ from functools import partial
 
 from control_plane.drivers.protocol import DriverError, HostDriver, MovedOn, ServerSpec
 from control_plane.drivers.world import World
+from control_plane.model.errors import YuiError
 from control_plane.model.ids import Generation, HostId, ServerId
 from control_plane.model.pool import Host
 from control_plane.model.units import Seconds
@@ -41,7 +42,8 @@ HostAction = BringUp | Relabel | Stop | RemoveStale | Migrate | Delete | Undefin
 
 
 class NoLongerWanted(Exception):
-    """The decision behind an errand was overtaken while it ran; it stopped before doing harm."""
+    """The decision behind an errand was overtaken while it ran, or nobody can say whether it was; it
+    stopped before doing harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,12 @@ class Errands:
             driver.destroy(server.id, listed)
 
     def _insist(self, lease: Lease, server: Server) -> None:
-        if not self.still_wanted(server, lease):
+        try:
+            wanted = self.still_wanted(server, lease)
+        except YuiError as error:
+            # The state does not answer: what can't be asked is not gone on with.
+            raise NoLongerWanted(server.id) from error
+        if not wanted:
             raise NoLongerWanted(server.id)
 
 

@@ -15,16 +15,19 @@ from control_plane.model.pool import Duty, Host, Zone
 from control_plane.model.units import Seconds
 from control_plane.model.workload import Placed, Power, Seen, Server
 from control_plane.placement import check
+from control_plane.reconcile.convergence import Stop
 from control_plane.reconcile.detection import Hearing
 from control_plane.reconcile.disk_care import DiskCare
 from control_plane.reconcile.disk_errands import NOTHING_DONE
 from control_plane.reconcile.disks import RestoreSnapshot
+from control_plane.reconcile.errands import Errands
 from control_plane.reconcile.host_care import HostCare
 from control_plane.reconcile.leadership import LEASE_NAME
 from control_plane.reconcile.records import Records
 from control_plane.reconcile.timings import Timings
 from control_plane.reconcile.under_way import UnderWay
 from control_plane.store import Lease, Store
+from control_plane.store.failures import state_unreachable
 from tests.reconcile.small_pool import REGION, SmallPool
 from tests.scenarios.disks import Owner
 from tests.scenarios.setting import ServerSetting, SystemSetting
@@ -116,6 +119,24 @@ def test_what_hung_since_an_earlier_lease_does_nothing_more_when_the_same_proces
     pool.world.clock.sleep(TIMINGS.stop_grace)
     assert pool.world.answering(database)
     pool.until(lambda: not pool.world.answering(database))
+
+
+def test_an_errand_that_cannot_ask_whether_it_is_wanted_stops_and_is_no_failure(pool):
+    database = at_work(pool)
+    lease = lease_for(pool, "another")
+
+    def nobody_answers(*_: object) -> bool:
+        raise state_unreachable("db.example")
+
+    errands = Errands(pool.world, TIMINGS, nobody_answers)
+    server = next(each for each in servers(pool) if each.id == database)
+    assert isinstance(server.placement, Placed)
+    hosts = {host.id: host for host in map(pool.host, (1, 2, 3))}
+    stop = Stop(server, server.placement.host, server.generation, hard=True)
+    errands.begin(stop, hosts, None, lease)
+    assert list(errands.settle(lease)) == []
+    assert errands.may_try(database)
+    assert pool.world.answering(database)
 
 
 def test_a_process_that_leads_again_proves_anew_what_it_had_proved(pool):
