@@ -62,7 +62,7 @@ def _when_a_domain_dies(ledger: Ledger) -> Iterator[Violation]:
     meeting: set[tuple[FailureDomain, GroupId, HostId]] = set()
     for workload in ledger.workloads.values():
         stands = [ledger.hosts[name] for name in workload.hosts if name in ledger.hosts]
-        for domain in {d for host in stands for d in host.domains if d.kind in kinds}:
+        for domain in sorted({d for host in stands for d in host.domains if d.kind in kinds}):
             named = ledger.certificate.refuges.get((domain, workload.id))
             rule = _broken_refuge(ledger, workload, domain, named)
             if rule is not None or named is None:
