@@ -141,7 +141,7 @@ class Course:
         executed = {domain for domains in self.order.values() for domain in domains}
         named = self.ledger.certificate.refuges
         found: dict[tuple[FailureDomain, ServerId], HostId] = {}
-        for wide in executed:
+        for wide in sorted(executed):
             narrower = {d for d, hosts in members.items() if hosts < members[wide]}
             for workload in self.ledger.workloads.values() if narrower else ():
                 refuge = named.get((wide, workload.id))
