@@ -21,10 +21,10 @@ from backup.repository.errors import Stray
 from backup.repository.heal import Healing, HealOutcome, heal, heal_index
 from backup.repository.heal_keyring import KeyringHealing
 from backup.repository.index import listed_packs
-from backup.repository.pack import PACK_ROOM, pack_object, parse_footer, read_footer
+from backup.repository.pack import PACK_ROOM, PackBuilder, pack_object, parse_footer, read_footer
 from backup.repository.point import manifest, read_manifest
 from backup.repository.scrub import points_naming, scrub
-from backup.repository.segment import PLAIN_LIMIT, TAG_BYTES
+from backup.repository.segment import MOST_ITEMS, PLAIN_LIMIT, TAG_BYTES, Compression, Kind
 from backup.repository.sizes import (
     LARGEST_FOOTER,
     LARGEST_MANIFEST,
@@ -403,6 +403,17 @@ def test_no_json_breaks_who_reads_it() -> None:
     for text in ("\uff12\uff10\uff12\uff16-01-01T00:00:00Z", "2026-13-01T00:00:00Z", 7, None):
         with pytest.raises(ValueError, match=r"."):
             read_time(text)
+
+
+def test_a_pack_ends_before_its_footer_is_larger_than_a_reader_takes() -> None:
+    keyring = Vaulted(SimulatedWorld().objects(PLACE)).vault.keyring
+    pack = PackBuilder(keyring, bytearray(PACK_ROOM))
+    # As compressible as can be: segments of hardly any bytes.
+    items = [(bytes(32), 16)] * MOST_ITEMS
+    for full in (False, True):
+        pack.add(Kind.CHUNKS, Compression.ZSTD, b"x", PLAIN_LIMIT, items)
+        assert pack.full == full
+    assert len(pack.finish()[1].footer) < LARGEST_FOOTER // 8
 
 
 def test_a_disk_is_of_a_size_that_there_can_be() -> None:
