@@ -12,6 +12,11 @@ from control_plane.model.backup.ids import RepositoryId
 from control_plane.model.backup.points import BackupStanding
 from control_plane.model.backup.policy import BackupPlace, BackupPolicy
 
+_ON_ITS_WAY_FOR = 4
+"""What part of its objective a point may be on its way for."""
+_LATE_BY = 24
+"""What part of it a point may be later in its slot than the one before was: an hour in a day."""
+
 
 class Shortfall(StrEnum):
     NO_POINT = "no-point"
@@ -87,7 +92,10 @@ def breaches(
     now: datetime,
 ) -> tuple[Breach, ...]:
     """What is not as the policy says. `began_at` is since when the policy holds: nothing is late that could
-    not have been there. A copy is late once a slot has passed since the point before should have come."""
+    not have been there. A copy is late once a slot has passed since the point before should have come.
+
+    A point counts from when it was taken, and it takes time to be written and to arrive elsewhere. So while
+    the next one, taken in time, is on its way, nothing is missed yet, for a quarter of the objective at most."""
     if not policy.copies:
         return ()
     nowhere = [
@@ -99,16 +107,29 @@ def breaches(
         return (Breach(Shortfall.NO_POINT, began_at), *nowhere)
 
     def aged(
-        what: Shortfall, at: datetime | None, hours: int, where: RepositoryId | None = None
+        what: Shortfall,
+        at: datetime | None,
+        hours: int,
+        where: RepositoryId | None = None,
+        coming: datetime | None = None,
     ) -> list[Breach]:
-        limit = (began_at if at is None else at) + timedelta(hours=hours)
+        allowed = timedelta(hours=hours)
+        limit = (began_at if at is None else at) + allowed
+        in_time = coming is not None and coming <= limit + allowed / _LATE_BY
+        if coming is not None and in_time and now <= coming + allowed / _ON_ITS_WAY_FOR:
+            return []
         return [Breach(what, limit, where)] if now > limit else []
 
-    found = aged(Shortfall.OBJECTIVE_MISSED, standing.newest, policy.rpo_hours)
+    next_one = standing.under_way
+    found = aged(Shortfall.OBJECTIVE_MISSED, standing.newest, policy.rpo_hours, coming=next_one)
     if standing.newest_away is None:
         found.append(Breach(Shortfall.NOTHING_AWAY, began_at))
     elif policy.rpo_away_hours is not None:
-        found += aged(Shortfall.AWAY_MISSED, standing.newest_away, policy.rpo_away_hours)
+        if standing.newest > standing.newest_away:
+            next_one = standing.newest
+        found += aged(
+            Shortfall.AWAY_MISSED, standing.newest_away, policy.rpo_away_hours, coming=next_one
+        )
     for place, repository in sorted(assigned.items()):
         there = standing.by_repository.get(repository)
         if place is BackupPlace.MEMBER or there == standing.newest:

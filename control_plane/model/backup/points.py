@@ -253,12 +253,14 @@ class RecoveryPointRecord:
 @dataclass(frozen=True, slots=True)
 class BackupStanding:
     """Of one system: when its newest whole point was taken, the newest that lies whole in each repository,
-    the newest apart from its source, and when a restore was proven last."""
+    the newest apart from its source, and when a restore was proven last. `under_way` is when the point was
+    taken that is being written just now."""
 
     newest: datetime | None
     newest_away: datetime | None
     proven_at: datetime | None
     by_repository: Mapping[RepositoryId, datetime] = field(default_factory=dict)
+    under_way: datetime | None = None
 
 
 def standing_of(
@@ -268,8 +270,11 @@ def standing_of(
     newest: datetime | None = None
     away: datetime | None = None
     proven: datetime | None = None
+    under_way: datetime | None = None
     by: dict[RepositoryId, datetime] = {}
     for point in points:
+        if isinstance(point.standing, Taking):
+            under_way = _later(under_way, point.taken_at)
         if not point.whole:
             continue
         newest = _later(newest, point.taken_at)
@@ -279,7 +284,7 @@ def standing_of(
             by[repository] = _later(by.get(repository), point.taken_at)
             if repository in apart:
                 away = _later(away, point.taken_at)
-    return BackupStanding(newest, away, proven, by)
+    return BackupStanding(newest, away, proven, by, under_way)
 
 
 def _later(one: datetime | None, other: datetime) -> datetime:

@@ -96,6 +96,52 @@ def test_a_copy_at_some_hours_is_not_called_late_in_the_morning_for_the_night() 
     assert late == []
 
 
+@pytest.mark.parametrize(
+    ("taken", "looked", "missed"),
+    [
+        (None, "2026-04-02 22:00", []),
+        (None, "2026-04-02 22:10", [Shortfall.OBJECTIVE_MISSED, Shortfall.AWAY_MISSED]),
+        # It is read for three hours, and may be for six.
+        ("2026-04-02 22:01", "2026-04-03 01:00", []),
+        (
+            "2026-04-02 22:01",
+            "2026-04-03 04:10",
+            [Shortfall.OBJECTIVE_MISSED, Shortfall.AWAY_MISSED],
+        ),
+        # It began when it should have been there long since.
+        (
+            "2026-04-02 23:30",
+            "2026-04-02 23:40",
+            [Shortfall.OBJECTIVE_MISSED, Shortfall.AWAY_MISSED],
+        ),
+    ],
+)
+def test_each_nights_point_may_take_its_time_before_anybody_is_called(
+    taken: str | None, looked: str, missed: list[Shortfall]
+) -> None:
+    nightly = replace(policy(copy("day", 5, ON, FAR, at="22:00")), rpo_away_hours=24)
+    before = japan("2026-04-01 22:00")
+    under_way = None if taken is None else japan(taken)
+    both = {CELLAR.id: before, HILL.id: before}
+    standing = BackupStanding(before, before, before, both, under_way)
+    assigned = {ON: CELLAR.id, FAR: HILL.id}
+    found = breaches(nightly, standing, assigned, before, japan(looked))
+    assert [breach.what for breach in found] == missed
+
+
+def test_a_point_that_is_whole_may_take_its_time_on_the_line() -> None:
+    nightly = replace(policy(copy("day", 5, ON, FAR, at="22:00")), rpo_away_hours=24)
+    before, newest = japan("2026-04-01 22:00"), japan("2026-04-02 22:00")
+    standing = BackupStanding(newest, before, newest, {CELLAR.id: newest, HILL.id: before})
+    assigned = {ON: CELLAR.id, FAR: HILL.id}
+    for looked, missed in (
+        ("2026-04-03 03:50", []),
+        ("2026-04-03 04:10", [Shortfall.AWAY_MISSED]),
+    ):
+        found = breaches(nightly, standing, assigned, before, japan(looked))
+        assert [breach.what for breach in found] == missed
+
+
 @st.composite
 def copies_with_hours(draw: st.DrawFn) -> tuple[BackupCopy, int]:
     """With how many minutes after its hours begin it may still do so; 0 for a copy without."""
