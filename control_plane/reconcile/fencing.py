@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from control_plane.drivers.world import FenceFailed, Fencer, Lane, Pending, World
+from control_plane.drivers.world import Clock, FenceFailed, Fencer, Lane, Pending, World
 from control_plane.model.fence import FenceEvidence, FenceWord
 from control_plane.model.host_health import Confirmed
 from control_plane.model.ids import HostId
@@ -49,14 +49,21 @@ class Attempt:
     first: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """`at` by this process's own clock, which nobody sets."""
+
+    evidence: FenceEvidence
+    at: Seconds
+
+
 @dataclass(slots=True)
 class Fencing:
     world: World
     timings: Timings
-    _under_way: UnderWay[HostId, Cause, FenceEvidence] = field(init=False)
+    _under_way: UnderWay[HostId, Cause, _Held] = field(init=False)
     _not_before: dict[HostId, Seconds] = field(default_factory=dict)
     _said: dict[HostId, tuple[str, ...]] = field(default_factory=dict)
-    _looked_at: Seconds = Seconds(float("-inf"))
 
     def __post_init__(self) -> None:
         self._under_way = UnderWay(self.world, Lane.FENCE)
@@ -69,15 +76,11 @@ class Fencing:
         now = self.world.clock.monotonic()
         wanted = {host.id: _cause(host, asked) for host in hosts}
         ended = self._collect(wanted, lease)
-        # What ended while nobody looked may be old: the host may have been switched on again since.
-        if now - self._looked_at > self.timings.gap:
-            ended = []
-        self._looked_at = now
         done = {attempt.host for attempt in ended}
         for host in hosts:
             waits = host.id in self._under_way or now < self._not_before.get(host.id, now)
             if not waits and host.id not in done:
-                attempt = _attempt(host, self.world.fencers(host))
+                attempt = _attempt(host, self.world.fencers(host), self.world.clock)
                 self._under_way.begin(host.id, wanted[host.id], attempt, lease)
         ended += self._collect(wanted, lease)
         for host_id in self._said.keys() - wanted.keys():
@@ -85,15 +88,19 @@ class Fencing:
         return ended
 
     def _collect(self, wanted: Mapping[HostId, Cause], lease: Lease) -> list[Attempt]:
-        return [
+        ended = [
             self._end(host, cause, pending)
             for host, cause, pending in self._under_way.ended(lease)
             if host in wanted and cause.lasts(wanted[host])
         ]
+        return [attempt for attempt in ended if attempt is not None]
 
-    def _end(self, host: HostId, cause: Cause, pending: Pending[FenceEvidence]) -> Attempt:
+    def _end(self, host: HostId, cause: Cause, pending: Pending[_Held]) -> Attempt | None:
+        """None for a fence that held so long ago that the host may have been switched on since."""
         try:
-            return Attempt(host, cause, pending.result())
+            held = pending.result()
+            age = self.world.clock.monotonic() - held.at
+            return Attempt(host, cause, held.evidence) if age <= self.timings.fence_lasts else None
         except _AllFailed as error:
             self._not_before[host] = Seconds(
                 self.world.clock.monotonic() + self.timings.retry_first
@@ -115,12 +122,12 @@ class _AllFailed(Exception):
         self.failures = failures
 
 
-def _attempt(host: Host, fencers: Sequence[Fencer]) -> Callable[[], FenceEvidence]:
-    def try_each_once() -> FenceEvidence:
+def _attempt(host: Host, fencers: Sequence[Fencer], clock: Clock) -> Callable[[], _Held]:
+    def try_each_once() -> _Held:
         failures: list[tuple[str, str]] = []
         for fencer in fencers:
             try:
-                return fencer.fence(host)
+                return _Held(fencer.fence(host), clock.monotonic())
             except FenceFailed as error:
                 failures.append((fencer.name, f"{fencer.name}: {error}"))
             except (

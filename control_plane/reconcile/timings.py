@@ -29,6 +29,9 @@ class Timings:
     server, and others no longer wait for a server that can't be started."""
     watch_before_word: Seconds = Seconds(20.0)
     """How long this process listens for itself before it takes an operator's word about a host."""
+    fence_lasts: Seconds = Seconds(120.0)
+    """How long ago a fence may have held when this process comes to look at it. Longer ago, the host may
+    have been switched on again since; far longer than a look takes, or no host would ever be fenced."""
     gap: Seconds = Seconds(30.0)
     """Nothing heard for so long means that this process was not listening: it begins anew."""
     errands_at_once: int = 40

@@ -228,11 +228,11 @@ def test_a_fence_proves_the_death_that_it_was_begun_for_and_no_later_one(watch):
     assert fenced.evidence.at > death.since
 
 
-def test_a_fence_that_ended_while_nobody_looked_is_made_again(watch):
+def test_a_fence_that_held_long_before_anybody_looked_is_made_again(watch):
     clock = watch.pool.world.virtual_clock
     watch.dies()
     watch.looks()
-    clock.sleep(Seconds(TIMINGS.gap + 5))
+    clock.sleep(Seconds(TIMINGS.fence_lasts + 5))
     back = clock.now()
     watch.looks()
     assert isinstance(watch.host().health, Confirmed)
