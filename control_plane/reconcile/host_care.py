@@ -184,7 +184,9 @@ class HostCare:
 
     def _silent_since(self, host: HostId) -> Seconds:
         """Since when this process has listened without a gap and heard it on no channel."""
-        return max(self._watched_since[host], self._last_heard.get(host, self._watched_since[host]))
+        # One that was described a moment ago is listened to from the next tick on.
+        watched = self._watched_since.get(host, self.world.clock.monotonic())
+        return max(watched, self._last_heard.get(host, watched))
 
     def _end_attempt(self, attempt: Attempt, lease: Lease) -> int:
         if attempt.evidence is not None:

@@ -28,7 +28,8 @@ class Timings:
     """After so many failures in a row a move is given up, where the target answers that it lacks the
     server, and others no longer wait for a server that can't be started."""
     watch_before_word: Seconds = Seconds(20.0)
-    """How long this process listens for itself before it takes an operator's word about a host."""
+    """How long this process itself must have heard nothing of a host before it takes an operator's word
+    about it."""
     fence_lasts: Seconds = Seconds(120.0)
     """How long ago a fence may have held when this process comes to look at it. Longer ago, the host may
     have been switched on again since; far longer than a look takes, or no host would ever be fenced."""

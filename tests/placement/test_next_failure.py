@@ -23,7 +23,7 @@ from tests.thoroughness import examples
 thorough = settings(
     derandomize=True,
     deadline=None,
-    max_examples=examples(25),
+    max_examples=examples(60),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -110,7 +110,7 @@ def test_servers_of_a_host_that_is_fenced_are_under_way_until_they_have_left_it(
 
 @pytest.mark.long
 @thorough
-@given(pools.loaded_regions(servers=5), st.data())
+@given(st.one_of(pools.loaded_regions(servers=5), pools.certified_for_wide_failures()), st.data())
 def test_what_is_promised_meanwhile_holds_whichever_host_is_proved_dead_first(ledger, data):
     standing = sorted({host for w in ledger.workloads.values() for host in w.hosts})
     if not standing:
