@@ -237,7 +237,8 @@ def _failures(
 def _orders(
     failures: Sequence[_Failure], members: Mapping[FailureDomain, set[HostId]]
 ) -> Iterator[Order]:
-    """What may be executed wholly: one promised failure at each time, else one for all."""
+    """What may be executed wholly: one promised failure at each time, else one for all, else for each
+    host the one that took the most of them with it."""
     with_servers = [failure for failure in failures if failure.carrying]
     commons = [failure.common() for failure in with_servers]
     if len(with_servers) > 1 and all(commons):
@@ -250,6 +251,7 @@ def _orders(
     carrying = frozenset(chain.from_iterable(failure.carrying for failure in with_servers))
     for domain in _Failure(hosts, carrying, members).common():
         yield {host: [domain] for host in carrying}
+    yield {host: failure.ranked(host)[:1] for failure in with_servers for host in failure.carrying}
 
 
 def _go_together(course: Course) -> bool:

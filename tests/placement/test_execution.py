@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from control_plane.model.ids import HostId, ServerId
-from control_plane.model.ledger import Ledger, Standing
+from control_plane.model.ledger import Certificate, Ledger, Standing
 from control_plane.model.pool import DomainKind, FailureDomain
 from control_plane.placement import Refusal, check
 from control_plane.reconcile.failure import course
@@ -170,6 +170,29 @@ def test_room_that_a_silent_hosts_servers_are_promised_is_left_to_them_by_higher
         fall.is_fenced(HostId("a"))
         fall.evacuate()
         assert fall.stranded == expected
+
+
+def test_a_rack_that_dies_while_a_host_elsewhere_dies_of_something_else_keeps_its_own_refuges():
+    ledger = two_racks()
+    others = [host("h4", 16, 8, in_rack="r2"), host("h5", 16, 8, in_rack="r3")]
+    own = {(d, ServerId("s4")): HostId("h5") for d in (host_domain("h4"), rack("r2"))}
+    ledger = replace(
+        ledger,
+        hosts={**ledger.hosts, **{h.id: h for h in others}},
+        workloads={**ledger.workloads, ServerId("s4"): server("s4", 1, 5, on=["h4"], tier=0)},
+        certificate=Certificate({**ledger.certificate.refuges, **own}),
+    )
+    assert check(ledger) == ()
+    fall = Fall(ledger)
+    fall.falls_silent(H2, H3)
+    fall.is_fenced(H3, HostId("h4"))
+    fall.evacuate()
+    fall.is_back(H3)
+    fall.is_fenced(H2)
+    fall.evacuate()
+    assert fall.by == {S1: "rack:r1", ServerId("s4"): "host:h4", S2: fall.by[S2]}
+    assert where(fall) == {S1: (H0,), S2: (H1,)}
+    assert fall.ledger.workloads[ServerId("s4")].hosts == ("h5",)
 
 
 @pytest.mark.parametrize(("tier", "expected"), [(1, HostId("c")), (2, None), (3, None)])
