@@ -198,10 +198,13 @@ def test_keys_that_rot_where_a_copy_goes_are_not_told_as_damage_of_where_it_come
     two: TwoPlaces,
 ) -> None:
     two.until_copied(HOUR)
+    two.bucket.cut_link()
+    two.keep(DAY, SLOWLY)
+    two.bucket.restore_link()
     for key in two.bucket.keys(f"tenants/{MEMBER.code}/keyring/"):
         two.bucket.flip(key, 40)
-    two.ask()
-    two.keep(HOUR / 6, Seconds(15))
+    two.bucket.fill()  # So that they are not put right before a copy meets them.
+    two.keep(2 * HOUR, Seconds(300))
     with two.store.read() as tx:
         assert {each.repository for each in tx.scrub_findings()} == {FAR}
     assert all(isinstance(point.standing, Complete) for point in two.points())
