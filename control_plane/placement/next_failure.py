@@ -9,8 +9,10 @@ next host may die first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import islice, product
+from math import prod
 
 from control_plane.model.ids import HostId, ServerId
 from control_plane.model.ledger import Certificate, Ledger, LedgerWorkload, Standing
@@ -23,6 +25,9 @@ from control_plane.placement.resettlement import Resettlement
 
 _ARRANGEMENTS = 4
 """How often refuges are arranged anew for the sake of the next failure."""
+
+_MOST_WAYS = 16
+"""In which hosts may have been lost, that are looked at; where there are more, nothing is proved."""
 
 _Places = Mapping[ServerId, HostId | Refusal]
 
@@ -85,7 +90,8 @@ def arranged_for_the_next(ledger: Ledger, proof: Recertification) -> Recertifica
 @dataclass(frozen=True, slots=True)
 class _LookAhead:
     """`rearranged` are the refuges of servers that stay where they are, as far as they have to change
-    once the others have restarted. These have refuges that go `together`, or have not."""
+    once the others have restarted. These have refuges that go `together`, however their hosts were
+    lost, or have not."""
 
     failure: UnderWay
     rearranged: Mapping[tuple[FailureDomain, ServerId], HostId]
@@ -110,18 +116,18 @@ def _looked_ahead(ledger: Ledger) -> _LookAhead | None:
     stay = {w.id: tuple(host for host in w.hosts if host not in lost) for w in touched}
     uncovered: tuple[Refusal, ...] = ()
     rearranged: Mapping[tuple[FailureDomain, ServerId], HostId] = {}
-    together = list(_together(ledger, hosts, leaving))
-    ways: list[_Places] = [*together] or [_found(ledger, leaving)]
-    for places in ways:
+    ways, together = _ways(ledger, leaving)
+    looked_at: list[_Places] = [*ways] or [_found(ledger, leaving)]
+    for places in looked_at:
         waiting = [place for place in places.values() if isinstance(place, Refusal)]
         given = {name: (at,) for name, at in places.items() if not isinstance(at, Refusal)}
         moved = stay | given
         then = recertify(_after(ledger, lost, moved))
         uncovered = uncovered or (*waiting, *then.uncovered)
         rearranged = rearranged or _rearranged(ledger, moved, then)
-    settled = bool(together) and not rearranged
+    settled = together and not rearranged
     failure = UnderWay(tuple(sorted(hosts)), len(leaving), uncovered, settled)
-    return _LookAhead(failure, rearranged, bool(together))
+    return _LookAhead(failure, rearranged, together)
 
 
 def _rearranged(
@@ -140,42 +146,41 @@ def _is_server(ledger: Ledger, name: ServerId) -> bool:
     return known is not None and not known.holding
 
 
-def _together(
-    ledger: Ledger, hosts: Collection[HostId], leaving: Sequence[LedgerWorkload]
-) -> Iterator[dict[ServerId, HostId]]:
-    """Every set of refuges that may be taken: those for a promised failure that takes all these
-    hosts, and those for the failure of each host by itself. Which it is shows only when the next host
-    dies or none does, so that all that go together have to be reckoned with."""
-    own = {host: FailureDomain(DomainKind.HOST, host) for host in hosts}
-    ways = [dict.fromkeys(hosts, domain) for domain in _common(ledger, hosts)]
-    seen: list[dict[ServerId, HostId]] = []
-    for way in [*ways, own]:
-        room = Resettlement(ledger, [w.id for w in leaving])
-        found: dict[ServerId, HostId] = {}
-        for workload in leaving:
-            # One that was moving has as good as arrived.
-            domain = way[workload.hosts[-1]]
-            refuge = ledger.certificate.refuges.get((domain, workload.id))
-            if refuge is None or not room.fits(workload.id, refuge):
-                break
-            room.give(workload.id, refuge)
-            found[workload.id] = refuge
-        else:
-            if found not in seen:
-                seen.append(found)
-                yield found
-
-
-def _common(ledger: Ledger, hosts: Collection[HostId]) -> list[FailureDomain]:
-    """The narrowest first."""
+def _ways(
+    ledger: Ledger, leaving: Sequence[LedgerWorkload]
+) -> tuple[list[dict[ServerId, HostId]], bool]:
+    """The sets of refuges that may be taken and go together, and whether all do that may be taken. For
+    which failure each host is lost, its own or its rack's, shows only as others are found dead or are
+    not, so that all of them have to be reckoned with."""
     kinds = ledger.promised | {DomainKind.HOST}
-    shared = frozenset.intersection(*(ledger.hosts[host].domains for host in hosts))
-    width = {
-        domain: sum(domain in host.domains for host in ledger.hosts.values())
-        for domain in shared
-        if domain.kind in kinds
-    }
-    return sorted(width, key=lambda domain: (width[domain], domain))
+    # One that was moving has as good as arrived.
+    hosts = sorted({workload.hosts[-1] for workload in leaving})
+    domains = [sorted(d for d in ledger.hosts[host].domains if d.kind in kinds) for host in hosts]
+    whole = prod(map(len, domains)) <= _MOST_WAYS
+    ways: list[dict[ServerId, HostId]] = []
+    for lost_to in islice(product(*domains), _MOST_WAYS):
+        found = _refuges(ledger, leaving, dict(zip(hosts, lost_to, strict=True)))
+        if found is None:
+            whole = False
+        elif found not in ways:
+            ways.append(found)
+    return ways, whole
+
+
+def _refuges(
+    ledger: Ledger, leaving: Sequence[LedgerWorkload], lost_to: Mapping[HostId, FailureDomain]
+) -> dict[ServerId, HostId] | None:
+    """None where they don't go together."""
+    room = Resettlement(ledger, [w.id for w in leaving])
+    found: dict[ServerId, HostId] = {}
+    for workload in leaving:
+        domain = lost_to[workload.hosts[-1]]
+        refuge = ledger.certificate.refuges.get((domain, workload.id))
+        if refuge is None or not room.fits(workload.id, refuge):
+            return None
+        room.give(workload.id, refuge)
+        found[workload.id] = refuge
+    return found
 
 
 def _found(ledger: Ledger, leaving: Sequence[LedgerWorkload]) -> _Places:
