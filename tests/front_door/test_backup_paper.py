@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from backup.keeper.keeper import LEASE_NAME
 from backup.repository import RepositoryKey
 from backup.yui_restore import read_private_key
 from control_plane.cli import backup_messages
 from control_plane.cli.language import Message
 from control_plane.model.ids import SystemId
+from control_plane.model.units import Seconds
 from tests.api.backups import add_places, point_of
 from tests.api.conftest import MIKASA, Prepared, prepared
 from tests.cli.served import Served, served
@@ -35,6 +38,9 @@ def plane(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
         with api.store.write() as tx:
             add_places(tx)
             point_of(tx, tx.system(SystemId(f"m{MIKASA}-resident-records")))
+        # Another looks after backups: it would find soon that the point lies in neither repository.
+        for_years = Seconds(10 * 365 * 86400.0)
+        assert api.store.acquire_lease(LEASE_NAME, "another", for_years, datetime.now(UTC))
         operator = api.operator_token
     with served(folder, state=folder / "state.db") as running:
         running.token_file.write_text(operator)
