@@ -164,10 +164,10 @@ class HostDriver(Protocol):
     def ensure_volume(self, spec: ServerSpec) -> None:
         """Make the root volume from the image where there is none, fetching the image as
         `ensure_image` does. One of the same build is never touched but to grow it to its size, and
-        needs no image. One of another build is removed, once the image is on the host.
+        needs no image. One of an earlier build is removed, once the image is on the host.
 
-        Raises DiskLocked where a running server holds what is to be removed, ImageCorrupt,
-        StorageFull, StorageUnavailable."""
+        Raises MovedOn where a later build is there, DiskLocked where a running server holds what is to be
+        removed, ImageCorrupt, StorageFull, StorageUnavailable."""
         ...
 
     def grow_volume(self, spec: ServerSpec) -> None:
@@ -224,8 +224,8 @@ class HostDriver(Protocol):
 
     def restore_snapshot(self, spec: ServerSpec, snapshot: SnapshotSpec) -> None:
         """Make the root disk, and those data volumes of `spec` that the snapshot has, in their builds
-        from the snapshot; their other builds are removed once all are made, and a build that is whole is
-        left as it is. Raises DiskLocked while a running server holds one of them, StorageFull,
+        from the snapshot; their earlier builds are removed once all are made, and a build that is whole is
+        left as it is. Raises MovedOn where a later build is there, DiskLocked while a running server holds one of them, StorageFull,
         StorageUnavailable."""
         ...
 

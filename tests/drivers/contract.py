@@ -301,6 +301,18 @@ class HostDriverContract:
         hosts.second.ensure_volume(anew)
         assert hosts.is_written_on(anew)
 
+    def test_who_wants_an_earlier_build_takes_nothing_of_a_later_one(self, hosts: TwoHosts) -> None:
+        spec = hosts.spec()
+        prepare(hosts.first, spec)
+        later = replace(spec, volume=replace(spec.volume, build=2))
+        prepare(hosts.first, later)
+        hosts.write_on(later)
+        for build in (0, 1):
+            with pytest.raises(MovedOn):
+                hosts.second.ensure_volume(replace(spec, volume=replace(spec.volume, build=build)))
+        hosts.second.ensure_volume(later)
+        assert hosts.is_written_on(later)
+
     def test_a_volume_that_a_running_server_holds_is_not_made_anew(self, hosts: TwoHosts) -> None:
         spec = hosts.spec()
         launch(hosts.first, spec)

@@ -266,6 +266,10 @@ class DiskContract:
         hosts.first.restore_snapshot(again, after)
         assert hosts.is_written_on(again)
         assert hosts.is_written_on_volume(again.data_volumes[0])
+        with pytest.raises(MovedOn):
+            hosts.second.restore_snapshot(anew, before)
+        assert hosts.is_written_on(again)
+        assert hosts.is_written_on_volume(again.data_volumes[0])
         launch(hosts.second, replace(again, generation=Generation(2)))
         copy = hosts.data_volume(1)
         hosts.first.ensure_data_volume(copy, SnapshotDiskSpec(after, volume.id))

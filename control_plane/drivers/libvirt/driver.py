@@ -118,8 +118,9 @@ class LibvirtDriver(LibvirtDisks, LibvirtGuests):
                 storage.grow_root(folder, name, size)
                 return
             try:
+                storage.require_latest(self._host, folder, name)
                 image = self._images.ensure(connection, spec.image)
-                storage.remove_other_roots(self._host, folder, name)
+                storage.remove_earlier_roots(self._host, folder, name)
                 storage.make_root(self._host, folder, image, name, size)
             except (DriverError, libvirt.libvirtError):
                 # It goes only if it is empty.

@@ -103,11 +103,12 @@ def restore(
     for path, name, size, disk in wanted:
         folder = storage.open_folder(connection, path, make=True)
         if storage.whole_root(folder, name) is None:
+            storage.require_latest(host, folder, name)
             storage.require_others_unused(host, folder, name)
             copy = copy_of(connection, host, SnapshotDiskSpec(snapshot, disk))
             storage.make_root(host, folder, copy, name, size * GIB)
     for path, name, _, _ in wanted:
-        storage.remove_other_roots(host, storage.open_folder(connection, path), name)
+        storage.remove_earlier_roots(host, storage.open_folder(connection, path), name)
 
 
 def _is_whole(folder: libvirt.virStoragePool) -> bool:

@@ -5,8 +5,8 @@ On shared storage every server has a folder of its own, `<pool>/<server id>/`, w
     root.qcow2      its root volume; root-<n>.qcow2 once it was made anew n times
     seed.iso        its NoCloud seed
     console.log     what its serial console printed (console.log.0: what came before)
-    being-made      only while root.qcow2 is being made: such a volume has never been started
-    root-<n>.qcow2.being-filled  only while that one is being filled from a backup
+    <volume>.being-made    only while that one is being made: it has never been started
+    <volume>.being-filled  only while that one is being filled from a backup
 
 A volume of a member's own has `<pool>/volume.<its id>/` with data.qcow2 (data-<n>.qcow2 once it was
 restored n times), and a snapshot `<pool>/snapshot.<its id>/`; no server's id holds a dot.
@@ -29,7 +29,7 @@ import libvirt
 from control_plane.drivers.disks import VolumeSpec
 from control_plane.drivers.libvirt.errors import is_code, is_unreadable, translate
 from control_plane.drivers.libvirt.transfer import file_xml, make_file, read_file
-from control_plane.drivers.protocol import DiskLocked, DriverError, StorageUnavailable
+from control_plane.drivers.protocol import DiskLocked, DriverError, MovedOn, StorageUnavailable
 from control_plane.model.ids import ServerId
 
 STORAGE_MARK = "yui-pool"
@@ -127,15 +127,26 @@ def find(folder: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol | N
         raise
 
 
+def making_mark(name: str) -> str:
+    """Each build has its own, so that who makes one that is no longer wanted makes no other look unfinished, or
+    finished."""
+    return f"{name}.{BEING_MADE}"
+
+
+def _making_marks(folder: libvirt.virStoragePool, name: str) -> list[libvirt.virStorageVol]:
+    """The one without a name is of before, when a folder had one mark for all."""
+    marks = (find(folder, mark) for mark in (making_mark(name), BEING_MADE))
+    return [mark for mark in marks if mark is not None]
+
+
 def filling_mark(name: str) -> str:
     """Stands beside a disk that is being filled from elsewhere; other builds are whole meanwhile."""
     return f"{name}.being-filled"
 
 
 def whole_root(folder: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol | None:
-    for mark in (BEING_MADE, filling_mark(name)):
-        if find(folder, mark) is not None:
-            return None
+    if _making_marks(folder, name) or find(folder, filling_mark(name)) is not None:
+        return None
     return find(folder, name)
 
 
@@ -147,6 +158,19 @@ def grow_root(folder: libvirt.virStoragePool, name: str, size_bytes: int) -> Non
         root.resize(size_bytes, 0)
 
 
+def _build(name: str) -> int:
+    matched = _DISK.fullmatch(name)
+    return -int(matched[2]) if matched and matched[2] else 0
+
+
+def require_latest(host: str, folder: libvirt.virStoragePool, name: str) -> None:
+    """Raises MovedOn where a later build is there whole: builds only ever follow one another, so somebody has
+    decided anew since this one was wanted."""
+    for root in _roots(folder):
+        if _build(root.name()) > _build(name) and whole_root(folder, root.name()) is not None:
+            raise MovedOn(f"Host {host}: {root.name()} has taken the place of {name}")
+
+
 def require_others_unused(host: str, folder: libvirt.virStoragePool, name: str) -> None:
     """Raises DiskLocked while what `name` is to take the place of is in use."""
     for root in _roots(folder):
@@ -154,10 +178,11 @@ def require_others_unused(host: str, folder: libvirt.virStoragePool, name: str) 
             require_unused(host, root)
 
 
-def remove_other_roots(host: str, folder: libvirt.virStoragePool, name: str) -> None:
-    """Remove what `name` takes the place of. Raises DiskLocked while that is in use."""
+def remove_earlier_roots(host: str, folder: libvirt.virStoragePool, name: str) -> None:
+    """Remove what `name` takes the place of, and nothing that may have taken its own meanwhile. Raises DiskLocked
+    while that is in use."""
     for root in _roots(folder):
-        if root.name() != name:
+        if _build(root.name()) < _build(name):
             require_unused(host, root)
             root.delete(0)
 
@@ -181,13 +206,13 @@ def make_root(
     if find(folder, filling_mark(name)) is not None:
         raise DiskLocked(f"Host {host}: {name} is being filled from elsewhere")
     root = find(folder, name)
-    mark = find(folder, BEING_MADE)
+    marks = _making_marks(folder, name)
     if root is not None:
         # Its maker died, unless it still holds the file open.
         require_unused(host, root)
         root.delete(0)
-    if mark is None:
-        mark = folder.createXML(file_xml(BEING_MADE, "raw", 0), 0)
+    if not marks:
+        marks = [folder.createXML(file_xml(making_mark(name), "raw", 0), 0)]
     try:
         described = file_xml(name, "qcow2", size_bytes)
         if image is None:
@@ -200,20 +225,22 @@ def make_root(
         with contextlib.suppress(libvirt.libvirtError, DiskLocked):
             _clear_away(host, folder, name)
         raise
-    mark.delete(0)
+    for mark in marks:
+        mark.delete(0)
 
 
 def _clear_away(host: str, folder: libvirt.virStoragePool, name: str) -> None:
     """Remove what is unfinished, and only that: another maker may have finished meanwhile."""
     folder.refresh(0)
-    mark = find(folder, BEING_MADE)
-    if mark is None:
+    marks = _making_marks(folder, name)
+    if not marks:
         return
     root = find(folder, name)
     if root is not None:
         require_unused(host, root)
         root.delete(0)
-    mark.delete(0)
+    for mark in marks:
+        mark.delete(0)
 
 
 def require_unused(host: str, root: libvirt.virStorageVol) -> None:

@@ -9,6 +9,7 @@ from control_plane.drivers.leaning import require_whole
 from control_plane.drivers.protocol import (
     DiskLocked,
     DriverError,
+    MovedOn,
     NoSuchDisk,
     NoSuchServer,
     ServerSpec,
@@ -141,10 +142,18 @@ def remove_snapshot(machine: Machine, wanted: SnapshotSpec) -> None:
         _tell(machine, f"remove {wanted.id} from {pool.id}")
 
 
+def require_latest(owner: str, standing: int, wanted: int) -> None:
+    """Raises MovedOn where a later build stands."""
+    if standing > wanted:
+        raise MovedOn(f"Build {standing} of {owner} has taken the place of build {wanted}.")
+
+
 def restore(machine: Machine, spec: ServerSpec, wanted: SnapshotSpec) -> None:
     root_copy = _copy(machine, SnapshotDiskSpec(wanted))
     pool = machine.reached(spec.volume.pool)
     root = pool.volumes.get(spec.id)
+    if root is not None:
+        require_latest(spec.id, root.build, spec.volume.build)
     if root is None or root.build != spec.volume.build:
         if root is not None and root.holder is not None:
             raise DiskLocked(f"The disk of {spec.id} is locked by {root.holder}.")
@@ -164,6 +173,8 @@ def _restore_volume(machine: Machine, wanted: DataVolumeSpec, source: SnapshotDi
     copy = _copy(machine, source)
     pool = machine.reached(wanted.pool)
     found = pool.data.get(wanted.id)
+    if found is not None:
+        require_latest(wanted.id, found.build, wanted.build)
     if found is not None and found.build == wanted.build:
         return
     if found is not None:

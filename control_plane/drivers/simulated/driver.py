@@ -108,6 +108,8 @@ class SimulatedDriver(SimulatedFilling, SimulatedGuests):
             if standing is not None and standing.build == spec.volume.build:
                 self._grow(pool, spec)
                 return
+            if standing is not None:
+                disks.require_latest(spec.id, standing.build, spec.volume.build)
             self._fetch(spec.image)
             if standing is not None:
                 if standing.holder is not None:

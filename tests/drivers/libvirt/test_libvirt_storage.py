@@ -90,8 +90,15 @@ def test_a_server_does_not_start_where_its_storage_went_away(hosts: LibvirtHosts
     assert state(hosts.first, spec) is RunState.RUNNING
 
 
-@pytest.mark.parametrize("kept", [0, 100, 64 * 1024, 200 * 1024])
-def test_a_volume_whose_maker_died_is_made_anew(hosts: LibvirtHosts, kept: int) -> None:
+MARKS = ["root.qcow2.being-made", "being-made"]
+"""Of one volume, and of a folder as before."""
+
+
+@pytest.mark.parametrize(
+    ("kept", "mark"),
+    [*((kept, MARKS[0]) for kept in (0, 100, 64 * 1024, 200 * 1024)), (100, MARKS[1])],
+)
+def test_a_volume_whose_maker_died_is_made_anew(hosts: LibvirtHosts, kept: int, mark: str) -> None:
     spec = hosts.spec()
     root = hosts.root_of(spec)
     root.parent.mkdir()
@@ -100,10 +107,22 @@ def test_a_volume_whose_maker_died_is_made_anew(hosts: LibvirtHosts, kept: int) 
         ["qemu-io", "-f", "qcow2", "-c", "write 0 64k", root], check=True, capture_output=True
     )
     os.truncate(root, kept)
-    (root.parent / "being-made").touch()
+    (root.parent / mark).touch()
     launch(hosts.first, spec)
     assert state(hosts.first, spec) is RunState.RUNNING
-    assert not (root.parent / "being-made").exists()
+    assert not (root.parent / mark).exists()
+
+
+def test_a_build_stays_whole_beside_an_earlier_one_whose_maker_died(hosts: LibvirtHosts) -> None:
+    spec = hosts.spec()
+    later = replace(spec, volume=replace(spec.volume, build=1))
+    prepare(hosts.first, later)
+    hosts.write_on(later)
+    folder = hosts.root_of(spec).parent
+    subprocess.run(["qemu-img", "create", "-q", folder / "root.qcow2", "1G"], check=True)
+    (folder / "root.qcow2.being-made").touch()
+    hosts.second.ensure_volume(later)
+    assert hosts.is_written_on(later)
 
 
 def test_a_volume_that_another_is_making_at_this_moment_is_left_to_it(hosts: LibvirtHosts) -> None:
@@ -112,7 +131,7 @@ def test_a_volume_that_another_is_making_at_this_moment_is_left_to_it(hosts: Lib
     folder.mkdir()
     root = folder / "root.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", root, "1G"], check=True)
-    (folder / "being-made").touch()
+    (folder / MARKS[0]).touch()
     hosts.first.ensure_image(spec.image)
     before = root.stat().st_ino
     with subprocess.Popen(
@@ -124,7 +143,7 @@ def test_a_volume_that_another_is_making_at_this_moment_is_left_to_it(hosts: Lib
         assert root.stat().st_ino == before
         maker.communicate(b"quit\n")
     hosts.first.ensure_volume(spec)
-    assert not (folder / "being-made").exists()
+    assert not (folder / MARKS[0]).exists()
 
 
 def test_a_disk_smaller_than_its_image_is_refused(hosts: LibvirtHosts) -> None:

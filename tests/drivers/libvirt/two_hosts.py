@@ -24,7 +24,13 @@ import yaml
 from control_plane.drivers.backup_source import ROOT_DISK
 from control_plane.drivers.disks import DataVolumeSpec, SnapshotSpec, VolumeSpec
 from control_plane.drivers.libvirt import LibvirtDriver
-from control_plane.drivers.protocol import DriverError, HostDriver, RunState, ServerSpec
+from control_plane.drivers.protocol import (
+    DriverError,
+    HostDriver,
+    NoSuchServer,
+    RunState,
+    ServerSpec,
+)
 from control_plane.model.ids import (
     Generation,
     ImageId,
@@ -183,8 +189,15 @@ class LibvirtHosts:
         return _is_written(file)
 
     def boot(self, driver: HostDriver, spec: ServerSpec) -> None:
+        """Its console goes on where it was the last time."""
+        before = self._greetings(driver, spec)
         launch(driver, spec)
-        self.until(lambda: self.greeting in driver.console(spec.id, 64 * 1024))
+        self.until(lambda: self._greetings(driver, spec) > before)
+
+    def _greetings(self, driver: HostDriver, spec: ServerSpec) -> int:
+        with contextlib.suppress(NoSuchServer):
+            return driver.console(spec.id, 64 * 1024).count(self.greeting)
+        return 0
 
     def tell(self, spec: ServerSpec, text: str) -> None:
         address = spec.address.split("/")[0]
