@@ -133,6 +133,7 @@ NEEDS: dict[Route, P] = {
     ("GET", "/v1/servers/{server}/security-groups"): P.NETWORKS_READ,
     ("PUT", "/v1/servers/{server}/security-groups"): P.NETWORKS_WRITE,
     ("GET", "/v1/repositories"): P.BACKUPS_READ,
+    ("GET", "/v1/repository-upkeep"): P.BACKUPS_READ,
     ("POST", "/v1/repositories"): P.REPOSITORIES_WRITE,
     ("GET", "/v1/repositories/{repository}"): P.BACKUPS_READ,
     ("PATCH", "/v1/repositories/{repository}"): P.REPOSITORIES_WRITE,
