@@ -72,11 +72,13 @@ class RealStage:
             raise NotAnswering(f"{server.name}: {error}") from None
 
     def copies(self) -> dict[str, int]:
-        """Every QEMU on this machine is seen here, also on hosts that are cut off."""
+        """Every QEMU of this pool is seen here, also on hosts that are cut off, and none of another pool that runs
+        on this machine."""
+        root = os.fsencode(self._cloud.pool.root)
         return Counter(
             name
             for process in Path("/proc").iterdir()
-            if process.name.isdigit() and (name := _guest_of(process)) is not None
+            if process.name.isdigit() and (name := _guest_of(process, root)) is not None
         )
 
     def kill(self, host: str) -> None:
@@ -90,13 +92,15 @@ class RealStage:
         self._cloud.destroy()
 
 
-def _guest_of(process: Path) -> str | None:
-    """The server's name where the process is the QEMU of one."""
+def _guest_of(process: Path, root: bytes) -> str | None:
+    """The server's name where the process is the QEMU of one whose disks lie under `root`."""
     try:
         arguments = (process / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return None
     if not os.path.basename(arguments[0]).startswith(b"qemu-system"):
+        return None
+    if not any(root in argument for argument in arguments):
         return None
     for before, argument in itertools.pairwise(arguments):
         if before == b"-name":

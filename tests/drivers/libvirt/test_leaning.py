@@ -149,7 +149,7 @@ def test_a_host_reads_over_tls_as_its_settings_name_its_certificates(
     )
     try:
         hosts.pool.power_off(host.id)
-        hosts.pool.power_on(host.id)
+        hosts.switch_on(host.id)
         with exports.serve(spec.volume.backing, point.served()):
             hosts.first.lean_disk(spec.id, spec.volume, point.zeros)
             # Somebody else's certificate, or none: nothing is read, and no guest runs without its disk.

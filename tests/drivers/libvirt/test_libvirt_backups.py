@@ -177,7 +177,7 @@ def test_what_a_dead_host_left_is_cleared_away_where_the_server_runs_next(
         hosts.second.destroy(spec.id, spec.generation)
         assert bitmaps_of(hosts, spec) == ["yui.there"]
     finally:
-        hosts.pool.power_on(first)
+        hosts.switch_on(first)
 
 
 @pytest.fixture
@@ -298,7 +298,7 @@ def test_a_disk_is_read_over_tls_only_by_who_has_a_certificate_of_the_same_autho
     spec = hosts.spec()
     try:
         hosts.pool.power_off(host.id)
-        hosts.pool.power_on(host.id)
+        hosts.switch_on(host.id)
         prepare(hosts.first, spec)
         hosts.write_on(spec)
         frozen = hosts.as_it_is(spec)
@@ -329,4 +329,4 @@ def test_a_disk_is_read_over_tls_only_by_who_has_a_certificate_of_the_same_autho
     finally:
         settings.write_text(before)
         hosts.pool.power_off(host.id)
-        hosts.pool.power_on(host.id)
+        hosts.switch_on(host.id)

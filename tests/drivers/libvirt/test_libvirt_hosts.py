@@ -193,7 +193,7 @@ def test_a_guest_keeps_its_records_when_its_host_loses_power_and_when_it_moves(
     hosts.until(lambda: _health(spec) is not None)
     assert _records(spec) == ["住民票 1"]
 
-    hosts.pool.power_on(first)
+    hosts.switch_on(first)
     assert seen(hosts.first, spec) == (1, RunState.STOPPED)
     boot = _health(spec)["boot_id"]
     hosts.second.migrate(spec.id, hosts.first_endpoint)

@@ -27,12 +27,14 @@ from control_plane.drivers.libvirt import LibvirtDriver
 from control_plane.drivers.protocol import (
     DriverError,
     HostDriver,
+    HostUnreachable,
     NoSuchServer,
     RunState,
     ServerSpec,
 )
 from control_plane.model.ids import (
     Generation,
+    HostId,
     ImageId,
     ServerId,
     SnapshotId,
@@ -199,6 +201,12 @@ class LibvirtHosts:
             return driver.console(spec.id, 64 * 1024).count(self.greeting)
         return 0
 
+    def switch_on(self, host: HostId) -> None:
+        """Its libvirt takes connections some time before it answers."""
+        self.pool.power_on(host)
+        driver = self.first if host == self.pool.hosts[0].id else self.second
+        self.until(lambda: _answers(driver))
+
     def tell(self, spec: ServerSpec, text: str) -> None:
         address = spec.address.split("/")[0]
         told = httpx.post(f"http://{address}/records", content=text, timeout=60, trust_env=False)
@@ -333,3 +341,11 @@ def _is_written(disk: Path) -> bool:
         return True
     assert "Pattern verification failed" in done.stdout, done.stderr
     return False
+
+
+def _answers(driver: HostDriver) -> bool:
+    try:
+        driver.facts()
+    except HostUnreachable:
+        return False
+    return True
